@@ -1,0 +1,31 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Numba compiles inside the first example: a deadline would measure the compiler
+settings.register_profile(
+    "tinyternary", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tinyternary")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def medmnist_root() -> Path:
+    """Folder of real MedMNIST files: `TINYTERNARY_DATA`, or `shared/data` beside the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    root = Path(os.environ.get("TINYTERNARY_DATA", beside))
+    if not (root / "breastmnist.npz").is_file():
+        pytest.skip(f"no MedMNIST files in {root} (set TINYTERNARY_DATA to their folder)")
+    return root
