@@ -22,6 +22,10 @@ class ShapeError(TinyTernaryError, ValueError):
     """Arrays whose shapes or dtypes do not fit an operation."""
 
 
+class NonFiniteError(TinyTernaryError, ValueError):
+    """An array with NaN or infinity where only finite numbers make sense."""
+
+
 class DataFileError(TinyTernaryError):
     """A data set or image that is missing, damaged or not what was expected."""
 
