@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -33,7 +34,7 @@ SERIES = ("#0f8b8d", "#d9622b", "#3b6fb6", "#8a5fb0", "#b8860b", "#64748b", "#4f
 SYNTHETIC_NOTE = "synthetic phantoms, not patients"
 CLINICAL_NOTE = "for teaching and research, not for clinical use"
 
-RC: dict[str, Any] = {
+RC: Any = {
     "figure.facecolor": "white",
     "figure.dpi": 110,
     "savefig.dpi": 150,
@@ -48,7 +49,7 @@ RC: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.prop_cycle": matplotlib.cycler(color=SERIES),
+    "axes.prop_cycle": cycler(color=SERIES),
     "grid.color": GRID,
     "xtick.color": MUTED,
     "ytick.color": MUTED,

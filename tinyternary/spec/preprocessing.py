@@ -1,4 +1,4 @@
-"""From the bytes of an image to what a network reads: one definition for training and deployment."""
+"""From the bytes of an image to a network's input: one definition, trained and deployed."""
 
 from __future__ import annotations
 

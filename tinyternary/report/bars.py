@@ -1,0 +1,61 @@
+"""Teacher beside student, one small bar chart a quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from tinyternary.report.style import FLOAT, INK, MUTED, TERNARY, new_figure, styled
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One quantity of both networks, and an optional range about each value.
+
+    Attributes
+    ----------
+    title : str
+        What is compared, with its unit.
+    teacher, student : float
+    teacher_range, student_range : (float, float), optional
+        Lowest and highest value.
+    style : str
+        Format of the number above a bar.
+    """
+
+    title: str
+    teacher: float
+    student: float
+    teacher_range: tuple[float, float] | None = None
+    student_range: tuple[float, float] | None = None
+    style: str = ",.0f"
+
+
+def pair_bars(pairs: Sequence[Pair], *, note: str = "") -> Figure:
+    """Draw one panel per quantity, float teacher beside ternary student."""
+    with styled():
+        figure, axes = new_figure(2.5 * len(pairs), 3.1, 1, len(pairs), squeeze=False)
+        for ax, pair in zip(axes[0], pairs):
+            for x, value, spread, colour in (
+                (0, pair.teacher, pair.teacher_range, FLOAT),
+                (1, pair.student, pair.student_range, TERNARY),
+            ):
+                ax.bar(x, value, color=colour, width=0.62)
+                if spread is not None:
+                    low, high = value - spread[0], spread[1] - value
+                    ax.errorbar(x, value, [[low], [high]], color=INK, capsize=3, linewidth=1)
+                top = value if spread is None else spread[1]
+                ax.annotate(format(value, pair.style), (x, top), (0, 3), ha="center", fontsize=9,
+                            textcoords="offset points")  # fmt: skip
+            ratio = pair.teacher / pair.student if pair.student else float("nan")
+            ax.set_title(pair.title, fontsize=10)
+            ax.set_xticks([0, 1], ["teacher\nfloat32", f"student\nternary ({ratio:.1f}x less)"])
+            ax.tick_params(axis="x", length=0, labelsize=8)
+            ax.set_yticks([])
+            ax.spines["left"].set_visible(False)
+            ax.margins(y=0.15)
+        if note:
+            figure.supxlabel(note, fontsize=8, color=MUTED)
+    return figure

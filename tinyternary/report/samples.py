@@ -1,0 +1,80 @@
+"""Images with what the network said about them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from tinyternary.report.style import (
+    ACCENT,
+    CLINICAL_NOTE,
+    INK,
+    MUTED,
+    SYNTHETIC_NOTE,
+    TERNARY,
+    new_figure,
+    styled,
+)
+
+
+def show_image(axes: Axes, image: NDArray[np.uint8]) -> None:
+    """Draw one (H, W, C) image, grey or colour, without ticks."""
+    if image.shape[-1] == 1:
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    else:
+        axes.imshow(image, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+
+
+def prediction_grid(
+    images: NDArray[np.uint8],
+    labels: Sequence[str],
+    predictions: Sequence[str],
+    confidences: Sequence[float],
+    *,
+    synthetic: bool,
+    columns: int = 8,
+) -> Figure:
+    """Draw images, each with its predicted class, and the true one where they differ.
+
+    Parameters
+    ----------
+    images : (N, H, W, C) uint8
+    labels, predictions : sequence of N str
+        Class names.
+    confidences : sequence of N float
+        Probability of the predicted class.
+    synthetic : bool
+        Whether to say that these are phantoms and not patients.
+    columns : int
+        Images in a row.
+    """
+    rows = -(-len(images) // columns)
+    with styled():
+        figure, axes = new_figure(1.25 * columns, 1.72 * rows + 0.3, rows, columns, squeeze=False)
+        for ax in axes.flat[len(images) :]:
+            ax.set_axis_off()
+        for ax, image, label, guess, confidence in zip(
+            axes.flat, images, labels, predictions, confidences
+        ):
+            show_image(ax, image)
+            right = label == guess
+            for spine in ax.spines.values():
+                spine.set(visible=True, color=TERNARY if right else ACCENT, linewidth=2)
+            caption = f"{_short(guess)}\n{confidence:.0%}"
+            if not right:
+                caption += f" · is {_short(label)}"
+            ax.set_xlabel(caption, fontsize=7, color=INK if right else ACCENT, labelpad=3)
+        note = f"{SYNTHETIC_NOTE} · {CLINICAL_NOTE}" if synthetic else CLINICAL_NOTE
+        figure.supxlabel(note, fontsize=8, color=MUTED)
+    return figure
+
+
+def _short(name: str, limit: int = 18) -> str:
+    """Cut a class name at a word so that it fits under a thumbnail."""
+    return textwrap.shorten(name, limit, placeholder="…") if " " in name else name[:limit]

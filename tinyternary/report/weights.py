@@ -1,0 +1,90 @@
+"""Latent weights, the threshold that cuts them, and the trits that come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from tinyternary.report.style import ACCENT, INK, TRIT_COLOURS, grid_behind, new_figure, styled
+
+TRIT_NAMES = {-1: "−1", 0: "0", 1: "+1"}
+
+
+def latent_histogram(
+    latent: NDArray[np.float32], trits: NDArray[np.int8], scale: float, *, name: str
+) -> Figure:
+    """Draw the histogram of one layer's latent weights, coloured by the trit each becomes.
+
+    Parameters
+    ----------
+    latent : (N, K) float32
+        The weights that the optimiser updates.
+    trits : (N, K) int8
+        What they are rounded to.
+    scale : float
+        The layer's alpha: where the trits -1 and +1 stand on the axis.
+    name : str
+        Layer name, for the title.
+    """
+    values, signs = latent.ravel(), trits.ravel()
+    limit = float(np.quantile(np.abs(values), 0.999)) * 1.1 or 1.0
+    edges = np.linspace(-limit, limit, 121)
+    threshold = _threshold(values, signs)
+    with styled():
+        figure, ax = new_figure(7.0, 3.4)
+        for trit, colour in TRIT_COLOURS.items():
+            share = float(np.mean(signs == trit))
+            ax.hist(
+                values[signs == trit], edges, color=colour,
+                label=f"trit {TRIT_NAMES[trit]}: {share:.1%}",
+            )  # fmt: skip
+        for side in (-1, 1):
+            ax.axvline(side * threshold, color=ACCENT, linestyle="--", linewidth=1.2)
+            ax.axvline(side * scale, color=INK, linestyle=":", linewidth=1.2)
+        top = ax.get_ylim()[1] * 1.12
+        ax.set_ylim(0, top)
+        ax.annotate("threshold δ", (threshold, top), (4, -4), textcoords="offset points",
+                    va="top", color=ACCENT, fontsize=9)  # fmt: skip
+        ax.annotate("scale α", (scale, top), (4, -16), textcoords="offset points",
+                    va="top", color=INK, fontsize=9)  # fmt: skip
+        ax.set(title=f"{name}: latent weights and their trits", xlabel="latent weight",
+               ylabel="weights", xlim=(-limit, limit))  # fmt: skip
+        ax.legend(loc="upper left")
+        grid_behind(ax)
+    return figure
+
+
+def _threshold(latent: NDArray[np.float32], trits: NDArray[np.int8]) -> float:
+    """Middle of the gap between the largest weight that became 0 and the smallest that did not."""
+    size = np.abs(latent)
+    zero, kept = size[trits == 0], size[trits != 0]
+    below = float(zero.max()) if zero.size else 0.0
+    above = float(kept.min()) if kept.size else below
+    return (below + above) / 2
+
+
+def trit_shares(layers: Mapping[str, NDArray[np.int8]]) -> Figure:
+    """Draw one stacked bar per layer with its shares of -1, 0 and +1.
+
+    Parameters
+    ----------
+    layers : mapping of str to (N, K) int8
+        Trits by layer name.
+    """
+    names: Sequence[str] = list(layers)
+    with styled():
+        figure, ax = new_figure(7.0, 0.8 + 0.22 * len(names))
+        left = np.zeros(len(names))
+        for trit, colour in TRIT_COLOURS.items():
+            shares = np.array([np.mean(layers[name] == trit) for name in names])
+            ax.barh(names, shares, left=left, color=colour, height=0.75, label=TRIT_NAMES[trit])
+            left += shares
+        ax.invert_yaxis()
+        ax.tick_params(axis="y", labelsize=8)
+        ax.xaxis.set_major_formatter("{x:.0%}")
+        ax.set(xlim=(0, 1), title="Shares of the trits, layer by layer")
+        ax.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.02 - 0.9 / len(names)))
+    return figure
