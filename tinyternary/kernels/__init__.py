@@ -1,0 +1,12 @@
+"""Ternary matrices in real bytes, and the products that run on them.
+
+`pack` makes a `PackedTernary` from trits; `matmul` and `linear` multiply by it with the
+fastest kernel that this processor runs; `backends` lists the ladder of kernels. This layer
+knows arrays only. (lesson 08_packing_and_kernels)
+"""
+
+from tinyternary.kernels.dispatch import Backend, backends
+from tinyternary.kernels.packed import PackedTernary, pack
+from tinyternary.kernels.products import linear, matmul
+
+__all__ = ["Backend", "PackedTernary", "backends", "linear", "matmul", "pack"]

@@ -1,0 +1,55 @@
+"""What every kernel must compute, in plain NumPy (lesson 08_packing_and_kernels).
+
+`matmul` is the one reference of the ladder: int32, nothing clever. `quantise` is the
+int8 rule of the activations, and `linear` the whole layer, both as the compiled kernels
+compute them, float32 operation by float32 operation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+ABSMAX_FLOOR = np.float32(1e-5)
+"""Smallest absolute maximum of a row: BitNet's guard against dividing by zero."""
+
+
+def matmul(x: NDArray[np.int8], trits: NDArray[np.int8]) -> NDArray[np.int32]:
+    """Return x W^T in int32.
+
+    Parameters
+    ----------
+    x : (M, K) int8
+    trits : (N, K) int8
+
+    Returns
+    -------
+    (M, N) int32
+    """
+    return x.astype(np.int32) @ trits.astype(np.int32).T
+
+
+def quantise(x: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Quantise each row to int8 by its largest absolute value.
+
+    s = max(max |x|, 1e-5) / 127 and q = clip(round_half_even(x / s), -128, 127), all in
+    float32 (BitNet b1.58, arXiv 2402.17764, section 2, per token). A row that holds a NaN
+    or an infinity gets scale NaN and zeros, so that the fault shows in its outputs.
+
+    Parameters
+    ----------
+    x : (M, K) float32
+
+    Returns
+    -------
+    q : (M, K) int8
+    scale : (M,) float32
+    """
+    largest = np.abs(x).max(axis=1, initial=0.0).astype(np.float32)  # NaN stays NaN
+    scale = np.maximum(largest, ABSMAX_FLOOR) / np.float32(127)
+    bad = ~np.isfinite(largest)
+    scale[bad] = np.nan
+    safe = np.where(bad, np.float32(1), scale)
+    finite = np.where(bad[:, None], np.float32(0), x)
+    q = np.clip(np.rint(finite / safe[:, None]), -128, 127).astype(np.int8)
+    return q, scale
