@@ -1,0 +1,52 @@
+"""What a measurement was made on: a number without its machine says little."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+
+def cpu_name() -> str:
+    """Name of the processor as the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux: the platform module knows what there is to know
+    return platform.processor() or platform.machine()
+
+
+def available_cores() -> int:
+    """Cores that this process may run on (not those that the machine has)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def describe_machine(threads: int | None = None) -> dict[str, Any]:
+    """Collect what has to stand beside a measurement.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads that were used; by default all cores of this process.
+
+    Returns
+    -------
+    dict
+        Plain JSON types: processor, cores, threads, versions.
+    """
+    from importlib.metadata import version
+
+    return {
+        "cpu": cpu_name(),
+        "cores": available_cores(),
+        "threads": available_cores() if threads is None else threads,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "numba": version("numba"),
+    }
