@@ -28,11 +28,15 @@ class Quantised:
     scale_negative : float32, optional
         Same shape as `scale`: the magnitude that -1 stands for where it differs
         from that of +1 (trained ternary quantisation). ``None``: the same.
+    threshold : float32, optional
+        Same shape as `scale`: the beta that cut the weights. Only training and the
+        microscope need it; a packed file leaves it out.
     """
 
     trits: NDArray[np.int8]
     scale: NDArray[np.float32]
     scale_negative: NDArray[np.float32] | None = None
+    threshold: NDArray[np.float32] | None = None
 
     @property
     def granularity(self) -> Granularity:

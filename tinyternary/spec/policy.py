@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tinyternary.errors import ConfigError, unknown_name
+
+Activation = Literal[
+    "int8", "int4", "ternary", "ternary-learned", "ternary-tensor", "ternary-tensor-learned", "none"
+]
+StraightThrough = Literal["identity", "clipped", "soft", "scaled"]
 
 
 @dataclass(frozen=True)
@@ -21,27 +26,59 @@ class LayerQuant:
         "int8", "int4").
     granularity : {"tensor", "channel"} or int
         One scale per matrix, per output channel, or per group of that many inputs.
-    activation : {"int8", "int4", "ternary", "none"}
-        How the layer's input is quantised, per token.
+    activation : str
+        How the layer's input is quantised: "int8" or "int4" absmax per token;
+        "ternary" per token, or "ternary-tensor" with one threshold and scale for
+        all; "-learned" after a ternary name makes both trainable; "none".
     norm : bool
         Whether the layer normalises its input by an RMSNorm of its own (BitLinear).
-    ste : {"identity", "clipped", "soft"}
+    ste : {"identity", "clipped", "soft", "scaled"}
         Straight-through rule used in training.
+    threshold : float, optional
+        For the quantisers whose threshold is given or learned: its value, or where
+        it starts, in the units of the weights. By default 0.7 mean |W| at the
+        moment of ternarising.
+
+    Raises
+    ------
+    ConfigError
+        If a field is none of these. The quantiser's name is checked by `ternarize`.
     """
 
     weight: str = "absmean"
     granularity: Literal["tensor", "channel"] | int = "tensor"
-    activation: Literal["int8", "int4", "ternary", "none"] = "int8"
+    activation: Activation = "int8"
     norm: bool = True
-    ste: Literal["identity", "clipped", "soft"] = "identity"
+    ste: StraightThrough = "identity"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        size = self.granularity
+        named = size in ("tensor", "channel")
+        if not named and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+            raise ConfigError(
+                f"granularity: expected 'tensor', 'channel' or a group size, got {size!r}"
+            )
+        if self.activation not in get_args(Activation):
+            raise unknown_name("activation quantiser", self.activation, get_args(Activation))
+        if self.ste not in get_args(StraightThrough):
+            raise unknown_name("straight-through rule", self.ste, get_args(StraightThrough))
+        if not isinstance(self.norm, bool):
+            raise ConfigError(f"norm: expected true or false, got {self.norm!r}")
+        if self.threshold is not None and not 0 <= self.threshold < float("inf"):
+            raise ConfigError(f"threshold: expected a number from 0 up, got {self.threshold!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, read back by ``LayerQuant(**fields)``."""
         return asdict(self)
 
 
-Policy = Mapping[str, LayerQuant]
-"""Glob patterns on layer names to quantisers; the first that matches counts."""
+Policy = Mapping[str, "LayerQuant | str | Mapping[str, Any]"]
+"""Glob patterns on layer names to quantisers; the first that matches counts.
+
+A quantiser is a `LayerQuant`, a dict of its fields, the name of a weight quantiser,
+or ``"float"`` for a layer that is to stay as it is.
+"""
 
 _BITLINEAR = LayerQuant()
 _MLP: dict[str, LayerQuant] = {"blocks.*.mlp.fc?": _BITLINEAR}
@@ -54,11 +91,12 @@ POLICIES: dict[str, dict[str, LayerQuant]] = {
     "bit-attention": _ENCODER,
     # every linear layer of the encoder: the same set, by the name that says it
     "all-linear": _ENCODER,
-    # nothing stays a float matrix (FTerViT, arXiv 2605.21171)
+    # nothing stays a float matrix, and no norm a float scale (FTerViT, arXiv 2605.21171)
     "everything": {
         **_ENCODER,
         "patch_embed.proj": LayerQuant(granularity="channel", norm=False),
         "head": LayerQuant(granularity="channel"),
+        "*norm*": LayerQuant(activation="none", norm=False),
     },
 }
 
@@ -66,12 +104,15 @@ POLICIES: dict[str, dict[str, LayerQuant]] = {
 def resolve_policy(policy: str | Policy, layers: Iterable[str]) -> dict[str, LayerQuant]:
     """Find the quantiser of each layer.
 
+    A pattern reaches the scale of a norm only where its last part says "norm"
+    (``"*norm*"``, ``"blocks.*.norm1"``): ``"blocks.*"`` means the linear layers.
+
     Parameters
     ----------
     policy : str or mapping
-        A name from `POLICIES`, or glob patterns on layer names to `LayerQuant`.
+        A name from `POLICIES`, or glob patterns on layer names to quantisers.
     layers : iterable of str
-        Names of the linear layers of a model.
+        Names of the linear layers of a model, and of its norms where they count.
 
     Returns
     -------
@@ -88,15 +129,43 @@ def resolve_policy(policy: str | Policy, layers: Iterable[str]) -> dict[str, Lay
         if policy not in POLICIES:
             raise unknown_name("policy", policy, POLICIES)
         policy = POLICIES[policy]
-    for pattern in policy:
-        if not any(fnmatchcase(name, pattern) for name in names):
+    if not isinstance(policy, Mapping):
+        raise ConfigError(
+            f"policy: expected a name or a mapping of layer patterns, got {type(policy).__name__}"
+        )
+    rules = {pattern: _rule(pattern, rule) for pattern, rule in policy.items()}
+    norms_listed = any(_is_norm(name) for name in names)
+    for pattern in rules:
+        asks_for_norms = _is_norm(pattern) and not norms_listed
+        if not asks_for_norms and not any(_matches(name, pattern) for name in names):
             raise ConfigError(
                 f"policy pattern {pattern!r} matches no layer; layers: {', '.join(names)}"
             )
     chosen: dict[str, LayerQuant] = {}
     for name in names:
-        for pattern, rule in policy.items():
-            if fnmatchcase(name, pattern):
-                chosen[name] = rule
-                break
+        rule = next((rules[pattern] for pattern in rules if _matches(name, pattern)), None)
+        if rule is not None:
+            chosen[name] = rule
     return chosen
+
+
+def _is_norm(name: str) -> bool:
+    return "norm" in name.rpartition(".")[2]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) and _is_norm(name) == _is_norm(pattern)
+
+
+def _rule(pattern: str, rule: LayerQuant | str | Mapping[str, Any]) -> LayerQuant | None:
+    if isinstance(rule, str):
+        return None if rule == "float" else LayerQuant(weight=rule)
+    if isinstance(rule, Mapping):
+        known = {field.name for field in fields(LayerQuant)}
+        for name in rule:
+            if name not in known:
+                raise unknown_name(f"field of policy {pattern!r}", name, known)
+        return LayerQuant(**rule)
+    if not isinstance(rule, LayerQuant):
+        raise ConfigError(f"policy {pattern!r}: expected a quantiser, got {rule!r}")
+    return rule

@@ -18,10 +18,12 @@ PRESETS: dict[str, ViTConfig] = {
         image_size=224, patch_size=16, width=192, depth=12, heads=3, mlp_width=768,
         num_classes=1000, pool="cls",
     ),
-    # arXiv 2510.13760: 1,024 tokens, multi-query attention, no norm before the FFN
+    # arXiv 2510.13760: 1,024 tokens, multi-query attention, no norm before the FFN. Its BitLinear
+    # allocates biases that its forward pass never adds, so the network it computes has none
     "bitmedvit": ViTConfig(
         image_size=224, patch_size=7, width=512, depth=3, heads=8, kv_heads=1, mlp_width=2048,
-        num_classes=2, channels=1, mlp_norm=False, dropout=0.1, drop_path=0.1, norm_eps=1e-5,
+        num_classes=2, channels=1, mlp_norm=False, mlp_bias=False, dropout=0.1, drop_path=0.1,
+        norm_eps=1e-5,
     ),
 }  # fmt: skip
 
