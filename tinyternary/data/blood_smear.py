@@ -1,0 +1,67 @@
+"""The embedded data set: invented blood cells, drawn from a seed (lessons 03 to 12).
+
+No patient, no download: 28 x 28 RGB images of eight kinds of made-up cell among
+red cells, the same bytes on every machine. A linear classifier does not solve
+them, a small Vision Transformer does. They teach; they say nothing of medicine.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+
+from tinyternary.data.dataset import Dataset, Split
+from tinyternary.data.portable_draws import PortableDraws
+from tinyternary.data.smear_cells import KINDS
+from tinyternary.data.smear_render import SIZE, render
+from tinyternary.errors import ConfigError
+from tinyternary.spec import Task
+
+PHANTOM_CLASSES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
+"""Class names of the phantoms."""
+
+COUNTS: dict[str, int] = {"train": 6000, "val": 1000, "test": 1000}
+_CHUNK = 40  # five images of each class; arrays of this many images stay in the cache
+
+
+def phantoms(split: Split = "train", seed: int = 0, count: int | None = None) -> Dataset:
+    """Draw synthetic blood-smear images.
+
+    Parameters
+    ----------
+    split : {"train", "val", "test"}
+        6,000, 1,000 and 1,000 images; no two splits share an image.
+    seed : int
+        Not negative; each seed is a data set of its own.
+    count : int, optional
+        Only the first so many images (or more of them), classes in equal shares
+        up to one chunk.
+
+    Returns
+    -------
+    Dataset
+        Images (N, 28, 28, 3) uint8, eight classes, ``synthetic=True``.
+
+    Raises
+    ------
+    ConfigError
+        If the split is unknown, the seed negative or the count not positive.
+    """
+    if split not in COUNTS:
+        raise ConfigError(f"split: expected 'train', 'val' or 'test', got {split!r}")
+    if seed < 0:
+        raise ConfigError(f"seed: expected a non-negative integer, got {seed}")
+    total = COUNTS[split] if count is None else count
+    if total < 1:
+        raise ConfigError(f"count: expected a positive integer, got {total}")
+    images = np.empty((total, SIZE, SIZE, 3), np.uint8)
+    labels = np.empty(total, np.int64)
+    for start in range(0, total, _CHUNK):
+        # a chunk has a stream of its own: the first images do not depend on how many follow
+        draws = PortableDraws(seed, get_args(Split).index(split), start // _CHUNK)
+        order = np.argsort(draws.uniform(_CHUNK), kind="stable") % len(KINDS)
+        part = slice(start, min(start + _CHUNK, total))
+        images[part] = render(draws, order)[: part.stop - start]
+        labels[part] = order[: part.stop - start]
+    return Dataset(images, labels, Task.MULTI_CLASS, PHANTOM_CLASSES, "phantoms", split, True)

@@ -1,0 +1,45 @@
+"""All data sets by name: the embedded phantoms and the MedMNIST files."""
+
+from __future__ import annotations
+
+import os
+
+from tinyternary.data.blood_smear import phantoms
+from tinyternary.data.catalogue import MEDMNIST
+from tinyternary.data.dataset import Splits
+from tinyternary.data.medmnist_files import medmnist
+
+NAMES: tuple[str, ...] = ("phantoms", *MEDMNIST)
+"""Names that `load` knows."""
+
+
+def load(
+    name: str, root: str | os.PathLike[str] | None = None, seed: int = 0, size: int = 28
+) -> Splits:
+    """Return the train, val and test split of a data set.
+
+    Parameters
+    ----------
+    name : str
+        ``"phantoms"`` or one of the twelve 2D MedMNIST sets.
+    root : path, optional
+        Folder of the MedMNIST files; see `medmnist`.
+    seed : int
+        Which phantoms to draw; MedMNIST files are what they are.
+    size : int
+        Image size in pixels; phantoms are 28.
+
+    Raises
+    ------
+    ConfigError
+        If the name or size is unknown.
+    DataFileError
+        If the file is missing or damaged.
+    """
+    if name == "phantoms":
+        return Splits(phantoms("train", seed), phantoms("val", seed), phantoms("test", seed))
+    return Splits(
+        medmnist(name, "train", root, size),
+        medmnist(name, "val", root, size),
+        medmnist(name, "test", root, size),
+    )
