@@ -1,0 +1,50 @@
+"""Training: fit, distil, evaluate; optimisers, schedules, checkpoints, metrics, recipes.
+
+Lesson 03 builds the loop, lesson 07 distillation.
+"""
+
+from tinyternary.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from tinyternary.train.distillation import distill, start_from
+from tinyternary.train.ema import WeightAverage
+from tinyternary.train.evaluation import evaluate, predict_logits, scores
+from tinyternary.train.fitting import fit
+from tinyternary.train.history import History
+from tinyternary.train.optim import (
+    SGD,
+    AdamW,
+    Optimiser,
+    ParameterGroup,
+    clip_gradients,
+    gradient_norm,
+    parameter_groups,
+)
+from tinyternary.train.recipe import Recipe, make_recipe
+from tinyternary.train.run import Run, build_model, load_run
+from tinyternary.train.schedule import Schedule
+
+__all__ = [
+    "SGD",
+    "AdamW",
+    "Checkpoint",
+    "History",
+    "Optimiser",
+    "ParameterGroup",
+    "Recipe",
+    "Run",
+    "Schedule",
+    "WeightAverage",
+    "build_model",
+    "clip_gradients",
+    "distill",
+    "evaluate",
+    "fit",
+    "gradient_norm",
+    "load_checkpoint",
+    "load_run",
+    "make_recipe",
+    "parameter_groups",
+    "predict_logits",
+    "save_checkpoint",
+    "scores",
+    "start_from",
+]

@@ -1,0 +1,129 @@
+"""Batches in an order that seed and step decide (lesson 03).
+
+The order of an epoch is drawn from (seed, 1, epoch), the changes to a batch's
+images from (seed, 2, step): nothing has to be remembered to go on from a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.data import Dataset
+from tinyternary.data.augment import augmentation
+from tinyternary.errors import ConfigError
+from tinyternary.spec import Preprocessing, Task
+from tinyternary.train.objective import FloatArray, targets
+from tinyternary.train.recipe import Recipe
+
+_ORDER, _CHANGE = 1, 2  # purposes of random streams; `loop` uses 3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's images.
+
+    Attributes
+    ----------
+    images : (B, C, H, W) float32
+        Augmented and preprocessed.
+    goal : (B, C) float32
+        Target probabilities, blended by mixup.
+    indices : (B,) int
+        Which training images they are.
+    """
+
+    images: FloatArray
+    goal: FloatArray
+    indices: NDArray[np.int64]
+
+
+class Batches:
+    """Training images, shuffled, augmented and preprocessed.
+
+    Parameters
+    ----------
+    data : Dataset
+    preprocessing : Preprocessing
+    recipe : Recipe
+    seed : int
+
+    Raises
+    ------
+    ConfigError
+        If a batch is larger than the data.
+    """
+
+    def __init__(
+        self, data: Dataset, preprocessing: Preprocessing, recipe: Recipe, seed: int
+    ) -> None:
+        if recipe.batch_size > len(data):
+            raise ConfigError(
+                f"batch_size {recipe.batch_size} is larger than the {len(data)} images of "
+                f"{data.name!r}; use at most {len(data)}"
+            )
+        self.data, self.preprocessing, self.recipe, self.seed = data, preprocessing, recipe, seed
+        # the few images left over change from epoch to epoch: all batches are full
+        self.per_epoch = len(data) // recipe.batch_size
+        self.goal = targets(data.labels, data.task, data.num_classes, recipe.ordinal_width)
+        self.change = augmentation(recipe.augment)
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Give the indices of the training images in the order of an epoch (from 0)."""
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self.seed, _ORDER, epoch])
+            balanced = self.recipe.balanced and self.data.task is not Task.MULTI_LABEL
+            draw = balanced_order(self.data.labels, rng) if balanced else None
+            self._order = rng.permutation(len(self.data)) if draw is None else draw
+            self._epoch = epoch
+        return self._order
+
+    def batch(self, step: int) -> Batch:
+        """Batch of optimiser step `step`, counted from 0."""
+        epoch, place = divmod(step, self.per_epoch)
+        size = self.recipe.batch_size
+        indices = self.order(epoch)[place * size : (place + 1) * size]
+        rng = np.random.default_rng([self.seed, _CHANGE, step])
+        images = self.preprocessing(self.change(self.data.images[indices], rng))
+        goal = self.goal[indices]
+        if self.recipe.mixup > 0:
+            images, goal = mixup(images, goal, self.recipe.mixup, rng)
+        return Batch(images, goal, indices)
+
+
+def balanced_order(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """As many indices as labels, each class drawn equally often, rare ones repeatedly."""
+    classes = np.unique(labels)
+    share = -(-len(labels) // len(classes))
+    drawn = []
+    for label in classes:
+        members = np.flatnonzero(labels == label)
+        # whole rounds through a class before any of its images comes again
+        rounds = [rng.permutation(members) for _ in range(-(-share // len(members)))]
+        drawn.append(np.concatenate(rounds)[:share])
+    return rng.permutation(np.concatenate(drawn))[: len(labels)]
+
+
+def mixup(
+    images: FloatArray, goal: FloatArray, alpha: float, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Blend each image and its target with another's of the batch (Zhang et al., ICLR 2018).
+
+    Parameters
+    ----------
+    images : (B, C, H, W) float32
+    goal : (B, C) float32
+    alpha : float
+        Shares are drawn from Beta(alpha, alpha), one per image.
+    rng : Generator
+    """
+    share = rng.beta(alpha, alpha, len(images)).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    other = rng.permutation(len(images))
+    wide: Any = share[:, None, None, None]
+    mixed = wide * images + (1 - wide) * images[other]
+    return mixed, share[:, None] * goal + (1 - share[:, None]) * goal[other]

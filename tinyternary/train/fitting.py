@@ -1,0 +1,196 @@
+"""`fit`: train a model on labelled images (lesson 03)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyternary.autograd import Tensor
+from tinyternary.data import Dataset, Splits, fit_preprocessing
+from tinyternary.errors import ConfigError
+from tinyternary.models import ViT
+from tinyternary.nn import Dropout, DropPath
+from tinyternary.spec import Preprocessing
+from tinyternary.train.batches import Batch, Batches
+from tinyternary.train.checkpoint import write_json
+from tinyternary.train.evaluation import evaluate
+from tinyternary.train.loop import Loop, Objective
+from tinyternary.train.objective import check_data, task_loss
+from tinyternary.train.recipe import Recipe, make_recipe
+from tinyternary.train.run import Run, describe_run
+from tinyternary.train.state import resume_state
+
+OnStep = Callable[[int, ViT], None]
+OnEpoch = Callable[[dict[str, Any]], None]
+
+
+class Supervised:
+    """Loss of a model against the labels alone."""
+
+    def __init__(self, model: ViT, data: Dataset, label_smoothing: float) -> None:
+        self.model, self.task, self.smoothing = model, data.task, label_smoothing
+
+    def parameters(self) -> dict[str, Tensor]:
+        """None of its own."""
+        return {}
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Mean loss over a batch."""
+        return task_loss(self.model(batch.images), batch.goal, self.task, self.smoothing)
+
+
+def fit(
+    model: ViT,
+    data: Splits,
+    recipe: Recipe | dict[str, Any] | str | Path | None = None,
+    *,
+    run_dir: str | Path | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    preprocessing: Preprocessing | None = None,
+    resume: bool = True,
+    test: bool = True,
+    label: str = "training",
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+    **recipe_overrides: Any,
+) -> Run:
+    """Train a model, float or ternary, on labelled images.
+
+    Parameters
+    ----------
+    model : ViT
+        Trained in place; ends with the weights that the recipe keeps.
+    data : Splits
+        Trains on ``data.train``, chooses by ``data.val``, reads ``data.test`` once at
+        the end.
+    recipe : Recipe, dict, path of a TOML file, optional
+        How to train; by default ``Recipe()``.
+    run_dir : path, optional
+        Folder for configuration, history, checkpoints and metrics. If it holds the
+        state of the same run, training goes on from there, to the same bits.
+    seed : int
+        Of the order of images, augmentation and dropout.
+    progress : bool
+        Show a progress bar on standard error.
+    preprocessing : Preprocessing, optional
+        By default measured on ``data.train``.
+    resume : bool
+        False starts over.
+    test : bool
+        False leaves the test images alone.
+    label : str
+        Text beside the progress bar.
+    on_step, on_epoch : callables, optional
+        Called as ``on_step(step, model)`` and ``on_epoch(row)``.
+    **recipe_overrides
+        Fields of `Recipe` to change: ``fit(model, data, epochs=3)``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ConfigError
+        If the recipe, the model and the data do not fit each other.
+    DataFileError
+        If there are no images.
+    TrainingError
+        If the loss is not finite.
+    CheckpointError
+        If `run_dir` holds another run.
+    """
+    chosen = make_recipe(recipe, **recipe_overrides)
+    check_data(data.train, model.config, "training")
+    objective = Supervised(model, data.train, chosen.label_smoothing)
+    return train(
+        model, objective, data, chosen, run_dir=run_dir, seed=seed, progress=progress,
+        preprocessing=preprocessing, resume=resume, test=test, label=label,
+        on_step=on_step, on_epoch=on_epoch,
+    )  # fmt: skip
+
+
+def train(
+    model: ViT,
+    objective: Objective,
+    data: Splits,
+    recipe: Recipe,
+    *,
+    run_dir: str | Path | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    preprocessing: Preprocessing | None = None,
+    resume: bool = True,
+    test: bool = True,
+    label: str = "training",
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+    **described: Any,
+) -> Run:
+    """Run an objective to the end and evaluate: what `fit` and `distill` share.
+
+    Parameters are those of `fit`; `described` goes into the run's configuration.
+    """
+    if seed < 0:
+        raise ConfigError(f"seed: expected an integer of at least 0, got {seed}")
+    check_data(data.train, model.config, "training")
+    for part in (data.val, data.test):
+        if len(part):
+            check_data(part, model.config, part.split)
+    set_dropout(model, recipe)
+    preprocessing = preprocessing or fit_preprocessing(data.train)
+    config = describe_run(
+        model, preprocessing, data.task, data.class_names, recipe, seed, data.name, **described
+    )
+    settings = {**config, "data": fingerprint(data.train)}
+    del settings["library"]  # a newer library may go on with an older state
+    settings["recipe"] = {k: v for k, v in config["recipe"].items() if k != "save_seconds"}
+    folder = Path(run_dir) if run_dir is not None else None
+    batches = Batches(data.train, preprocessing, recipe, seed)
+    loop = Loop(
+        model, objective, batches, data.val, preprocessing, recipe, seed, settings, folder,
+        on_step, on_epoch,
+    )  # fmt: skip
+    resumed = resume and resume_state(loop)
+    if folder is not None and not resumed:
+        write_json(folder / "config.json", config)
+        for name in ("last.safetensors", "best.safetensors", "model.safetensors", "metrics.json"):
+            (folder / name).unlink(missing_ok=True)
+    loop.run(progress, label)
+    metrics = {
+        part.split: evaluate(model, part, preprocessing, flips=recipe.flips)
+        for part in ((data.val, data.test) if test else (data.val,))
+        if len(part)
+    }
+    run = Run(
+        model, preprocessing, data.task, data.class_names, loop.history, metrics, recipe, seed,
+        data.name, folder, loop.seconds, config,
+    )  # fmt: skip
+    if folder is not None:
+        run.save(folder)
+    return run
+
+
+def set_dropout(model: ViT, recipe: Recipe) -> None:
+    """Give the model the recipe's dropout and drop-path probabilities, where it names them.
+
+    Drop-path rises linearly with depth, from 0 in the first block (Huang et al., 2016).
+    """
+    paths = [m for m in model.modules() if isinstance(m, DropPath)]
+    for module in model.modules():
+        if isinstance(module, Dropout) and recipe.dropout is not None:
+            module.p = recipe.dropout
+    if recipe.drop_path is not None:
+        for place, module in enumerate(paths):
+            module.p = recipe.drop_path * place / max(1, len(paths) - 1)
+
+
+def fingerprint(data: Dataset) -> str:
+    """Checksum images and labels, to tell data sets of one name apart."""
+    images = np.ascontiguousarray(data.images)
+    return f"{zlib.crc32(data.labels.tobytes(), zlib.crc32(images.tobytes())):08x}/{len(data)}"

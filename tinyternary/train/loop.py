@@ -1,0 +1,288 @@
+"""The training loop: step, epoch, save, resume (lesson 03).
+
+Everything random in step s of a run (order of the images, augmentation, mixup,
+dropout) is drawn from generators seeded by (run's seed, purpose, epoch or step).
+So the state of the random numbers *is* the seed and the step, and a run that
+was killed goes on with the same bits as one that never was.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.autograd import Tensor
+from tinyternary.data import Dataset
+from tinyternary.errors import TrainingError
+from tinyternary.models import ViT
+from tinyternary.spec import Preprocessing
+from tinyternary.train.batches import Batch, Batches
+from tinyternary.train.checkpoint import save_checkpoint
+from tinyternary.train.ema import WeightAverage
+from tinyternary.train.evaluation import quick_metrics
+from tinyternary.train.history import History
+from tinyternary.train.optim import SGD, AdamW, Optimiser, clip_gradients, parameter_groups
+from tinyternary.train.progress import ProgressBar
+from tinyternary.train.recipe import Recipe
+from tinyternary.train.schedule import Schedule
+from tinyternary.train.state import save_state
+
+Arrays = dict[str, NDArray[Any]]
+_DROPOUT = 3  # purpose of a random stream; `batches` uses 1 and 2
+
+
+class Objective(Protocol):
+    """What a step makes small: a loss of a batch, and parameters of its own, by name."""
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Parameters that are trained along and dropped afterwards."""
+        ...
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Mean loss over a batch."""
+        ...
+
+
+class Loop:
+    """One training run in progress.
+
+    Parameters
+    ----------
+    model : ViT
+        Trained in place.
+    objective : Objective
+        Loss of a batch.
+    batches : Batches
+        Training images in order.
+    validation : Dataset
+        Read after each epoch; may be empty.
+    preprocessing : Preprocessing
+    recipe : Recipe
+    seed : int
+        Of all random numbers.
+    settings : dict
+        What a checkpoint must agree with to be resumed (model, data, recipe, ...).
+    run_dir : Path, optional
+        Where the state is kept; without one it stays in memory.
+    on_step, on_epoch : callables, optional
+        Called as ``on_step(step, model)`` after each step (1, 2, ...), and as
+        ``on_epoch(row)``.
+    """
+
+    def __init__(
+        self,
+        model: ViT,
+        objective: Objective,
+        batches: Batches,
+        validation: Dataset,
+        preprocessing: Preprocessing,
+        recipe: Recipe,
+        seed: int,
+        settings: dict[str, Any],
+        run_dir: Path | None = None,
+        on_step: Callable[[int, ViT], None] | None = None,
+        on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        self.model, self.objective, self.batches = model, objective, batches
+        self.validation, self.preprocessing, self.recipe = validation, preprocessing, recipe
+        self.seed, self.settings, self.run_dir = seed, settings, run_dir
+        self.on_step, self.on_epoch = on_step, on_epoch
+        self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
+        self.history = History()
+        self.best_score, self.best = -np.inf, {}  # type: tuple[float, Arrays]
+        self.total = recipe.epochs * batches.per_epoch
+        self.schedule = Schedule(
+            self.total, recipe.lr, min(round(recipe.warmup_epochs * batches.per_epoch), self.total),
+            min(recipe.min_lr, recipe.lr), recipe.schedule, recipe.phase_split, recipe.phase_drop,
+        )  # fmt: skip
+        self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.extra = {f"extra.{n}": p for n, p in objective.parameters().items()}
+        self.optimiser = self._optimiser()
+        self.average = WeightAverage(self.trained, recipe.ema) if recipe.ema else None
+        # one generator for all dropout of the model, set anew at each step
+        self._dropout = np.random.Generator(np.random.PCG64(0))
+        model.set_rng(self._dropout)
+        self._stop = False
+
+    def _optimiser(self) -> Optimiser:
+        r = self.recipe
+        groups = parameter_groups(self.trained | self.extra, r.weight_decay)
+        if r.optimiser == "sgd":
+            return SGD(groups, r.lr, r.momentum)
+        return AdamW(groups, r.lr, r.betas)
+
+    # ---- running -------------------------------------------------------------------
+
+    def run(self, progress: bool = True, label: str = "training") -> None:
+        """Train to the end of the recipe, or to early stopping, and load the kept weights.
+
+        Raises
+        ------
+        TrainingError
+            If the loss or a gradient is not finite.
+        KeyboardInterrupt
+            After Ctrl-C, when the state has been saved.
+        """
+        saved = time.perf_counter()
+        with ProgressBar(self.total, self.step, label, progress) as bar, self._interruptible():
+            begun = time.perf_counter()
+            while self.step < self.total and not self._early():
+                loss = self._step()
+                bar.step(loss, self.recipe.batch_size)
+                if self.step % self.batches.per_epoch == 0:
+                    self.seconds += time.perf_counter() - begun
+                    bar.epoch(self._end_epoch())
+                    begun = time.perf_counter()
+                if self._stop:
+                    break
+                ended = self.step % self.batches.per_epoch == 0
+                if ended or time.perf_counter() - saved > self.recipe.save_seconds:
+                    save_state(self)
+                    saved = time.perf_counter()
+        if self._stop:
+            save_state(self)
+            self.use_kept()
+            where = f"; the same command goes on from {self.run_dir}" if self.run_dir else ""
+            raise KeyboardInterrupt(f"stopped after step {self.step} of {self.total}{where}")
+        self.use_kept()
+
+    def _step(self) -> float:
+        batch = self.batches.batch(self.step)
+        self.model.train()
+        state = np.random.PCG64([self.seed, _DROPOUT, self.step]).state
+        self._dropout.bit_generator.state = state
+        self._fade()
+        loss = self.objective(batch)
+        value = float(loss.data)
+        if not np.isfinite(value):
+            self._stop_at("loss", value, loss)
+        self.optimiser.zero_grad()
+        loss.backward()
+        limit = self.recipe.clip_norm or np.inf
+        norm = clip_gradients(self.optimiser.parameters().values(), limit)
+        if not np.isfinite(norm):
+            self._stop_at("gradient norm", norm, None)
+        self.optimiser.lr = self.schedule(self.step)
+        self.optimiser.decay_scale = self.schedule.decay_scale(self.step)
+        self.optimiser.step()
+        self.step += 1
+        self.loss_sum += value
+        if self.average is not None:
+            self.average.update()
+        if self.on_step is not None:
+            self.on_step(self.step, self.model)
+        return value
+
+    def _fade(self) -> None:
+        """Set how ternary the layers are: from 0 (float) to 1 over `gradual_epochs`."""
+        steps = self.recipe.gradual_epochs * self.batches.per_epoch
+        if steps > 0:
+            fade = min(1.0, self.step / steps)
+            for module in self.model.modules():
+                if hasattr(module, "set_lambda"):
+                    module.set_lambda(fade)
+
+    def _end_epoch(self) -> dict[str, Any]:
+        epoch = self.step // self.batches.per_epoch
+        row: dict[str, Any] = {
+            "epoch": epoch, "step": self.step, "lr": self.optimiser.lr,
+            "train_loss": self.loss_sum / self.batches.per_epoch,
+        }  # fmt: skip
+        self.loss_sum = 0.0
+        started = time.perf_counter()
+        with self.averaged():
+            row |= quick_metrics(self.model, self.validation, self.preprocessing)
+            self._consider(row)
+        self.seconds += time.perf_counter() - started
+        row["seconds"] = self.seconds
+        self.history.append(row)
+        if self.on_epoch is not None:
+            self.on_epoch(row)
+        return row
+
+    def _consider(self, row: dict[str, Any]) -> None:
+        """Keep the present weights if the epoch is the best so far."""
+        value = row[f"val_{self.recipe.monitor}"]
+        if value is None or not np.isfinite(value):  # nothing to judge by: the latest counts
+            score = float(row["epoch"]) - 1e9
+        else:
+            score = -float(value) if self.recipe.monitor == "loss" else float(value)
+        if score > self.best_score:
+            self.best_score, self.history.best_epoch = score, int(row["epoch"])
+            self.best = {n: a.copy() for n, a in self.model.state_dict().items()}
+            if self.run_dir is not None:
+                header = {"epoch": row["epoch"], "settings": self.settings}
+                arrays = {f"model/{n}": a for n, a in self.best.items()}
+                save_checkpoint(self.run_dir / "best.safetensors", "weights", arrays, header)
+
+    def _early(self) -> bool:
+        patience, done = self.recipe.patience, len(self.history)
+        return bool(patience) and done - self.history.best_epoch >= patience
+
+    def _stop_at(self, what: str, value: float, loss: Tensor | None) -> None:
+        """Say where numbers stopped being finite, keep the last good state, and raise."""
+        named = self.optimiser.parameters()
+        first = next((n for n, p in named.items() if not np.isfinite(p.data).all()), None)
+        detail = f"parameter {first!r} is not finite" if first else ""
+        if first is None and loss is not None:
+            self.optimiser.zero_grad()
+            with np.errstate(all="ignore"):
+                loss.backward()
+        if first is None:
+            hit = next(
+                (n for n, p in named.items()
+                 if p.grad is not None and not np.isfinite(p.grad).all()), None,
+            )  # fmt: skip
+            detail = f"first parameter with a gradient that is not finite: {hit!r}"
+            save_state(self)  # the weights are those before this step: still good
+        elif self.best:
+            self.model.load_state_dict(self.best)
+        kept = f"; last good state kept in {self.run_dir}" if self.run_dir else ""
+        raise TrainingError(
+            f"{what} is {value} at step {self.step + 1} of {self.total}: {detail}{kept}; "
+            "try a smaller lr or a smaller clip_norm"
+        )
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Run a block with the averaged weights, where the recipe averages."""
+        if self.average is None:
+            yield
+        else:
+            with self.average.applied():
+                yield
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C end the run between two steps; a second one ends it at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(signum: int, frame: Any) -> None:
+            if self._stop:
+                raise KeyboardInterrupt
+            self._stop = True
+
+        previous = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def use_kept(self) -> None:
+        """Load the weights that the recipe keeps: best epoch's, or the last (averaged)."""
+        if self.recipe.keep == "best" and self.best:
+            self.model.load_state_dict(self.best)
+        elif self.average is not None:
+            for name, parameter in self.trained.items():
+                parameter.data[...] = self.average.arrays[name]
+        self.model.eval()

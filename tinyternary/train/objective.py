@@ -1,0 +1,117 @@
+"""From logits and labels to the number that training makes small (lessons 03 and 07).
+
+One task, one loss: cross-entropy for binary and multi-class tasks, cross-entropy
+against labels that spread to neighbouring grades for ordinal ones, and binary
+cross-entropy per label for multi-label ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.autograd import Tensor, bce_with_logits, cross_entropy, kl_divergence
+from tinyternary.data import Dataset
+from tinyternary.errors import ConfigError, DataFileError
+from tinyternary.spec import Task, ViTConfig
+
+FloatArray: TypeAlias = NDArray[np.float32]
+
+
+def check_data(data: Dataset, config: ViTConfig, what: str) -> None:
+    """Refuse data that a network cannot be trained or evaluated on.
+
+    Raises
+    ------
+    DataFileError
+        If there are no images.
+    ConfigError
+        If outputs, channels or image size of the network are not those of the data.
+    """
+    if len(data) == 0:
+        raise DataFileError(f"{what} data {data.name!r} has no images")
+    for kind, theirs, ours in (
+        ("classes", data.num_classes, config.num_classes),
+        ("channels", data.channels, config.channels),
+        ("pixels a side", data.image_size, config.image_size),
+    ):
+        if theirs != ours:
+            raise ConfigError(
+                f"{what} data {data.name!r} has {theirs} {kind}, the model expects {ours}"
+            )
+
+
+def targets(
+    labels: NDArray[np.int64], task: Task, classes: int, ordinal_width: float = 0.5
+) -> FloatArray:
+    """Labels as one row of class probabilities each.
+
+    Parameters
+    ----------
+    labels : (B,) int, or (B, L) of 0 and 1 for multi-label tasks
+    task : Task
+    classes : int
+        C, or L for multi-label tasks.
+    ordinal_width : float
+        Width of the spread over neighbouring grades of ordinal tasks; 0 is none.
+
+    Returns
+    -------
+    (B, C) float32
+        Rows sum to 1, except for multi-label tasks.
+    """
+    if task is Task.MULTI_LABEL:
+        return np.asarray(labels, np.float32)
+    if task is Task.ORDINAL and ordinal_width > 0:
+        distance = np.abs(np.arange(classes)[:, None] - np.arange(classes)[None, :])
+        soft = np.exp(-distance / ordinal_width)
+        return (soft / soft.sum(1, keepdims=True)).astype(np.float32)[labels]
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def task_loss(logits: Tensor, goal: FloatArray, task: Task, label_smoothing: float = 0.0) -> Tensor:
+    """Mean loss over a batch.
+
+    Parameters
+    ----------
+    logits : (B, C) Tensor
+    goal : (B, C) float32
+        From `targets`, perhaps blended by mixup.
+    task : Task
+    label_smoothing : float
+        Share of each target that is spread evenly (towards 1/2 per label for
+        multi-label tasks).
+    """
+    if task is Task.MULTI_LABEL:
+        soft = goal * np.float32(1 - label_smoothing) + np.float32(0.5 * label_smoothing)
+        return bce_with_logits(logits, soft)
+    return cross_entropy(logits, goal, label_smoothing=label_smoothing)
+
+
+def teacher_loss(student: Tensor, teacher: NDArray[Any], task: Task, temperature: float) -> Tensor:
+    """T^2 times the divergence of the student's softened answers from the teacher's.
+
+    Softening divides gradients by T^2; the factor brings them back (Hinton et
+    al., 2015, section 2.1). Multi-label tasks soften one sigmoid per label.
+    """
+    if task is Task.MULTI_LABEL:
+        scaled = np.asarray(teacher, np.float32) / np.float32(temperature)
+        goal = (0.5 * (1.0 + np.tanh(0.5 * scaled))).astype(np.float32)  # sigmoid, no overflow
+        return bce_with_logits(student * (1.0 / temperature), goal) * temperature**2
+    return kl_divergence(student, teacher, temperature)
+
+
+def class_names_agree(first: tuple[str, ...], second: tuple[str, ...]) -> None:
+    """Refuse a teacher for other classes.
+
+    Raises
+    ------
+    ConfigError
+        If the class names differ.
+    """
+    if first != second:
+        raise ConfigError(
+            f"the teacher knows the classes {', '.join(first)}; the data has {', '.join(second)}"
+        )

@@ -1,0 +1,166 @@
+"""How to train: every choice with its default, checked when it is made (lesson 03)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tinyternary.errors import ConfigError, unknown_name
+
+
+class Recipe(BaseModel):
+    """A training run as plain values; ``Recipe(epochs=5).to_dict()`` is JSON.
+
+    Attributes
+    ----------
+    epochs, batch_size : int
+        Passes over the training images; images per step.
+    optimiser : {"adamw", "sgd"}
+        With `lr` (peak), `weight_decay`, `momentum` (SGD) and `betas` (AdamW).
+    schedule : {"cosine", "constant", "two-phase"}
+        See `Schedule`; `warmup_epochs` may be a fraction, `min_lr` is the end.
+    clip_norm : float
+        Limit on the joint gradient norm; 0 is none.
+    label_smoothing : float
+        Share of each target that is spread over all classes.
+    ordinal_width : float
+        Ordinal tasks only: how far a target spreads to neighbouring classes
+        (soft labels exp(-|i - k| / width), normalised; Diaz and Marathe, CVPR
+        2019); 0 is plain cross-entropy.
+    augment : {"none", "light", "medical"}
+        Random changes to the training images, see `tinyternary.train.batches`.
+    mixup : float
+        Parameter of the Beta distribution that blends pairs of images; 0 is off.
+    balanced : bool
+        Draw classes equally often.
+    ema : float
+        Decay of the weight average that is evaluated and kept; 0 is none.
+    dropout, drop_path : float, optional
+        Set these probabilities on the model; by default its own are kept.
+    gradual_epochs : float
+        Ternary layers fade from float to ternary over so many epochs; 0 is at once.
+    monitor : {"auc", "acc", "loss"}
+        Validation number that says which epoch is best.
+    keep : {"best", "last"}
+        Weights that the run ends with. With a schedule that ends near zero the
+        last are usually at least as good, and less a matter of luck.
+    patience : int
+        Stop after so many epochs without a better `monitor`; 0 is never.
+    flips : {"none", "horizontal", "both"}
+        Average predictions over mirrored copies when evaluating.
+    temperature, alpha, gamma : float
+        Distillation: (1 - alpha) CE + alpha ((1 - gamma) T^2 KL + gamma F), where
+        F compares features (arXiv 2510.13760).
+    feature : {"mse", "cosine", "attention", "none"}
+        F: squared error or cosine distance between last tokens, or squared error
+        between attention maps; "none" takes gamma as 0.
+    start_from_teacher : bool
+        Copy the teacher's weights into the student where shapes agree.
+    save_seconds : float
+        Also save the state within an epoch when so much time has passed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(64, ge=1)
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    lr: float = Field(1e-3, gt=0)
+    min_lr: float = Field(1e-6, ge=0)
+    weight_decay: float = Field(0.05, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    betas: tuple[float, float] = (0.9, 0.999)
+    schedule: Literal["cosine", "constant", "two-phase"] = "cosine"
+    warmup_epochs: float = Field(1.0, ge=0)
+    phase_split: float = Field(0.5, gt=0, lt=1)
+    phase_drop: float = Field(0.66, gt=0, le=1)
+    clip_norm: float = Field(1.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    ordinal_width: float = Field(0.5, ge=0)
+    augment: Literal["none", "light", "medical"] = "light"
+    mixup: float = Field(0.0, ge=0)
+    balanced: bool = False
+    ema: float = Field(0.0, ge=0, lt=1)
+    dropout: float | None = Field(None, ge=0, lt=1)
+    drop_path: float | None = Field(None, ge=0, lt=1)
+    gradual_epochs: float = Field(0.0, ge=0)
+    monitor: Literal["auc", "acc", "loss"] = "auc"
+    keep: Literal["best", "last"] = "best"
+    patience: int = Field(0, ge=0)
+    flips: Literal["none", "horizontal", "both"] = "none"
+    temperature: float = Field(2.0, gt=0)
+    alpha: float = Field(0.5, ge=0, le=1)
+    gamma: float = Field(0.5, ge=0, le=1)
+    feature: Literal["mse", "cosine", "attention", "none"] = "mse"
+    start_from_teacher: bool = False
+    save_seconds: float = Field(60.0, ge=0)
+
+    @model_validator(mode="after")
+    def _together(self) -> Recipe:
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} exceeds epochs {self.epochs}")
+        if self.gradual_epochs > self.epochs:
+            raise ValueError(f"gradual_epochs {self.gradual_epochs} exceeds epochs {self.epochs}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: expected two numbers in [0, 1), got {self.betas}")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, read back by `make_recipe`."""
+        return self.model_dump(mode="json")
+
+
+def make_recipe(
+    recipe: Recipe | dict[str, Any] | str | Path | None = None, **changes: Any
+) -> Recipe:
+    """Build a recipe from a recipe, fields, a TOML file or nothing, with changes.
+
+    Raises
+    ------
+    ConfigError
+        If a field does not exist or a value cannot be used; the message names it.
+    """
+    if recipe is None:
+        fields: dict[str, Any] = {}
+    elif isinstance(recipe, Recipe):
+        fields = recipe.to_dict()
+    elif isinstance(recipe, dict):
+        fields = dict(recipe)
+    else:
+        fields = read_toml(recipe)
+    fields |= changes
+    for name in fields:
+        if name not in Recipe.model_fields:
+            raise unknown_name("recipe field", name, Recipe.model_fields)
+    try:
+        return Recipe(**fields)
+    except ValidationError as error:
+        raise ConfigError(one_line(error, "recipe")) from None
+
+
+def one_line(error: ValidationError, what: str) -> str:
+    """Put a validation error into one line: field, value, what was expected."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if not place:
+        return f"{what}: {first['msg'].removeprefix('Value error, ')}"
+    return f"{what}: {place} = {first['input']!r}: {first['msg']}"
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
