@@ -5,3 +5,65 @@ engine trains with them and the inference engine runs on them.
 ``TINYTERNARY_JIT=0`` in the environment leaves Numba out altogether: every
 function then runs its NumPy reference, with the same results to rounding.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinyternary.jit.attend import attention, attention_backward, attention_weights
+    from tinyternary.jit.activations import gelu, gelu_backward
+    from tinyternary.jit.norms import (
+        layer_norm,
+        layer_norm_backward,
+        layer_norm_forward,
+        rms_norm,
+        rms_norm_backward,
+        rms_norm_forward,
+    )
+    from tinyternary.jit.probabilities import log_softmax, softmax, softmax_backward
+
+_HOMES = {
+    "attention": "attend",
+    "attention_backward": "attend",
+    "attention_weights": "attend",
+    "gelu": "activations",
+    "gelu_backward": "activations",
+    "layer_norm": "norms",
+    "layer_norm_backward": "norms",
+    "layer_norm_forward": "norms",
+    "rms_norm": "norms",
+    "rms_norm_backward": "norms",
+    "rms_norm_forward": "norms",
+    "log_softmax": "probabilities",
+    "softmax": "probabilities",
+    "softmax_backward": "probabilities",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # loaded when first used: Numba costs half a second, and not every command needs it
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tinyternary.jit' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"tinyternary.jit.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+__all__ = [
+    "attention",
+    "attention_backward",
+    "attention_weights",
+    "gelu",
+    "gelu_backward",
+    "layer_norm",
+    "layer_norm_backward",
+    "layer_norm_forward",
+    "log_softmax",
+    "rms_norm",
+    "rms_norm_backward",
+    "rms_norm_forward",
+    "softmax",
+    "softmax_backward",
+]

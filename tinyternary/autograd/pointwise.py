@@ -1,0 +1,137 @@
+"""Functions of one entry at a time (lesson 02)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.autograd.function import Context, Function
+from tinyternary.errors import ConfigError
+
+Array = NDArray[Any]
+
+
+class Exp(Function):
+    """e^x."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array) -> Array:
+        y = np.exp(x)
+        ctx.save(y)
+        return y  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        return grad * y  # type: ignore[no-any-return]
+
+
+class Log(Function):
+    """Natural logarithm."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array) -> Array:
+        ctx.save(x)
+        return np.log(x)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (x,) = ctx.saved
+        return grad / x  # type: ignore[no-any-return]
+
+
+class Sqrt(Function):
+    """Square root."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array) -> Array:
+        y = np.sqrt(x)
+        ctx.save(y)
+        return y  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        return grad / (2 * y)  # type: ignore[no-any-return]
+
+
+class Tanh(Function):
+    """Hyperbolic tangent."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array) -> Array:
+        y = np.tanh(x)
+        ctx.save(y)
+        return y  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        return grad * (1 - y * y)  # type: ignore[no-any-return]
+
+
+class Sigmoid(Function):
+    """1 / (1 + e^-x)."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array) -> Array:
+        # by tanh: no overflow for large |x|
+        y = np.tanh(x * x.dtype.type(0.5)) * x.dtype.type(0.5) + x.dtype.type(0.5)
+        ctx.save(y)
+        return y  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        return grad * y * (1 - y)  # type: ignore[no-any-return]
+
+
+class Abs(Function):
+    """|x|, with slope 0 at 0."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array) -> Array:
+        ctx.save(x)
+        return np.abs(x)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (x,) = ctx.saved
+        return grad * np.sign(x)  # type: ignore[no-any-return]
+
+
+class Clip(Function):
+    """Limit to [low, high]; the gradient passes inside, limits included."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, low: float | None, high: float | None) -> Array:
+        inside = np.ones(x.shape, bool)
+        if low is not None:
+            inside &= x >= low
+        if high is not None:
+            inside &= x <= high
+        ctx.save(inside)
+        return np.clip(x, low, high)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (inside,) = ctx.saved
+        return grad * inside  # type: ignore[no-any-return]
+
+
+def clip(x: Any, low: float | None, high: float | None) -> Tensor:
+    """Limit every entry to [low, high]; None leaves that side open.
+
+    Raises
+    ------
+    ConfigError
+        If `low` is above `high`.
+    """
+    if low is not None and high is not None and low > high:
+        raise ConfigError(f"clip: low {low} is above high {high}")
+    return Clip.apply(x, low=low, high=high)  # type: ignore[no-any-return]
+
+
+from tinyternary.autograd.tensor import Tensor  # noqa: E402

@@ -1,0 +1,58 @@
+"""GELU, exact and by tanh (lesson 02). Hendrycks and Gimpel, arXiv 1606.08415."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_TANH_SCALE = sqrt(2 / pi)
+_TANH_CUBIC = 0.044715
+
+
+def _erf(x: Array) -> Array:
+    from scipy.special import erf  # only the plain NumPy path needs SciPy
+
+    return erf(x)  # type: ignore[no-any-return]
+
+
+def gelu_numpy(x: Array, out: Array | None = None, approximate: str = "none") -> Array:
+    """X Phi(x), Phi the normal distribution function (or its tanh approximation)."""
+    if approximate == "tanh":
+        phi = 0.5 * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * x * x * x)))
+    else:
+        phi = 0.5 * (1 + _erf(x * sqrt(0.5)))
+    return np.multiply(x, phi, out=out)  # type: ignore[no-any-return]
+
+
+def gelu_backward_numpy(grad: Array, x: Array, approximate: str = "none") -> Array:
+    """Grad times (Phi(x) + x phi(x))."""
+    if approximate == "tanh":
+        t = np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * x * x * x))
+        slope = 0.5 * (1 + t)
+        slope += 0.5 * x * (1 - t * t) * _TANH_SCALE * (1 + 3 * _TANH_CUBIC * x * x)
+    else:
+        slope = 0.5 * (1 + _erf(x * sqrt(0.5))) + x * np.exp(-0.5 * x * x) * (1 / sqrt(2 * pi))
+    return grad * slope  # type: ignore[no-any-return]
+
+
+def gelu(x: Array, out: Array | None = None, approximate: str = "none") -> Array:
+    """GELU of every entry.
+
+    Parameters
+    ----------
+    x : float array
+    out : float array of the same shape, optional
+        Where to write; may be `x` itself.
+    approximate : {"none", "tanh"}
+    """
+    return gelu_numpy(x, out, approximate)
+
+
+def gelu_backward(grad: Array, x: Array, approximate: str = "none") -> Array:
+    """Gradient of `gelu` with respect to `x`."""
+    return gelu_backward_numpy(grad, x, approximate)

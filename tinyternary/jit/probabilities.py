@@ -1,0 +1,57 @@
+"""Softmax and cross-entropy over the last axis (lesson 02)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def softmax_numpy(x: Array, out: Array | None = None) -> Array:
+    """exp(x - max) / sum, over the last axis."""
+    if out is None:
+        out = np.empty_like(x, order="C")
+    np.subtract(x, x.max(-1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    out /= out.sum(-1, keepdims=True)
+    return out
+
+
+def softmax_backward_numpy(y: Array, grad: Array) -> Array:
+    """Gradient of softmax from its output: y (g - sum(y g))."""
+    inner = (y * grad).sum(-1, keepdims=True)
+    return y * (grad - inner)  # type: ignore[no-any-return]
+
+
+def log_softmax_numpy(x: Array, out: Array | None = None) -> Array:
+    """X - log(sum(exp(x))), over the last axis, safe for large x."""
+    if out is None:
+        out = np.empty_like(x, order="C")
+    np.subtract(x, x.max(-1, keepdims=True), out=out)
+    out -= np.log(np.exp(out).sum(-1, keepdims=True))
+    return out
+
+
+def softmax(x: Array, out: Array | None = None) -> Array:
+    """Softmax over the last axis.
+
+    Parameters
+    ----------
+    x : (..., C) float array
+    out : (..., C) float array, optional
+        Where to write; may be `x` itself.
+    """
+    return softmax_numpy(x, out)
+
+
+def softmax_backward(y: Array, grad: Array) -> Array:
+    """Gradient of `softmax` with respect to its input, from its output `y`."""
+    return softmax_backward_numpy(y, grad)
+
+
+def log_softmax(x: Array, out: Array | None = None) -> Array:
+    """Logarithm of the softmax over the last axis."""
+    return log_softmax_numpy(x, out)
