@@ -16,9 +16,7 @@ Array = NDArray[Any]
 def _is_basic(index: Any) -> bool:
     """Whether the index makes a view, in which no entry appears twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        p is None or p is Ellipsis or isinstance(p, slice | int | np.integer) for p in parts
-    )
+    return all(p is None or p is Ellipsis or isinstance(p, slice | int | np.integer) for p in parts)
 
 
 class Index(Function):
