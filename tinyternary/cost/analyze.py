@@ -1,0 +1,180 @@
+"""`analyze`: from a name, a configuration or a model to a `CostReport`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from tinyternary.cost.device import REFERENCE_CACHES, Device
+from tinyternary.cost.device import device as find_device
+from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
+from tinyternary.cost.evaluate import cost_step
+from tinyternary.cost.operations import EXECUTIONS
+from tinyternary.cost.report import CostReport
+from tinyternary.cost.steps import Choices, Trits, vit_steps
+from tinyternary.cost.storage import Rest, packed_row_bytes
+from tinyternary.errors import ConfigError, unknown_name
+from tinyternary.spec import (
+    POLICIES,
+    LayerQuant,
+    Policy,
+    ViTConfig,
+    preset,
+    resolve_policy,
+    vit_matrices,
+)
+
+_INT8 = LayerQuant(weight="int8", granularity="channel", norm=False)
+BASELINES: dict[str, dict[str, LayerQuant]] = {
+    "float32": {},
+    "float16": {},
+    "int8": {"*": _INT8},
+}
+"""What a ternary network is compared with: floats, or every matrix in int8 (W8A8)."""
+
+THRESHOLDS = {"absmean": 0.5, "twn": 0.7}
+"""Threshold of a quantiser in units of mean |W| (arXiv 2402.17764; arXiv 1605.04711)."""
+
+
+def analyze(
+    network: str | ViTConfig | Any,
+    policy: str | Policy | None = None,
+    batch: int = 1,
+    bits: float = 2,
+    *,
+    rest: Rest = "float32",
+    attention: Literal["float32", "float16", "int8"] | None = None,
+    execution: str = "skip",
+    zero_share: float | None = None,
+    table: str | EnergyTable = "45nm",
+    device: str | Device | None = None,
+) -> CostReport:
+    """Count what a network stores and computes, and model what it consumes.
+
+    Parameters
+    ----------
+    network : str, ViTConfig or model
+        The name of a preset, a plain description, or anything with a `config` (and a
+        `policy`, and quantised layers whose trits are then counted).
+    policy : str or mapping, optional
+        Which layers are quantised: a name of `tinyternary.spec.POLICIES`, "float32",
+        "float16", "int8", or patterns to `LayerQuant`. By default the model's own, else
+        "float32".
+    batch : int
+        Images processed together; weights are read once per batch. All results are per
+        image.
+    bits : {2, 1.6}
+        Storage of a trit.
+    rest : {"float32", "float16"}
+        Storage and arithmetic of what is not quantised.
+    attention : {"float32", "float16", "int8"}, optional
+        Arithmetic of the two attention products; by default that of `rest`, and int8
+        under the policy "int8".
+    execution : {"skip", "dense", "dot", "int8-add"}
+        What stands for one ternary MAC, see `operations.ternary_matmul`.
+    zero_share : float, optional
+        Assumed share of zero trits; by default that of Gaussian weights under the
+        layer's quantiser (absmean: 0.31).
+    table : str or EnergyTable
+        "45nm", "7nm", the path of a user's ``.toml`` file, or a table.
+    device : str or Device, optional
+        Where it runs: gives the on-chip memories and a roofline bound on time.
+
+    Returns
+    -------
+    CostReport
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or a number impossible.
+    """
+    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise ConfigError(f"batch: expected a positive integer, got {batch!r}")
+    if zero_share is not None and not 0.0 <= zero_share <= 1.0:
+        raise ConfigError(f"zero_share: expected a value in [0, 1], got {zero_share!r}")
+    if execution not in EXECUTIONS:
+        raise unknown_name("execution", execution, EXECUTIONS)
+    packed_row_bytes(1, bits)  # refuses any other number of bits
+    name, config = _describe(network)
+    label, rules = _rules(network, policy, config)
+    if label == "float16":
+        rest = "float16"
+    if rest not in ("float32", "float16"):
+        raise unknown_name("float type", rest, ("float32", "float16"))
+    chosen = attention or ("int8" if label == "int8" else rest)
+    if chosen not in ("float32", "float16", "int8"):
+        raise unknown_name("attention arithmetic", chosen, ("float32", "float16", "int8"))
+    trits = {} if zero_share is not None else dict(_counted_trits(network, rules))
+    for layer in vit_matrices(config):
+        if layer.name in rules and layer.name not in trits:
+            share = gaussian_zero_share(rules[layer.name]) if zero_share is None else zero_share
+            trits[layer.name] = Trits.assumed(layer.weights, share)
+    choices = Choices(rules, bits, rest, chosen, execution, trits)
+    energies = _table(table)
+    machine = find_device(device) if isinstance(device, str) else device
+    caches = REFERENCE_CACHES if machine is None else machine.caches
+    layers = tuple(
+        cost_step(step, caches, energies, machine, batch) for step in vit_steps(config, choices)
+    )
+    return CostReport(name, label, config, choices, batch, energies, machine, layers)
+
+
+def gaussian_zero_share(rule: LayerQuant) -> float:
+    """Return the share of zeros that a quantiser makes of Gaussian weights.
+
+    With threshold t mean|W| and mean|W| = sigma sqrt(2 / pi), it is erf(t / sqrt(pi)):
+    0.310 for absmean (t = 0.5), 0.424 for TWN (t = 0.7). A quantiser without a fixed
+    threshold is taken as absmean.
+    """
+    return math.erf(THRESHOLDS.get(rule.weight, 0.5) / math.sqrt(math.pi))
+
+
+def _describe(network: Any) -> tuple[str, ViTConfig]:
+    if isinstance(network, str):
+        return network, preset(network)
+    if isinstance(network, ViTConfig):
+        return "ViT", network
+    config = getattr(network, "config", None)
+    if not isinstance(config, ViTConfig):
+        raise ConfigError(
+            f"expected a preset name, a ViTConfig or a model with one, got {type(network).__name__}"
+        )
+    return type(network).__name__, config
+
+
+def _rules(
+    network: Any, policy: str | Policy | None, config: ViTConfig
+) -> tuple[str, dict[str, LayerQuant]]:
+    names = [layer.name for layer in vit_matrices(config)]
+    label = policy if isinstance(policy, str) else "custom"
+    if policy is None:
+        own = getattr(network, "policy", None)
+        label, policy = ("float32", {}) if not own else ("the model's own", own)
+    elif isinstance(policy, str) and policy in BASELINES:
+        policy = BASELINES[policy]
+    elif isinstance(policy, str) and policy not in POLICIES:
+        raise unknown_name("policy", policy, [*POLICIES, *BASELINES])
+    return label, resolve_policy(policy, names)
+
+
+def _counted_trits(network: Any, rules: Mapping[str, LayerQuant]) -> Iterator[tuple[str, Trits]]:
+    """Count the trits of a model's own quantised layers, found by their `quantised` method."""
+    modules = getattr(network, "named_modules", None)
+    if modules is None:
+        return
+    for name, module in modules():
+        quantised = getattr(module, "quantised", None)
+        if name in rules and quantised is not None:
+            trits = quantised().trits
+            plus, minus = int(np.sum(trits == 1)), int(np.sum(trits == -1))
+            yield name, Trits(plus, minus, int(trits.size) - plus - minus)
+
+
+def _table(table: str | EnergyTable) -> EnergyTable:
+    if isinstance(table, EnergyTable):
+        return table
+    return load_energy_table(table) if table.endswith(".toml") else energy_table(table)

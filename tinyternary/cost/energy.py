@@ -1,0 +1,161 @@
+"""What one operation and one access to memory cost, in picojoules (lesson 09).
+
+Tables of the package: 45 nm (Horowitz, ISSCC 2014) and 7 nm (Jouppi et al., ISCA 2021);
+a user's own is a TOML file of the same form. Operations that such tables do not list
+(exp, division, ...) are spelled out in those that they do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tinyternary.cost import files
+from tinyternary.cost.amounts import NOTHING, Range
+from tinyternary.errors import ConfigError
+
+BASIC_OPS = (
+    "int8_add", "int8_mul", "int32_add", "int32_mul",
+    "fp16_add", "fp16_mul", "fp32_add", "fp32_mul",
+)  # fmt: skip
+"""Operations that every energy table prices."""
+
+FREE_OPS = ("skip",)
+"""What is counted but not done: a product with a zero weight that a kernel leaves out."""
+
+
+@dataclass(frozen=True)
+class EnergyTable:
+    """Energy of operations and of memory accesses.
+
+    Attributes
+    ----------
+    name, title, source : str
+        Short name, name for readers, and where the numbers are from.
+    ops : mapping of str to Range
+        Picojoules per operation, for `BASIC_OPS` and all special functions.
+    sram : tuple of (int, Range)
+        Capacity in bytes and picojoules per 64-bit access, smallest first.
+    dram : Range
+        Picojoules per 64-bit access.
+    """
+
+    name: str
+    title: str
+    source: str
+    ops: Mapping[str, Range]
+    sram: tuple[tuple[int, Range], ...]
+    dram: Range
+
+    def op(self, kind: str) -> Range:
+        """Picojoules of one operation.
+
+        Raises
+        ------
+        ConfigError
+            If the table has no such entry: never a silent zero.
+        """
+        if kind in FREE_OPS:
+            return NOTHING
+        if kind not in self.ops:
+            raise ConfigError(f"energy table {self.name!r}: missing entry {kind!r}")
+        return self.ops[kind]
+
+    def sram_access(self, capacity: int) -> Range:
+        """Picojoules per 64-bit access of an on-chip memory of `capacity` bytes.
+
+        Between two sizes of the table, and beyond the last, energy is a power of the
+        capacity (a straight line on log-log axes): bit lines grow with the array.
+        Below the smallest size the smallest entry holds.
+        """
+        rows = self.sram
+        if capacity <= rows[0][0]:
+            return rows[0][1]
+        right = next((i for i, row in enumerate(rows) if row[0] >= capacity), len(rows) - 1)
+        (size0, energy0), (size1, energy1) = rows[right - 1], rows[right]
+        share = math.log(capacity / size0) / math.log(size1 / size0)
+        return Range(*(a * (b / a) ** share for a, b in zip(energy0, energy1)))
+
+    def with_op(self, kind: str, value: Range) -> EnergyTable:
+        """Return a copy with another price for one operation."""
+        return replace(self, ops={**self.ops, kind: value})
+
+
+def energy_table(name: str = "45nm") -> EnergyTable:
+    """Return a table of the package: "45nm" or "7nm".
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown.
+    """
+    return _parse(files.read_shipped("energy", name), f"energy table {name!r}")
+
+
+def load_energy_table(path: str | Path) -> EnergyTable:
+    """Read a user's table from a TOML file.
+
+    Its form is that of the tables of the package (``tinyternary/cost/tables/``): `kind`,
+    `name`, `title`, `source`, `spread`, [picojoules], [[sram]], [dram] and, if wanted, an
+    [expansion] that overrides what special functions cost.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or an entry is missing, negative or of the wrong type.
+    """
+    return _parse(files.read_file(path, "energy"), f"energy table {path}")
+
+
+def _parse(table: files.Table, where: str) -> EnergyTable:
+    spread = files.number(table, "spread", where)
+    if spread < 1.0:
+        raise ConfigError(f"{where}: spread should be at least 1, got {spread}")
+    given = files.section(table, "picojoules", where)
+    ops = {}
+    for kind in BASIC_OPS:
+        if kind not in given:
+            raise ConfigError(f"{where}: [picojoules] misses {kind!r}")
+        ops[kind] = files.spread_about(given[kind], spread, f"{where}: {kind}")
+    stray = sorted(set(given) - set(BASIC_OPS))
+    if stray:
+        raise ConfigError(f"{where}: [picojoules] has unknown {stray[0]!r}")
+    expansions = {**files.read_expansions(), **table.get("expansion", {})}
+    for kind, counts in expansions.items():
+        ops[kind] = _expand(counts, ops, f"{where}: expansion of {kind}")
+    return EnergyTable(
+        name=files.text(table, "name", where),
+        title=files.text(table, "title", where),
+        source=files.text(table, "source", where),
+        ops=ops,
+        sram=_sram(table.get("sram"), spread, where),
+        dram=files.spread_about(files.section(table, "dram", where), spread, f"{where}: [dram]"),
+    )
+
+
+def _sram(rows: Any, spread: float, where: str) -> tuple[tuple[int, Range], ...]:
+    if not isinstance(rows, list) or len(rows) < 2:
+        raise ConfigError(f"{where}: expected at least two [[sram]] sections")
+    parsed = []
+    for row in rows:
+        capacity = int(files.positive(row, "bytes", f"{where}: [[sram]]"))
+        files.positive(row, "picojoules", f"{where}: [[sram]]")
+        parsed.append((capacity, files.spread_about(row["picojoules"], spread, where)))
+    parsed.sort()
+    if len({capacity for capacity, _ in parsed}) < len(parsed):
+        raise ConfigError(f"{where}: two [[sram]] sections of one size")
+    return tuple(parsed)
+
+
+def _expand(counts: Any, ops: Mapping[str, Range], where: str) -> Range:
+    sums = []
+    for i, end in enumerate(("low", "middle", "high")):
+        parts = files.section(counts if isinstance(counts, dict) else {}, end, where)
+        unknown = sorted(set(parts) - set(BASIC_OPS))
+        if unknown:
+            raise ConfigError(f"{where}: {unknown[0]!r} is not one of {', '.join(BASIC_OPS)}")
+        sums.append(sum(ops[kind][i] * files.number(parts, kind, where) for kind in parts))
+    return Range(*sums)
