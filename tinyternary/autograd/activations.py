@@ -20,12 +20,12 @@ class Relu(Function):
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
         ctx.save(x > 0)
-        return np.maximum(x, x.dtype.type(0))  # type: ignore[no-any-return]
+        return np.maximum(x, x.dtype.type(0))
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (positive,) = ctx.saved
-        return grad * positive  # type: ignore[no-any-return]
+        return grad * positive
 
 
 class ReluSquared(Function):
@@ -35,12 +35,12 @@ class ReluSquared(Function):
     def forward(ctx: Context, x: Array) -> Array:
         y = np.maximum(x, x.dtype.type(0))
         ctx.save(y)
-        return y * y  # type: ignore[no-any-return]
+        return y * y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (y,) = ctx.saved
-        return grad * (2 * y)  # type: ignore[no-any-return]
+        return grad * (2 * y)
 
 
 class Gelu(Function):
@@ -49,19 +49,19 @@ class Gelu(Function):
     @staticmethod
     def forward(ctx: Context, x: Array, approximate: str) -> Array:
         ctx.save(x, approximate)
-        return jit.gelu(x, approximate=approximate)  # type: ignore[no-any-return]
+        return jit.gelu(x, approximate=approximate)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         x, approximate = ctx.saved
-        return jit.gelu_backward(grad, x, approximate)  # type: ignore[no-any-return]
+        return jit.gelu_backward(grad, x, approximate)
 
 
 def gelu(x: Any, approximate: str = "none") -> Tensor:
     """GELU, x Phi(x): exact, or ``approximate="tanh"``."""
     if approximate not in ("none", "tanh"):
         raise unknown_name("GELU approximation", approximate, ("none", "tanh"))
-    return Gelu.apply(x, approximate=approximate)  # type: ignore[no-any-return]
+    return Gelu.apply(x, approximate=approximate)
 
 
 class Dropout(Function):
@@ -70,7 +70,7 @@ class Dropout(Function):
     @staticmethod
     def forward(ctx: Context, x: Array, mask: Array) -> Array:
         ctx.save(mask)
-        return x * mask  # type: ignore[no-any-return]
+        return x * mask
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, None]:
@@ -92,7 +92,7 @@ def dropout(x: Any, p: float, rng: np.random.Generator) -> Tensor:
         return x if isinstance(x, Tensor) else Tensor(x)
     mask = (rng.random(x.shape, np.float32) >= np.float32(p)).astype(x.dtype)
     mask *= x.dtype.type(1.0 / (1.0 - p))
-    return Dropout.apply(x, mask)  # type: ignore[no-any-return]
+    return Dropout.apply(x, mask)
 
 
 from tinyternary.autograd.tensor import Tensor  # noqa: E402

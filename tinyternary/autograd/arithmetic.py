@@ -35,7 +35,7 @@ class Add(Function):
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         check_broadcast("add", a.shape, b.shape)
         ctx.save(a.shape, b.shape)
-        return np.add(a, b)  # type: ignore[no-any-return]
+        return np.add(a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
@@ -53,7 +53,7 @@ class Subtract(Function):
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         check_broadcast("subtract", a.shape, b.shape)
         ctx.save(a.shape, b.shape)
-        return np.subtract(a, b)  # type: ignore[no-any-return]
+        return np.subtract(a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
@@ -72,7 +72,7 @@ class Multiply(Function):
         check_broadcast("multiply", a.shape, b.shape)
         # only what the other side's gradient needs
         ctx.save(a if ctx.needs[1] else None, b if ctx.needs[0] else None, a.shape, b.shape)
-        return np.multiply(a, b)  # type: ignore[no-any-return]
+        return np.multiply(a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
@@ -90,7 +90,7 @@ class Divide(Function):
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         check_broadcast("divide", a.shape, b.shape)
         ctx.save(a if ctx.needs[1] else None, b, a.shape)
-        return np.divide(a, b)  # type: ignore[no-any-return]
+        return np.divide(a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
@@ -106,7 +106,7 @@ class Negate(Function):
 
     @staticmethod
     def forward(ctx: Context, a: Array) -> Array:
-        return np.negative(a)  # type: ignore[no-any-return]
+        return np.negative(a)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
@@ -118,17 +118,15 @@ class Power(Function):
 
     @staticmethod
     def forward(ctx: Context, a: Array, exponent: float) -> Array:
-        ctx.save(a)
-        ctx.exponent = exponent  # type: ignore[attr-defined]
+        ctx.save(a, exponent)
         return np.asarray(a**exponent)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        (a,) = ctx.saved
-        exponent: float = ctx.exponent  # type: ignore[attr-defined]
+        a, exponent = ctx.saved
         if exponent == 0:
             return np.zeros_like(a)
-        return grad * exponent * a ** (exponent - 1)  # type: ignore[no-any-return]
+        return grad * exponent * a ** (exponent - 1)
 
 
 class PowerOf(Function):
@@ -139,7 +137,7 @@ class PowerOf(Function):
         check_broadcast("power", a.shape, b.shape)
         result = np.power(a, b)
         ctx.save(a, b, result)
-        return result  # type: ignore[no-any-return]
+        return result
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
@@ -151,10 +149,10 @@ class PowerOf(Function):
 
 
 def power(base: Any, exponent: Any) -> Tensor:
-    """Base ** exponent; a plain number as exponent takes the simpler rule."""
+    """Raise `base` to `exponent`; a plain number as exponent takes the simpler rule."""
     if isinstance(exponent, int | float | np.integer | np.floating):
-        return Power.apply(base, exponent=float(exponent))  # type: ignore[no-any-return]
-    return PowerOf.apply(base, operand(exponent, base))  # type: ignore[no-any-return]
+        return Power.apply(base, exponent=float(exponent))
+    return PowerOf.apply(base, operand(exponent, base))
 
 
 class Maximum(Function):
@@ -164,7 +162,7 @@ class Maximum(Function):
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         check_broadcast("maximum", a.shape, b.shape)
         ctx.save(a, b)
-        return np.maximum(a, b)  # type: ignore[no-any-return]
+        return np.maximum(a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, Array]:
@@ -204,13 +202,13 @@ def _pair(a: Any, b: Any) -> tuple[Any, Any]:
 
 def maximum(a: Any, b: Any) -> Tensor:
     """Larger of two tensors, entry by entry; equal entries share the gradient."""
-    return Maximum.apply(*_pair(a, b))  # type: ignore[no-any-return]
+    return Maximum.apply(*_pair(a, b))
 
 
 def where(condition: Any, a: Any, b: Any) -> Tensor:
-    """`a` where `condition` (bool array) holds, `b` elsewhere."""
+    """Take `a` where `condition` (bool array) holds, `b` elsewhere."""
     condition = np.asarray(condition.data if isinstance(condition, Tensor) else condition, bool)
-    return Where.apply(condition, *_pair(a, b))  # type: ignore[no-any-return]
+    return Where.apply(condition, *_pair(a, b))
 
 
 from tinyternary.autograd.tensor import Tensor, as_float_array  # noqa: E402

@@ -33,11 +33,11 @@ class Attention(Function):
     def forward(ctx: Context, q: Array, k: Array, v: Array) -> Array:
         _check(q, k, v)
         ctx.save(q, k, v)
-        return jit.attention(q, k, v)  # type: ignore[no-any-return]
+        return jit.attention(q, k, v)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, Array, Array]:
-        return jit.attention_backward(grad, *ctx.saved)  # type: ignore[no-any-return]
+        return jit.attention_backward(grad, *ctx.saved)
 
 
 def attention(q: Any, k: Any, v: Any) -> Tensor:
@@ -53,4 +53,4 @@ def attention(q: Any, k: Any, v: Any) -> Tensor:
     -------
     Tensor (B, H, T, D)
     """
-    return Attention.apply(q, k, v)  # type: ignore[no-any-return]
+    return Attention.apply(q, k, v)

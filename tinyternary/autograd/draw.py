@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from tinyternary.autograd.function import Context
 from tinyternary.autograd.tensor import Tensor
 from tinyternary.errors import ConfigError, TinyTernaryError
 

@@ -98,9 +98,10 @@ def _send_back(node: Context, hooked: dict[int, tuple[Tensor, Array]]) -> None:
     if node.hooks is not None:
         for index, hooks in node.hooks.items():
             for hook in list(hooks):
-                if grads[index] is not None:
-                    changed = hook(grads[index])
-                    grads[index] = grads[index] if changed is None else np.asarray(changed)
+                grad = grads[index]
+                if grad is not None:
+                    changed = hook(grad)
+                    grads[index] = grad if changed is None else np.asarray(changed, grad.dtype)
     results = node.function.backward(node, *grads)
     del grads
     if not isinstance(results, tuple):

@@ -44,7 +44,7 @@ class Index(Function):
 def getitem(x: Any, index: Any) -> Tensor:
     """x[index]; tensors in the index are read as plain arrays."""
     plain = tuple(values(i) for i in index) if isinstance(index, tuple) else values(index)
-    return Index.apply(x, index=plain)  # type: ignore[no-any-return]
+    return Index.apply(x, index=plain)
 
 
 class Embedding(Function):
@@ -79,7 +79,7 @@ def embedding(table: Any, indices: Any) -> Tensor:
         raise ShapeError(
             f"embedding: indices from {numbers.min()} to {numbers.max()} for a table of {rows} rows"
         )
-    return Embedding.apply(table, numbers)  # type: ignore[no-any-return]
+    return Embedding.apply(table, numbers)
 
 
 from tinyternary.autograd.tensor import Tensor, values  # noqa: E402

@@ -161,7 +161,7 @@ def cross_entropy(
     """
     if not 0.0 <= label_smoothing < 1.0:
         raise ConfigError(f"label_smoothing: expected a value in [0, 1), got {label_smoothing}")
-    return CrossEntropy.apply(  # type: ignore[no-any-return]
+    return CrossEntropy.apply(
         logits, np.asarray(values(targets)), label_smoothing=label_smoothing, weight=values(weight)
     )
 
@@ -175,9 +175,7 @@ def bce_with_logits(logits: Any, targets: Any, weight: Any = None) -> Tensor:
     weight : broadcastable array, optional
         Weight of each term.
     """
-    return BinaryCrossEntropy.apply(  # type: ignore[no-any-return]
-        logits, np.asarray(values(targets)), weight=values(weight)
-    )
+    return BinaryCrossEntropy.apply(logits, np.asarray(values(targets)), weight=values(weight))
 
 
 def kl_divergence(student_logits: Any, teacher_logits: Any, temperature: float = 1.0) -> Tensor:
@@ -194,11 +192,11 @@ def kl_divergence(student_logits: Any, teacher_logits: Any, temperature: float =
     """
     if temperature <= 0:
         raise ConfigError(f"temperature: expected a positive number, got {temperature}")
-    return KLDivergence.apply(  # type: ignore[no-any-return]
+    return KLDivergence.apply(
         student_logits, np.asarray(values(teacher_logits)), temperature=temperature
     )
 
 
 def mse(a: Any, b: Any) -> Tensor:
     """Mean squared difference of two tensors of one shape."""
-    return MeanSquaredError.apply(a, b)  # type: ignore[no-any-return]
+    return MeanSquaredError.apply(a, b)

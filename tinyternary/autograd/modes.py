@@ -19,7 +19,7 @@ def grad_enabled() -> bool:
     return _mode.recording
 
 
-class no_grad(ContextDecorator):  # noqa: N801 - used like a keyword
+class no_grad(ContextDecorator):
     """Record nothing inside a ``with`` block, or inside a decorated function.
 
     Saves the memory that backward would need; per thread.

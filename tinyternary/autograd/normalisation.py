@@ -30,12 +30,12 @@ class LayerNorm(Function):
         _check_width("layer_norm", x, weight=weight, bias=bias)
         out, mean, rstd = jit.layer_norm_forward(x, weight, bias, eps)
         ctx.save(x, weight, mean, rstd)
-        return out  # type: ignore[no-any-return]
+        return out
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, Array, Array]:
         x, weight, mean, rstd = ctx.saved
-        return jit.layer_norm_backward(grad, x, weight, mean, rstd)  # type: ignore[no-any-return]
+        return jit.layer_norm_backward(grad, x, weight, mean, rstd)
 
 
 class RMSNorm(Function):
@@ -46,12 +46,12 @@ class RMSNorm(Function):
         _check_width("rms_norm", x, weight=weight)
         out, rstd = jit.rms_norm_forward(x, weight, eps)
         ctx.save(x, weight, rstd)
-        return out  # type: ignore[no-any-return]
+        return out
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, Array | None]:
         x, weight, rstd = ctx.saved
-        return jit.rms_norm_backward(grad, x, weight, rstd)  # type: ignore[no-any-return]
+        return jit.rms_norm_backward(grad, x, weight, rstd)
 
 
 def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Tensor:
@@ -59,7 +59,7 @@ def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Tensor:
 
     Source: Ba, Kiros and Hinton, arXiv 1607.06450, eq. 4.
     """
-    return LayerNorm.apply(x, weight, bias, eps=eps)  # type: ignore[no-any-return]
+    return LayerNorm.apply(x, weight, bias, eps=eps)
 
 
 def rms_norm(x: Any, weight: Any, eps: float) -> Tensor:
@@ -67,4 +67,4 @@ def rms_norm(x: Any, weight: Any, eps: float) -> Tensor:
 
     Source: Zhang and Sennrich, arXiv 1910.07467, eq. 4.
     """
-    return RMSNorm.apply(x, weight, eps=eps)  # type: ignore[no-any-return]
+    return RMSNorm.apply(x, weight, eps=eps)

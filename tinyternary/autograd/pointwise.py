@@ -20,12 +20,12 @@ class Exp(Function):
     def forward(ctx: Context, x: Array) -> Array:
         y = np.exp(x)
         ctx.save(y)
-        return y  # type: ignore[no-any-return]
+        return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (y,) = ctx.saved
-        return grad * y  # type: ignore[no-any-return]
+        return grad * y
 
 
 class Log(Function):
@@ -34,12 +34,12 @@ class Log(Function):
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
         ctx.save(x)
-        return np.log(x)  # type: ignore[no-any-return]
+        return np.log(x)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (x,) = ctx.saved
-        return grad / x  # type: ignore[no-any-return]
+        return grad / x
 
 
 class Sqrt(Function):
@@ -49,12 +49,12 @@ class Sqrt(Function):
     def forward(ctx: Context, x: Array) -> Array:
         y = np.sqrt(x)
         ctx.save(y)
-        return y  # type: ignore[no-any-return]
+        return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (y,) = ctx.saved
-        return grad / (2 * y)  # type: ignore[no-any-return]
+        return grad / (2 * y)
 
 
 class Tanh(Function):
@@ -64,12 +64,12 @@ class Tanh(Function):
     def forward(ctx: Context, x: Array) -> Array:
         y = np.tanh(x)
         ctx.save(y)
-        return y  # type: ignore[no-any-return]
+        return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (y,) = ctx.saved
-        return grad * (1 - y * y)  # type: ignore[no-any-return]
+        return grad * (1 - y * y)
 
 
 class Sigmoid(Function):
@@ -80,12 +80,12 @@ class Sigmoid(Function):
         # by tanh: no overflow for large |x|
         y = np.tanh(x * x.dtype.type(0.5)) * x.dtype.type(0.5) + x.dtype.type(0.5)
         ctx.save(y)
-        return y  # type: ignore[no-any-return]
+        return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (y,) = ctx.saved
-        return grad * y * (1 - y)  # type: ignore[no-any-return]
+        return grad * y * (1 - y)
 
 
 class Abs(Function):
@@ -94,12 +94,12 @@ class Abs(Function):
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
         ctx.save(x)
-        return np.abs(x)  # type: ignore[no-any-return]
+        return np.abs(x)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (x,) = ctx.saved
-        return grad * np.sign(x)  # type: ignore[no-any-return]
+        return grad * np.sign(x)
 
 
 class Clip(Function):
@@ -113,12 +113,12 @@ class Clip(Function):
         if high is not None:
             inside &= x <= high
         ctx.save(inside)
-        return np.clip(x, low, high)  # type: ignore[no-any-return]
+        return np.clip(x, low, high)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (inside,) = ctx.saved
-        return grad * inside  # type: ignore[no-any-return]
+        return grad * inside
 
 
 def clip(x: Any, low: float | None, high: float | None) -> Tensor:
@@ -131,7 +131,7 @@ def clip(x: Any, low: float | None, high: float | None) -> Tensor:
     """
     if low is not None and high is not None and low > high:
         raise ConfigError(f"clip: low {low} is above high {high}")
-    return Clip.apply(x, low=low, high=high)  # type: ignore[no-any-return]
+    return Clip.apply(x, low=low, high=high)
 
 
 from tinyternary.autograd.tensor import Tensor  # noqa: E402

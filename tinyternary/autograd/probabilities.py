@@ -43,17 +43,17 @@ class LogSoftmax(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         y, axis = ctx.saved
-        return grad - np.exp(y) * grad.sum(axis, keepdims=True)  # type: ignore[no-any-return]
+        return grad - np.exp(y) * grad.sum(axis, keepdims=True)
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """Softmax along `axis`: positive entries that add up to 1."""
-    return Softmax.apply(x, axis=axis)  # type: ignore[no-any-return]
+    return Softmax.apply(x, axis=axis)
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """Logarithm of the softmax along `axis`, without overflow."""
-    return LogSoftmax.apply(x, axis=axis)  # type: ignore[no-any-return]
+    return LogSoftmax.apply(x, axis=axis)
 
 
 from tinyternary.autograd.tensor import Tensor  # noqa: E402

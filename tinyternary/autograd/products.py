@@ -57,7 +57,7 @@ class Matmul(Function):
 
 
 def matmul(a: Any, b: Any) -> Tensor:
-    """a @ b, batched, of any rank.
+    """Multiply matrices, batched, of any rank.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     """
     a = a if isinstance(a, Tensor) else as_float_array(a)
     b = b if isinstance(b, Tensor) else as_float_array(b)
-    return Matmul.apply(a, b)  # type: ignore[no-any-return]
+    return Matmul.apply(a, b)
 
 
 class Linear(Function):
@@ -100,7 +100,7 @@ class Linear(Function):
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
-    """x W^T + b.
+    """X W^T + b.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     -------
     Tensor (..., N)
     """
-    return Linear.apply(x, weight, bias)  # type: ignore[no-any-return]
+    return Linear.apply(x, weight, bias)
 
 
 from tinyternary.autograd.tensor import Tensor, as_float_array  # noqa: E402

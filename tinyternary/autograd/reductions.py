@@ -85,7 +85,7 @@ class Max(Function):
         share = (x == top).astype(grad.dtype)
         share /= share.sum(axes, keepdims=True)
         share *= _spread(grad, x.shape, axes)
-        return share  # type: ignore[no-any-return]
+        return share
 
 
 class Var(Function):
@@ -108,4 +108,4 @@ class Var(Function):
         centred, axes, divisor = ctx.saved
         # the mean's own gradient sums to zero
         scale = grad.dtype.type(2.0 / divisor)
-        return centred * scale * _spread(grad, centred.shape, axes)  # type: ignore[no-any-return]
+        return centred * scale * _spread(grad, centred.shape, axes)

@@ -133,13 +133,13 @@ def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def reshape(x: Any, *shape: int | Sequence[int]) -> Tensor:
-    """Same entries in another shape; one size may be -1."""
-    return Reshape.apply(x, shape=_flat(shape))  # type: ignore[no-any-return]
+    """Arrange the same entries in another shape; one size may be -1."""
+    return Reshape.apply(x, shape=_flat(shape))
 
 
 def permute(x: Any, *axes: int | Sequence[int]) -> Tensor:
     """Reorder all axes."""
-    return Permute.apply(x, axes=_flat(axes))  # type: ignore[no-any-return]
+    return Permute.apply(x, axes=_flat(axes))
 
 
 def transpose(x: Any, a: int, b: int) -> Tensor:
@@ -147,21 +147,21 @@ def transpose(x: Any, a: int, b: int) -> Tensor:
     (a,), (b,) = normal_axes("transpose", a, x.ndim), normal_axes("transpose", b, x.ndim)
     order = list(range(x.ndim))
     order[a], order[b] = order[b], order[a]
-    return Permute.apply(x, axes=tuple(order))  # type: ignore[no-any-return]
+    return Permute.apply(x, axes=tuple(order))
 
 
 def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors along an existing axis."""
     if len(tensors) == 0:
         raise ShapeError("concatenate: no tensors given")
-    return Concatenate.apply(*tensors, axis=axis)  # type: ignore[no-any-return]
+    return Concatenate.apply(*tensors, axis=axis)
 
 
 def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis."""
     if len(tensors) == 0:
         raise ShapeError("stack: no tensors given")
-    return Stack.apply(*tensors, axis=axis)  # type: ignore[no-any-return]
+    return Stack.apply(*tensors, axis=axis)
 
 
 def split(x: Any, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
@@ -187,7 +187,7 @@ def split(x: Any, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ..
         sizes = (length // int(sizes),) * int(sizes)
     if sum(sizes) != length or min(sizes) < 0:
         raise ShapeError(f"split: sizes {tuple(sizes)} do not add up to {length} (axis {axis})")
-    return Split.apply(x, sizes=tuple(sizes), axis=axis)  # type: ignore[no-any-return]
+    return Split.apply(x, sizes=tuple(sizes), axis=axis)
 
 
 def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
@@ -195,7 +195,7 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor
     pairs = tuple((int(before), int(after)) for before, after in widths)
     if len(pairs) != x.ndim or min(min(p) for p in pairs) < 0:
         raise ShapeError(f"pad: widths {pairs} for shape {x.shape}: one (before, after) per axis")
-    return Pad.apply(x, widths=pairs, value=value)  # type: ignore[no-any-return]
+    return Pad.apply(x, widths=pairs, value=value)
 
 
 from tinyternary.autograd.tensor import Tensor  # noqa: E402

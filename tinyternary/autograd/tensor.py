@@ -104,7 +104,7 @@ class Tensor:
 
     def item(self) -> float:
         """Return the one entry as a Python number."""
-        return self.data.item()  # type: ignore[no-any-return]
+        return self.data.item()
 
     def __float__(self) -> float:
         return float(self.data.item())
@@ -199,21 +199,21 @@ class Tensor:
 
     # Comparisons give plain bool arrays: they have no gradient.
     def __lt__(self, other: Any) -> Array:
-        return self.data < values(other)  # type: ignore[no-any-return]
+        return self.data < values(other)
 
     def __le__(self, other: Any) -> Array:
-        return self.data <= values(other)  # type: ignore[no-any-return]
+        return self.data <= values(other)
 
     def __gt__(self, other: Any) -> Array:
-        return self.data > values(other)  # type: ignore[no-any-return]
+        return self.data > values(other)
 
     def __ge__(self, other: Any) -> Array:
-        return self.data >= values(other)  # type: ignore[no-any-return]
+        return self.data >= values(other)
 
     # ---- methods -------------------------------------------------------------------
 
     def exp(self) -> Tensor:
-        """e to the power of each entry."""
+        """E to the power of each entry."""
         return pointwise.Exp.apply(self)
 
     def log(self) -> Tensor:
@@ -277,7 +277,7 @@ class Tensor:
         return reductions.Var.apply(self, axis=axis, keepdims=keepdims, correction=correction)
 
     def reshape(self, *shape: int | Sequence[int]) -> Tensor:
-        """Same entries in another shape; one size may be -1."""
+        """Arrange the same entries in another shape; one size may be -1."""
         return shaping.reshape(self, *shape)
 
     def transpose(self, a: int, b: int) -> Tensor:

@@ -12,8 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tinyternary.jit.attend import attention, attention_backward, attention_weights
     from tinyternary.jit.activations import gelu, gelu_backward
+    from tinyternary.jit.attend import attention, attention_backward, attention_weights
     from tinyternary.jit.norms import (
         layer_norm,
         layer_norm_backward,

@@ -17,7 +17,7 @@ _TANH_CUBIC = 0.044715
 def _erf(x: Array) -> Array:
     from scipy.special import erf  # only the plain NumPy path needs SciPy
 
-    return erf(x)  # type: ignore[no-any-return]
+    return erf(x)
 
 
 def gelu_numpy(x: Array, out: Array | None = None, approximate: str = "none") -> Array:
@@ -26,7 +26,7 @@ def gelu_numpy(x: Array, out: Array | None = None, approximate: str = "none") ->
         phi = 0.5 * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * x * x * x)))
     else:
         phi = 0.5 * (1 + _erf(x * sqrt(0.5)))
-    return np.multiply(x, phi, out=out)  # type: ignore[no-any-return]
+    return np.multiply(x, phi, out=out)
 
 
 def gelu_backward_numpy(grad: Array, x: Array, approximate: str = "none") -> Array:
@@ -37,7 +37,7 @@ def gelu_backward_numpy(grad: Array, x: Array, approximate: str = "none") -> Arr
         slope += 0.5 * x * (1 - t * t) * _TANH_SCALE * (1 + 3 * _TANH_CUBIC * x * x)
     else:
         slope = 0.5 * (1 + _erf(x * sqrt(0.5))) + x * np.exp(-0.5 * x * x) * (1 / sqrt(2 * pi))
-    return grad * slope  # type: ignore[no-any-return]
+    return grad * slope
 
 
 def gelu(x: Array, out: Array | None = None, approximate: str = "none") -> Array:

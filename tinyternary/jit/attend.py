@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.jit.probabilities import softmax_backward_numpy, softmax_numpy
@@ -26,12 +25,11 @@ def attention_weights(q: Array, k: Array) -> Array:
 
 def attention_numpy(q: Array, k: Array, v: Array, out: Array | None = None) -> Array:
     """softmax(q k^T / sqrt(D)) v; groups of query heads share one key/value head."""
-    batch, heads, tokens, width = q.shape
     weights = attention_weights(q, k)
-    grouped = weights.reshape(batch, k.shape[1], -1, k.shape[2])
+    grouped = weights.reshape(q.shape[0], k.shape[1], -1, k.shape[2])
     result = (grouped @ v).reshape(q.shape)
     if out is None:
-        return result  # type: ignore[no-any-return]
+        return result
     out[...] = result
     return out
 

@@ -23,7 +23,7 @@ def softmax_numpy(x: Array, out: Array | None = None) -> Array:
 def softmax_backward_numpy(y: Array, grad: Array) -> Array:
     """Gradient of softmax from its output: y (g - sum(y g))."""
     inner = (y * grad).sum(-1, keepdims=True)
-    return y * (grad - inner)  # type: ignore[no-any-return]
+    return y * (grad - inner)
 
 
 def log_softmax_numpy(x: Array, out: Array | None = None) -> Array:

@@ -34,10 +34,10 @@ def njit(**options: Any) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         try:
-            return numba.njit(**settings)(function)  # type: ignore[no-any-return]
+            return numba.njit(**settings)(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
-            return numba.njit(**{**settings, "cache": False})(function)  # type: ignore[no-any-return]
+            return numba.njit(**{**settings, "cache": False})(function)
 
     return decorate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyternary.nn.attention import Attention
-from tinyternary.nn.dropping import DropPath, Dropout
+from tinyternary.nn.dropping import Dropout, DropPath
 from tinyternary.nn.encoder import EncoderBlock
 from tinyternary.nn.init import truncated_normal, xavier_uniform
 from tinyternary.nn.linear import Linear

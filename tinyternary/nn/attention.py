@@ -79,7 +79,7 @@ class Attention(Module):
             record["attn"] = jit.attention_weights(q.data, k.data)
         mixed = autograd.attention(q, k, v)  # (B, H, T, Dh)
         batch, _, tokens, _ = mixed.shape
-        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, self.dim))  # type: ignore[no-any-return]
+        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, self.dim))
 
     def describe(self) -> str:
         """Sizes."""

@@ -19,7 +19,7 @@ class _Random(Module):
         self.p = p
 
     def generator(self) -> np.random.Generator:
-        """The generator given by `set_rng`, else one of seed 0 of its own."""
+        """Return the generator given by `set_rng`, else one of seed 0 of its own."""
         if self.rng is None:
             self.rng = np.random.default_rng(0)
         return self.rng

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinyternary.autograd import Tensor
 from tinyternary.nn.attention import Attention
-from tinyternary.nn.dropping import DropPath, Dropout
+from tinyternary.nn.dropping import Dropout, DropPath
 from tinyternary.nn.mlp import Mlp
 from tinyternary.nn.module import Module
 
@@ -49,4 +49,4 @@ class EncoderBlock(Module):
         branch = self.attn(self.norm1(x), record)
         x = x + self.drop_path(self.dropout(branch))
         branch = self.mlp(self.norm2(x) if self.has_norm2 else x)
-        return x + self.drop_path(self.dropout(branch))  # type: ignore[no-any-return]
+        return x + self.drop_path(self.dropout(branch))

@@ -49,7 +49,7 @@ class Mlp(Module):
 
     def forward(self, x: Any) -> Tensor:
         """(..., D) to (..., D)."""
-        return self.fc2(ACTIVATIONS[self.activation](self.fc1(x)))  # type: ignore[no-any-return]
+        return self.fc2(ACTIVATIONS[self.activation](self.fc1(x)))
 
     def describe(self) -> str:
         """Activation."""

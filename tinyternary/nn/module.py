@@ -48,6 +48,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward`."""
         return self.forward(*args, **kwargs)
 
     # ---- walking ---------------------------------------------------------------------

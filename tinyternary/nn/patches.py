@@ -76,9 +76,11 @@ class PatchEmbed(Module):
             x = x.permute(0, 2, 4, 1, 3, 5)
             return x.reshape(batch, rows * columns, channels * p * p)
         if isinstance(images, Tensor):  # overlapping: each patch takes its own copy
-            y = step * np.arange(rows)[:, None] + np.arange(p)  # (rows, p)
-            x = step * np.arange(columns)[:, None] + np.arange(p)
-            taken = images[:, :, y[:, None, :, None], x[None, :, None, :]]  # (B, C, r, c, p, p)
+            down = step * np.arange(rows)[:, None] + np.arange(p)  # (rows, p)
+            right = step * np.arange(columns)[:, None] + np.arange(p)  # (columns, p)
+            taken = images[
+                :, :, down[:, None, :, None], right[None, :, None, :]
+            ]  # (B, C, r, c, p, p)
             return taken.permute(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, -1)
         windows = sliding_window_view(images, (p, p), (2, 3))[:, :, ::step, ::step]
         return windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, -1)
@@ -87,7 +89,7 @@ class PatchEmbed(Module):
         """(B, C, H, W) to (B, T, D)."""
         if isinstance(images, Tensor) and not images.requires_grad:
             images = images.data  # an input without gradient needs no graph
-        return self.proj(self.unfold(images))  # type: ignore[no-any-return]
+        return self.proj(self.unfold(images))
 
     def describe(self) -> str:
         """Sizes."""
