@@ -12,10 +12,11 @@ from tinyternary.cost.device import REFERENCE_CACHES, Device
 from tinyternary.cost.device import device as find_device
 from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
 from tinyternary.cost.evaluate import cost_step
+from tinyternary.cost.network import vit_steps
 from tinyternary.cost.operations import EXECUTIONS
 from tinyternary.cost.report import CostReport
-from tinyternary.cost.steps import Choices, Trits, vit_steps
-from tinyternary.cost.storage import Rest, packed_row_bytes
+from tinyternary.cost.steps import Choices, Trits
+from tinyternary.cost.storage import INT8_REST, REST, Rest, packed_row_bytes
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.spec import (
     POLICIES,
@@ -27,11 +28,10 @@ from tinyternary.spec import (
     vit_matrices,
 )
 
-_INT8 = LayerQuant(weight="int8", granularity="channel", norm=False)
 BASELINES: dict[str, dict[str, LayerQuant]] = {
     "float32": {},
     "float16": {},
-    "int8": {"*": _INT8},
+    "int8": {"*": INT8_REST},
 }
 """What a ternary network is compared with: floats, or every matrix in int8 (W8A8)."""
 
@@ -45,8 +45,10 @@ def analyze(
     batch: int = 1,
     bits: float = 2,
     *,
-    rest: Rest = "float32",
+    rest: Rest | None = None,
+    floats: Literal["float32", "float16"] | None = None,
     attention: Literal["float32", "float16", "int8"] | None = None,
+    fused: bool = True,
     execution: str = "skip",
     zero_share: float | None = None,
     table: str | EnergyTable = "45nm",
@@ -68,11 +70,17 @@ def analyze(
         image.
     bits : {2, 1.6}
         Storage of a trit.
-    rest : {"float32", "float16"}
-        Storage and arithmetic of what is not quantised.
+    rest : {"float32", "float16", "int8"}, optional
+        Storage of what is not quantised; by default float32, or float16 under that policy.
+    floats : {"float32", "float16"}, optional
+        Arithmetic of float products and type of activations in memory; by default float32, or
+        float16 under that policy.
     attention : {"float32", "float16", "int8"}, optional
-        Arithmetic of the two attention products; by default that of `rest`, and int8
-        under the policy "int8".
+        Arithmetic of the two attention products; by default as `floats`, and int8 under
+        the policy "int8".
+    fused : bool
+        Whether attention runs tile by tile and non-linearities in the epilogue of the
+        product before them: their results then never leave the nearest memory.
     execution : {"skip", "dense", "dot", "int8-add"}
         What stands for one ternary MAC, see `operations.ternary_matmul`.
     zero_share : float, optional
@@ -101,19 +109,22 @@ def analyze(
     packed_row_bytes(1, bits)  # refuses any other number of bits
     name, config = _describe(network)
     label, rules = _rules(network, policy, config)
-    if label == "float16":
-        rest = "float16"
-    if rest not in ("float32", "float16"):
-        raise unknown_name("float type", rest, ("float32", "float16"))
-    chosen = attention or ("int8" if label == "int8" else rest)
-    if chosen not in ("float32", "float16", "int8"):
-        raise unknown_name("attention arithmetic", chosen, ("float32", "float16", "int8"))
+    rest = rest or ("float16" if label == "float16" else "float32")
+    floats = floats or ("float16" if label == "float16" else "float32")
+    attention = attention or ("int8" if label == "int8" else floats)
+    for kind, value, known in (
+        ("storage of the rest", rest, REST),
+        ("float arithmetic", floats, ("float32", "float16")),
+        ("attention arithmetic", attention, ("float32", "float16", "int8")),
+    ):
+        if value not in known:
+            raise unknown_name(kind, value, known)
     trits = {} if zero_share is not None else dict(_counted_trits(network, rules))
     for layer in vit_matrices(config):
         if layer.name in rules and layer.name not in trits:
             share = gaussian_zero_share(rules[layer.name]) if zero_share is None else zero_share
             trits[layer.name] = Trits.assumed(layer.weights, share)
-    choices = Choices(rules, bits, rest, chosen, execution, trits)
+    choices = Choices(rules, bits, rest, floats, attention, fused, execution, trits)
     energies = _table(table)
     machine = find_device(device) if isinstance(device, str) else device
     caches = REFERENCE_CACHES if machine is None else machine.caches

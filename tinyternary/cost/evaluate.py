@@ -10,12 +10,11 @@ from tinyternary.cost.energy import EnergyTable
 from tinyternary.cost.memory import (
     REGISTER_TILE,
     Blocking,
-    Gemm,
     Traffic,
     choose_blocking,
     traffic,
 )
-from tinyternary.cost.steps import Step, scaled_batch
+from tinyternary.cost.steps import Step
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,7 @@ def cost_step(
     step: Step, caches: tuple[Cache, ...], table: EnergyTable, device: Device | None, batch: int
 ) -> StepCost:
     """Cost one step under an energy table, a hierarchy of memories and a batch size."""
-    levels = (
-        _product_levels(step, caches, batch) if step.gemm else _plain_levels(step, caches, batch)
-    )
+    levels = _levels(step, caches, batch)
     compute = NOTHING
     for kind, count in step.ops.items():
         compute = compute.plus(table.op(kind).times(count))
@@ -93,48 +90,44 @@ def cost_step(
     dram = table.dram.times(levels[-1].moved.total / 8)
     seconds = None
     if device is not None:
-        others = sum(step.ops.values()) - step.ops["skip"] - 2 * step.macs
         seconds = least_seconds(
-            device, step.arithmetic, step.macs, max(others, 0), levels[-1].moved.total
+            device, step.arithmetic, step.macs, step.other_ops, levels[-1].moved.total
         )
     return StepCost(step, levels, compute, on_chip, dram, seconds)
 
 
-def _product_levels(step: Step, caches: tuple[Cache, ...], batch: int) -> tuple[LevelTraffic, ...]:
-    assert step.gemm is not None
-    gemm = scaled_batch(step.gemm, batch, shared_weights=step.kind == "linear")
+def _levels(step: Step, caches: tuple[Cache, ...], batch: int) -> tuple[LevelTraffic, ...]:
+    """Bytes per image at each level: those of the product and those of the pass beside it."""
     names = [cache.name for cache in caches] + ["DRAM"]
-    levels = [LevelTraffic(names[0], traffic(gemm, REGISTER_TILE), REGISTER_TILE)]
-    for cache, name in zip(caches, names[1:]):
-        blocking = choose_blocking(gemm, cache.capacity)
-        moved = traffic(gemm, blocking)
-        if name == "DRAM" and _activations_stay(step, gemm, cache.capacity):
-            moved = Traffic(_weight_bytes(step, gemm), 0.0, _weight_bytes(step, gemm))
-        levels.append(LevelTraffic(name, moved, blocking))
-    return tuple(_per_image(level, batch) for level in levels)
+    capacity = caches[-1].capacity
+    blockings: list[Blocking | None] = [None] * len(names)
+    last = len(caches)
+    moved = [_pass_traffic(step, level, last, capacity, batch) for level in range(last + 1)]
+    if step.gemm is not None:
+        shared = step.kind == "linear"
+        near = step.gemm.for_batch(batch, shared_weights=shared)
+        outer = (step.outer_gemm or step.gemm).for_batch(batch, shared_weights=shared)
+        weights = outer.outputs * outer.inputs * outer.w_bits / 8 if shared else 0.0
+        tiles = [REGISTER_TILE, *(choose_blocking(outer, cache.capacity) for cache in caches)]
+        for level, tile in enumerate(tiles):
+            product = traffic(outer if level else near, tile)
+            if level == last and outer.operand_bytes - weights <= capacity:
+                # the activations stay on the chip: DRAM serves the weights only, once
+                product = Traffic(weights, 0.0)
+            moved[level] = moved[level].plus(product)
+            blockings[level] = tile
+    return tuple(
+        LevelTraffic(name, Traffic(m.read / batch, m.written / batch), blocking)
+        for name, m, blocking in zip(names, moved, blockings)
+    )
 
 
-def _activations_stay(step: Step, gemm: Gemm, capacity: int) -> bool:
-    """Whether all activations of a product fit on the chip, so that DRAM serves weights only."""
-    return gemm.operand_bytes - _weight_bytes(step, gemm) <= capacity
-
-
-def _weight_bytes(step: Step, gemm: Gemm) -> float:
-    if step.kind != "linear":
-        return 0.0  # the second operand of an attention product is an activation too
-    return gemm.outputs * gemm.inputs * gemm.w_bits / 8
-
-
-def _plain_levels(step: Step, caches: tuple[Cache, ...], batch: int) -> tuple[LevelTraffic, ...]:
-    stored = float(sum(array.nbytes for array in step.arrays))
-    moved = Traffic(step.reads + stored / batch, step.writes, stored / batch)
-    levels = [LevelTraffic(cache.name, moved) for cache in caches]
-    on_chip = (step.reads + step.writes) * batch <= caches[-1].capacity
-    outside = Traffic(stored / batch, 0.0, stored / batch) if on_chip else moved
-    return (*levels, LevelTraffic("DRAM", outside))
-
-
-def _per_image(level: LevelTraffic, batch: int) -> LevelTraffic:
-    moved = level.moved
-    share = Traffic(moved.read / batch, moved.written / batch, moved.weights / batch)
-    return LevelTraffic(level.level, share, level.blocking)
+def _pass_traffic(step: Step, level: int, last: int, capacity: int, batch: int) -> Traffic:
+    """Bytes of a batch for the pass over activations, and for stored vectors and tables."""
+    stored = 0.0
+    if step.gemm is None:
+        stored = float(sum(array.nbytes for array in step.arrays))
+    inside = step.fused or (level == last and (step.reads + step.writes) * batch <= capacity)
+    if level and inside:
+        return Traffic(stored, 0.0)
+    return Traffic(step.reads * batch + stored, step.writes * batch)

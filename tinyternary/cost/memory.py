@@ -9,7 +9,7 @@ inputs stream, or a panel of X stays, or a panel of W stays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tinyternary.errors import ConfigError
@@ -45,6 +45,12 @@ class Gemm:
                 f"matrix product: M, K, N and count should be positive, got "
                 f"{self.rows}, {self.inputs}, {self.outputs}, {self.count}"
             )
+
+    def for_batch(self, batch: int, *, shared_weights: bool) -> Gemm:
+        """Return the product for a batch: more rows where W is shared, else more products."""
+        if shared_weights:
+            return replace(self, rows=self.rows * batch)
+        return replace(self, count=self.count * batch)
 
     @property
     def macs(self) -> int:
@@ -90,18 +96,19 @@ class Traffic:
     ----------
     read, written : float
         Bytes read from, and written to, the lower (larger) level.
-    weights : float
-        How much of `read` is weights.
     """
 
     read: float
     written: float
-    weights: float = 0.0
 
     @property
     def total(self) -> float:
         """Bytes in both directions."""
         return self.read + self.written
+
+    def plus(self, other: Traffic) -> Traffic:
+        """Add two amounts of traffic."""
+        return Traffic(self.read + other.read, self.written + other.written)
 
 
 REGISTER_TILE = Blocking(4, 64, "output")
@@ -121,7 +128,7 @@ def traffic(gemm: Gemm, blocking: Blocking) -> Traffic:
     x = gemm.count * gemm.rows * gemm.inputs * x_reads * gemm.x_bits / 8
     w = gemm.count * gemm.outputs * gemm.inputs * w_reads * gemm.w_bits / 8
     y = gemm.count * gemm.rows * gemm.outputs * gemm.y_bits / 8
-    return Traffic(x + w, y, w)
+    return Traffic(x + w, y)
 
 
 def footprint(gemm: Gemm, blocking: Blocking) -> float:

@@ -53,9 +53,8 @@ class CostReport:
         """Parameters by storage type: "ternary", "int8", "float32", ..."""
         counts: Counter[str] = Counter()
         for array in self._arrays:
-            if array.parameter:
-                counts[array.kind] += array.entries
-        return dict(counts)
+            counts[array.kind] += array.parameters
+        return {kind: count for kind, count in counts.items() if count}
 
     @property
     def bytes_stored(self) -> int:
@@ -137,7 +136,7 @@ class CostReport:
             rows.append((
                 cost.step.name,
                 arrays[0].kind if arrays else "",
-                f"{sum(a.entries for a in arrays if a.parameter):,}" if arrays else "",
+                f"{sum(a.parameters for a in arrays):,}" if arrays else "",
                 f"{sum(a.nbytes for a in arrays):,}" if arrays else "",
                 f"{cost.step.macs:,}" if cost.step.macs else "",
                 f"{cost.dram_bytes:,.0f}" if cost.dram_bytes else "",
@@ -177,7 +176,9 @@ class CostReport:
             "batch": self.batch,
             "bits_per_trit": self.choices.bits,
             "float_storage": self.choices.rest,
+            "float_arithmetic": self.choices.floats,
             "attention": self.choices.attention,
+            "attention_fused": self.choices.fused,
             "ternary_execution": self.choices.execution,
             "parameters": self.parameters,
             "parameters_by_storage": self.parameters_by_storage,
@@ -205,7 +206,7 @@ def _layer_dict(cost: StepCost) -> dict[str, Any]:
         "name": step.name,
         "kind": step.kind,
         "arithmetic": step.arithmetic,
-        "parameters": sum(a.entries for a in step.arrays if a.parameter),
+        "parameters": sum(a.parameters for a in step.arrays),
         "bytes_stored": sum(a.nbytes for a in step.arrays),
         "macs": step.macs,
         "ops": dict(sorted(step.ops.items())),

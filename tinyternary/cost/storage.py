@@ -1,4 +1,8 @@
-"""Bytes of a network as the packed file stores them (lessons 08 and 09)."""
+"""Bytes of a network as the packed file stores them (lessons 08 and 10).
+
+Names and sizes are those of the arrays of a file that `tinyternary.deploy` writes; the
+file itself is these plus its header, whose length depends on what the header says.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,13 @@ from typing import Literal
 from tinyternary.errors import ConfigError
 from tinyternary.spec import LayerQuant
 
-Rest = Literal["float32", "float16"]
-"""Type of what is not quantised."""
+Rest = Literal["float32", "float16", "int8"]
+"""How what no policy quantises is stored: "int8" leaves vectors in float32."""
 
-_FLOAT_BYTES = {"float32": 4, "float16": 2}
+REST: tuple[Rest, ...] = ("float32", "float16", "int8")
+
+INT8_REST = LayerQuant(weight="int8", granularity="channel", norm=False)
+"""The rule of a matrix that is stored as int8 because the rest is."""
 
 
 @dataclass(frozen=True)
@@ -21,27 +28,40 @@ class StoredArray:
     Attributes
     ----------
     name : str
-        As the model names it: ``"blocks.0.mlp.fc1.weight"``.
+        As the file names it: ``"blocks.0.mlp.fc1.codes"``.
     kind : {"ternary", "int8", "int4", "scale", "float32", "float16"}
         How its entries are stored.
     entries : int
         Numbers it stands for (trits, not bytes).
     nbytes : int
         Bytes it takes.
-    parameter : bool
-        Whether its entries count as parameters of the model; scales do not.
     """
 
     name: str
     kind: str
     entries: int
     nbytes: int
-    parameter: bool = True
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the model in it: its entries; a scale is none."""
+        return 0 if self.kind == "scale" else self.entries
 
 
-def float_array(name: str, entries: int, rest: Rest = "float32") -> StoredArray:
-    """Describe an array of floats."""
-    return StoredArray(name, rest, entries, entries * _FLOAT_BYTES[rest])
+def vector(name: str, entries: int, rest: Rest) -> StoredArray:
+    """Describe a bias, the scale of a norm or a class token."""
+    kind = "float16" if rest == "float16" else "float32"
+    return StoredArray(name, kind, entries, entries * (2 if kind == "float16" else 4))
+
+
+def position_arrays(tokens: int, width: int, rest: Rest) -> list[StoredArray]:
+    """Describe a learned position embedding (T, D): int8 with a scale per token, or floats."""
+    if rest == "int8":
+        return [
+            StoredArray("pos_embed.values", "int8", tokens * width, tokens * width),
+            StoredArray("pos_embed.scale", "scale", tokens, 4 * tokens),
+        ]
+    return [vector("pos_embed", tokens * width, rest)]
 
 
 def packed_row_bytes(inputs: int, bits: float) -> int:
@@ -72,24 +92,25 @@ def weight_arrays(
         How it is quantised; None keeps it in floats.
     bits : {2, 1.6}
         Bits per trit.
-    rest : {"float32", "float16"}
+    rest : {"float32", "float16", "int8"}
         Type of a matrix that is not quantised.
     """
     entries = outputs * inputs
     if rule is None:
-        return [float_array(f"{name}.weight", entries, rest)]
+        return [vector(f"{name}.weight", entries, rest)]
     kind = weight_kind(rule)
     if kind == "ternary":
-        nbytes = outputs * packed_row_bytes(inputs, bits)
-    elif kind == "int4":
-        nbytes = outputs * -(-inputs // 2)
+        stored = StoredArray(
+            f"{name}.codes", kind, entries, outputs * packed_row_bytes(inputs, bits)
+        )
     else:
-        nbytes = entries
+        row = inputs if kind == "int8" else -(-inputs // 2)
+        stored = StoredArray(f"{name}.values", kind, entries, outputs * row)
     scales = scale_count(rule, outputs, inputs)
-    return [
-        StoredArray(f"{name}.weight", kind, entries, nbytes),
-        StoredArray(f"{name}.scale", "scale", scales, 4 * scales, parameter=False),
-    ]
+    arrays = [stored, StoredArray(f"{name}.scale", "scale", scales, 4 * scales)]
+    if rule.weight == "ttq":  # trained ternary quantisation: +1 and -1 have their own scales
+        arrays.append(StoredArray(f"{name}.scale_negative", "scale", scales, 4 * scales))
+    return arrays
 
 
 def weight_kind(rule: LayerQuant) -> str:
@@ -98,9 +119,17 @@ def weight_kind(rule: LayerQuant) -> str:
 
 
 def scale_count(rule: LayerQuant, outputs: int, inputs: int) -> int:
-    """Count the scales of a matrix: one, one per output channel, or one per group."""
+    """Count the scales of a matrix: one, one per output channel, or one per group.
+
+    Raises
+    ------
+    ConfigError
+        If the group size does not divide the number of inputs.
+    """
     if rule.granularity == "tensor":
         return 1
     if rule.granularity == "channel":
         return outputs
-    return outputs * -(-inputs // rule.granularity)
+    if inputs % rule.granularity:
+        raise ConfigError(f"granularity {rule.granularity} does not divide {inputs} inputs")
+    return outputs * (inputs // rule.granularity)
