@@ -7,29 +7,36 @@ ranges, and say so. Nothing here is timed.
 
 from tinyternary.cost.amounts import Range
 from tinyternary.cost.analyze import BASELINES, analyze, gaussian_zero_share
+from tinyternary.cost.compare import Comparison, compare
 from tinyternary.cost.device import Device, device, devices, load_device
 from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
 from tinyternary.cost.evaluate import StepCost
 from tinyternary.cost.memory import Blocking, Gemm, Traffic, choose_blocking, traffic
 from tinyternary.cost.report import CostReport
+from tinyternary.cost.sensitivity import Swing, sensitivity, zero_share_energy
 
 __all__ = [
     "BASELINES",
     "Blocking",
+    "Comparison",
     "CostReport",
     "Device",
     "EnergyTable",
     "Gemm",
     "Range",
     "StepCost",
+    "Swing",
     "Traffic",
     "analyze",
     "choose_blocking",
+    "compare",
     "device",
     "devices",
     "energy_table",
     "gaussian_zero_share",
     "load_device",
     "load_energy_table",
+    "sensitivity",
     "traffic",
+    "zero_share_energy",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ BASIC_OPS = (
 )  # fmt: skip
 """Operations that every energy table prices."""
 
+ENDS = ("low", "middle", "high")
+
 FREE_OPS = ("skip",)
 """What is counted but not done: a product with a zero weight that a kernel leaves out."""
 
@@ -35,8 +37,10 @@ class EnergyTable:
     ----------
     name, title, source : str
         Short name, name for readers, and where the numbers are from.
-    ops : mapping of str to Range
-        Picojoules per operation, for `BASIC_OPS` and all special functions.
+    basic : mapping of str to Range
+        Picojoules per operation of `BASIC_OPS`.
+    expansions : mapping
+        Special function to its low, middle and high number of basic operations.
     sram : tuple of (int, Range)
         Capacity in bytes and picojoules per 64-bit access, smallest first.
     dram : Range
@@ -46,7 +50,8 @@ class EnergyTable:
     name: str
     title: str
     source: str
-    ops: Mapping[str, Range]
+    basic: Mapping[str, Range]
+    expansions: Mapping[str, Mapping[str, Mapping[str, float]]]
     sram: tuple[tuple[int, Range], ...]
     dram: Range
 
@@ -60,9 +65,15 @@ class EnergyTable:
         """
         if kind in FREE_OPS:
             return NOTHING
-        if kind not in self.ops:
+        if kind in self.basic:
+            return self.basic[kind]
+        if kind not in self.expansions:
             raise ConfigError(f"energy table {self.name!r}: missing entry {kind!r}")
-        return self.ops[kind]
+        counts = self.expansions[kind]
+        return Range(*(
+            sum(self.basic[op][i] * count for op, count in counts[end].items())
+            for i, end in enumerate(ENDS)
+        ))  # fmt: skip
 
     def sram_access(self, capacity: int) -> Range:
         """Picojoules per 64-bit access of an on-chip memory of `capacity` bytes.
@@ -78,10 +89,6 @@ class EnergyTable:
         (size0, energy0), (size1, energy1) = rows[right - 1], rows[right]
         share = math.log(capacity / size0) / math.log(size1 / size0)
         return Range(*(a * (b / a) ** share for a, b in zip(energy0, energy1)))
-
-    def with_op(self, kind: str, value: Range) -> EnergyTable:
-        """Return a copy with another price for one operation."""
-        return replace(self, ops={**self.ops, kind: value})
 
 
 def energy_table(name: str = "45nm") -> EnergyTable:
@@ -115,22 +122,24 @@ def _parse(table: files.Table, where: str) -> EnergyTable:
     if spread < 1.0:
         raise ConfigError(f"{where}: spread should be at least 1, got {spread}")
     given = files.section(table, "picojoules", where)
-    ops = {}
+    basic = {}
     for kind in BASIC_OPS:
         if kind not in given:
             raise ConfigError(f"{where}: [picojoules] misses {kind!r}")
-        ops[kind] = files.spread_about(given[kind], spread, f"{where}: {kind}")
+        basic[kind] = files.spread_about(given[kind], spread, f"{where}: {kind}")
     stray = sorted(set(given) - set(BASIC_OPS))
     if stray:
         raise ConfigError(f"{where}: [picojoules] has unknown {stray[0]!r}")
     expansions = {**files.read_expansions(), **table.get("expansion", {})}
-    for kind, counts in expansions.items():
-        ops[kind] = _expand(counts, ops, f"{where}: expansion of {kind}")
     return EnergyTable(
         name=files.text(table, "name", where),
         title=files.text(table, "title", where),
         source=files.text(table, "source", where),
-        ops=ops,
+        basic=basic,
+        expansions={
+            kind: _expansion(counts, f"{where}: expansion of {kind}")
+            for kind, counts in expansions.items()
+        },
         sram=_sram(table.get("sram"), spread, where),
         dram=files.spread_about(files.section(table, "dram", where), spread, f"{where}: [dram]"),
     )
@@ -150,12 +159,12 @@ def _sram(rows: Any, spread: float, where: str) -> tuple[tuple[int, Range], ...]
     return tuple(parsed)
 
 
-def _expand(counts: Any, ops: Mapping[str, Range], where: str) -> Range:
-    sums = []
-    for i, end in enumerate(("low", "middle", "high")):
+def _expansion(counts: Any, where: str) -> dict[str, dict[str, float]]:
+    parsed = {}
+    for end in ENDS:
         parts = files.section(counts if isinstance(counts, dict) else {}, end, where)
         unknown = sorted(set(parts) - set(BASIC_OPS))
         if unknown:
             raise ConfigError(f"{where}: {unknown[0]!r} is not one of {', '.join(BASIC_OPS)}")
-        sums.append(sum(ops[kind][i] * files.number(parts, kind, where) for kind in parts))
-    return Range(*sums)
+        parsed[end] = {kind: files.number(parts, kind, where) for kind in parts}
+    return parsed

@@ -10,6 +10,7 @@ inputs stream, or a panel of X stays, or a panel of W stays.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from tinyternary.errors import ConfigError
@@ -146,6 +147,7 @@ def footprint(gemm: Gemm, blocking: Blocking) -> float:
     return held
 
 
+@lru_cache(maxsize=4096)
 def choose_blocking(gemm: Gemm, capacity: int) -> Blocking:
     """Find the blocking with the least traffic whose tile fits.
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tinyternary.cost.amounts import Range, total
-from tinyternary.cost.device import Device
+from tinyternary.cost.device import REFERENCE_CACHES, Cache, Device
 from tinyternary.cost.energy import EnergyTable
 from tinyternary.cost.evaluate import StepCost
 from tinyternary.cost.steps import Choices
@@ -42,6 +42,11 @@ class CostReport:
     energy_model: EnergyTable
     device: Device | None
     layers: tuple[StepCost, ...]
+
+    @property
+    def caches(self) -> tuple[Cache, ...]:
+        """On-chip memories: the device's, or a reference where there is none."""
+        return REFERENCE_CACHES if self.device is None else self.device.caches
 
     @property
     def parameters(self) -> int:
