@@ -109,3 +109,15 @@ def surrogate(name: str) -> Surrogate:
     if name not in STRAIGHT_THROUGH:
         raise unknown_name("straight-through rule", name, STRAIGHT_THROUGH)
     return STRAIGHT_THROUGH[name]
+
+
+def threshold_slope(w: Floats, alpha: Floats, beta: Floats) -> Floats:
+    """Return the declared derivative of the quantised weight by its threshold.
+
+    Raising beta turns +-alpha into 0 at |W| = beta: a spike of height -alpha.
+    The surrogate spreads it evenly over 0 < |W| < 2 beta:
+    ``-sign(W) alpha / (2 beta)`` there, 0 elsewhere.
+    """
+    width = 2 * np.maximum(beta, w.dtype.type(1e-12))
+    slope: Floats = -np.sign(w) * (np.abs(w) < width) * (alpha / width)
+    return slope

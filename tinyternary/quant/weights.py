@@ -238,14 +238,15 @@ def survivors_mean(w: Floats, trits: Floats) -> Floats:
     kept = np.abs(trits)
     count = np.maximum(kept.sum(axis=-1, keepdims=True, dtype=np.float64), 1)
     total = (np.abs(w) * kept).sum(axis=-1, keepdims=True, dtype=np.float64)
-    return np.maximum((total / count).astype(w.dtype), SMALLEST_SCALE)
+    mean: Floats = (total / count).astype(w.dtype)
+    return np.maximum(mean, SMALLEST_SCALE)
 
 
 def mean_magnitude(w: Floats) -> Floats:
     """Mean of |W| along the last axis, which stays with size 1."""
     # summed in float64, so that the scale does not depend on the order of summation
-    mean: Floats = np.abs(w).mean(axis=-1, keepdims=True, dtype=np.float64).astype(w.dtype)
-    return mean
+    mean: NDArray[np.float64] = np.abs(w).mean(axis=-1, keepdims=True, dtype=np.float64)
+    return mean.astype(w.dtype)
 
 
 def _per_group(value: ArrayLike, w: Floats) -> Floats:

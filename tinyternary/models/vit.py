@@ -1,0 +1,151 @@
+"""The Vision Transformer, from image to logits (lesson 05)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.autograd import Tensor, concatenate
+from tinyternary.errors import ConfigError, ShapeError
+from tinyternary.models.positions import sinusoidal_positions
+from tinyternary.nn import (
+    Attention,
+    Dropout,
+    EncoderBlock,
+    LayerNorm,
+    Linear,
+    Mlp,
+    Module,
+    Parameter,
+    PatchEmbed,
+    truncated_normal,
+)
+from tinyternary.spec import LayerQuant, ViTConfig
+
+
+class ViT(Module):
+    """Vision Transformer with learned or fixed positions, mean or class-token pooling.
+
+    Parameters
+    ----------
+    config : ViTConfig
+    seed : int
+        Every first value is drawn from a generator with this seed.
+
+    Attributes
+    ----------
+    config : ViTConfig
+    policy : dict of str to LayerQuant
+        Which layers are quantised and how; empty until `tinyternary.quant.ternarize`.
+
+    Notes
+    -----
+    Dosovitskiy et al., "An Image is Worth 16x16 Words", arXiv 2010.11929. Parameter
+    names are timm's; the patch projection is a matrix (D, C p p). Linear weights and
+    positions start as a truncated normal of deviation 0.02, biases at 0, norms at 1.
+    """
+
+    def __init__(self, config: ViTConfig, seed: int = 0) -> None:
+        if not isinstance(config, ViTConfig):
+            raise ConfigError(
+                f"config: expected a ViTConfig (tinyternary.models.preset makes one), "
+                f"got {type(config).__name__}"
+            )
+        c = self.config = config
+        self.policy: dict[str, LayerQuant] = {}
+        rng = np.random.default_rng(seed)
+        self.patch_embed = PatchEmbed(c.patch_size, c.channels, c.width, c.stride, rng)
+        if c.pool == "cls":
+            self.cls_token = Parameter(truncated_normal((1, 1, c.width), 0.02, rng))
+        if c.positions == "learned":
+            self.pos_embed = Parameter(truncated_normal((1, c.tokens, c.width), 0.02, rng))
+        else:
+            self._positions = self._fixed_positions()
+        self.dropout = Dropout(c.dropout)
+        self.blocks = [self._block(rng) for _ in range(c.depth)]
+        self.norm = LayerNorm(c.width, c.norm_eps)
+        self.head = Linear(c.width, c.num_classes, True, rng)
+
+    def _block(self, rng: np.random.Generator) -> EncoderBlock:
+        c = self.config
+        return EncoderBlock(
+            LayerNorm(c.width, c.norm_eps),
+            Attention(c.width, c.heads, c.kv_heads, c.attention_bias, rng),
+            LayerNorm(c.width, c.norm_eps) if c.mlp_norm else None,
+            Mlp(c.width, c.mlp_width, c.activation, c.mlp_bias, rng),
+            dropout=c.dropout,
+            drop_path=c.drop_path,
+        )
+
+    def _fixed_positions(self) -> NDArray[np.float32]:
+        c = self.config
+        table = sinusoidal_positions(c.grid, c.width)
+        # a class token comes from nowhere
+        return np.concatenate([np.zeros((c.tokens - c.grid**2, c.width), np.float32), table])[None]
+
+    def embed(self, images: Any) -> Tensor:
+        """Cut images (B, C, H, W) into tokens (B, T, D) with positions added.
+
+        Raises
+        ------
+        ShapeError
+            If the images are not of the size and channels of `config`.
+        """
+        c = self.config
+        shape = tuple(images.shape)
+        if len(shape) != 4 or shape[1:] != (c.channels, c.image_size, c.image_size):
+            raise ShapeError(
+                f"images: expected (B, {c.channels}, {c.image_size}, {c.image_size}), got {shape}"
+            )
+        x: Tensor = self.patch_embed(images)  # (B, T, D)
+        if c.pool == "cls":
+            token = self.cls_token + np.zeros((shape[0], 1, c.width), x.dtype)
+            x = concatenate([token, x], axis=1)
+        x = x + (self.pos_embed if c.positions == "learned" else self._positions)
+        x = self.dropout(x)
+        return x
+
+    def encode(self, tokens: Tensor, record: dict[str, Any] | None = None) -> Tensor:
+        """Run the encoder blocks on tokens (B, T, D)."""
+        x = tokens
+        for i, block in enumerate(self.blocks):
+            if record is None:
+                x = block(x)
+                continue
+            inner: dict[str, Any] = {}
+            x = block(x, inner)
+            record[f"blocks.{i}.attn"] = inner["attn"]
+            record[f"blocks.{i}"] = x
+        return x
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """Turn tokens (B, T, D) into features (B, D): class token or mean, then LayerNorm."""
+        pooled = tokens[:, 0] if self.config.pool == "cls" else tokens.mean(axis=1)
+        features: Tensor = self.norm(pooled)
+        return features
+
+    def forward(self, images: Any, record: dict[str, Any] | None = None) -> Tensor:
+        """Compute logits (B, num_classes) from images (B, C, H, W) float32.
+
+        Parameters
+        ----------
+        images : Tensor or ndarray
+        record : dict, optional
+            Receives ``"tokens"`` (B, T, D), ``"blocks.i"`` (B, T, D),
+            ``"blocks.i.attn"`` (B, H, T, T) as an array, and ``"features"`` (B, D).
+        """
+        tokens = self.embed(images)
+        if record is not None:
+            record["tokens"] = tokens
+        features = self.pool(self.encode(tokens, record))
+        if record is not None:
+            record["features"] = features
+        logits: Tensor = self.head(features)
+        return logits
+
+    def describe(self) -> str:
+        """Size in words."""
+        c = self.config
+        return f"{c.tokens} tokens, width={c.width}, depth={c.depth}, heads={c.heads}"

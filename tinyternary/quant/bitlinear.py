@@ -1,0 +1,175 @@
+"""BitLinear: a linear layer that computes with trits and small integers (lesson 06).
+
+    x -> RMSNorm -> absmax int8 per token -> times ternary weights -> rescale -> + bias
+
+In training all of it is float arithmetic on the integers' grid (fake
+quantisation), with straight-through gradients to the latent weights. The packed
+engine computes the same numbers with integers.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tinyternary.autograd import Tensor, linear
+from tinyternary.errors import ConfigError, NonFiniteError
+from tinyternary.nn import Linear, Module, RMSNorm
+from tinyternary.quant.activation_quantisers import ActivationQuantiser
+from tinyternary.quant.quantised import Quantised, QuantisedInt
+from tinyternary.quant.registry import weight_quantiser
+from tinyternary.spec import LayerQuant
+
+NORM_EPS = 1e-5
+"""Epsilon of the RMSNorm inside (arXiv 2510.13760)."""
+
+
+class BitLinear(Module):
+    """Linear layer with quantised weights and activations.
+
+    Parameters
+    ----------
+    linear : Linear
+        Its weight (N, K) and bias become this layer's: the same Parameters.
+    rule : LayerQuant
+    name : str
+        The layer's name in its model, for messages.
+
+    Attributes
+    ----------
+    weight : Parameter
+        Latent weights (N, K): the floats that the optimiser updates.
+    bias : Parameter or None
+    norm : RMSNorm, TernaryNorm or None
+    rule : LayerQuant
+    quantiser : WeightQuantiser
+    activation : ActivationQuantiser or None
+    strength : float
+        Lambda of gradual quantisation: 0 computes with floats, 1 with quantised
+        numbers, between mixes them; `tinyternary.quant.set_strength`.
+
+    Notes
+    -----
+    Wang et al., "BitNet", arXiv 2310.11453, section 2.1; Ma et al., arXiv 2402.17764.
+    """
+
+    def __init__(
+        self, linear: Linear, rule: LayerQuant | None = None, name: str = "BitLinear"
+    ) -> None:
+        super().__init__()
+        self.rule = LayerQuant() if rule is None else rule
+        self.name = name
+        self.strength = 1.0
+        self.weight = linear.weight
+        self.bias = linear.bias
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.norm: Module | None = None
+        if self.rule.norm:
+            self.norm = RMSNorm(self.in_features, NORM_EPS)
+        try:
+            self.quantiser = weight_quantiser(self.rule, self.weight.data)
+        except (ConfigError, NonFiniteError) as error:
+            raise type(error)(f"{name}: {error}") from None
+        quantises = self.rule.activation != "none"
+        self.activation = ActivationQuantiser(self.rule) if quantises else None
+        if not self.weight.data.any():
+            _warn_zero(name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to x (..., K); returns (..., N)."""
+        if self.norm is not None:
+            x = self.norm(x)
+        try:
+            weight = self._mixed(self.weight, self.quantiser)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{self.name}: {error}") from None
+        if self.activation is not None:
+            x = self._mixed(x, self.activation)
+        return linear(x, weight, self.bias)
+
+    def _mixed(self, value: Tensor, quantise: Module) -> Tensor:
+        if self.strength == 0.0:
+            return value
+        quantised: Tensor = quantise(value)
+        if self.strength == 1.0:
+            return quantised
+        return value + (quantised - value) * self.strength
+
+    def quantised(self) -> Quantised | QuantisedInt:
+        """Return the integers and scales of the weights as they are now.
+
+        Raises
+        ------
+        ConfigError
+            If gradual quantisation has not come to its end: the network in training
+            would not be the packed one.
+        NonFiniteError
+            If a weight is NaN or infinite; the message names the layer.
+        """
+        if self.strength != 1.0:
+            raise ConfigError(
+                f"{self.name} is quantised at strength {self.strength:g} only; "
+                "set_strength(model, 1.0) before its trits mean anything"
+            )
+        try:
+            q = self.quantiser.quantise(self.weight.data)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{self.name}: {error}") from None
+        codes = q.trits if isinstance(q, Quantised) else q.values
+        if not codes.any():
+            _warn_zero(self.name)
+        return q
+
+    def describe(self) -> str:
+        """Sizes and rule."""
+        rule = self.rule
+        return f"{self.in_features}, {self.out_features}, {rule.weight}, {rule.activation} input"
+
+
+def _warn_zero(name: str) -> None:
+    warnings.warn(
+        f"{name}: every weight quantises to 0; the layer's output is its bias alone",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def set_strength(model: Module, strength: float) -> None:
+    """Set lambda of gradual quantisation in every quantised layer.
+
+    Parameters
+    ----------
+    model : Module
+    strength : float
+        0 computes with floats, 1 with quantised numbers. A warm-up raises it over
+        the first part of training.
+
+    Raises
+    ------
+    ConfigError
+        If it is not between 0 and 1.
+    """
+    if not 0.0 <= strength <= 1.0:
+        raise ConfigError(f"strength: expected a number between 0 and 1, got {strength!r}")
+    _set(model, "strength", float(strength))
+
+
+def set_sharpness(model: Module, sharpness: float) -> None:
+    """Set k of the soft straight-through rule everywhere (1 is nearly linear, 10 nearly a step).
+
+    Raises
+    ------
+    ConfigError
+        If it is not positive and finite.
+    """
+    if not 0.0 < sharpness < np.inf:
+        raise ConfigError(f"sharpness: expected a positive number, got {sharpness!r}")
+    _set(model, "sharpness", float(sharpness))
+
+
+def _set(model: Module, attribute: str, value: Any) -> None:
+    for module in model.modules():
+        if hasattr(module, attribute):
+            setattr(module, attribute, value)
