@@ -7,6 +7,7 @@ ranges, and say so. Nothing here is timed.
 
 from tinyternary.cost.amounts import Range
 from tinyternary.cost.analyze import BASELINES, analyze, gaussian_zero_share
+from tinyternary.cost.claims import Claim, bitmedvit_parameters, claims
 from tinyternary.cost.compare import Comparison, compare
 from tinyternary.cost.device import Device, device, devices, load_device
 from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
@@ -18,6 +19,7 @@ from tinyternary.cost.sensitivity import Swing, sensitivity, zero_share_energy
 __all__ = [
     "BASELINES",
     "Blocking",
+    "Claim",
     "Comparison",
     "CostReport",
     "Device",
@@ -28,7 +30,9 @@ __all__ = [
     "Swing",
     "Traffic",
     "analyze",
+    "bitmedvit_parameters",
     "choose_blocking",
+    "claims",
     "compare",
     "device",
     "devices",
