@@ -9,7 +9,7 @@ import typer
 app = typer.Typer(
     name="tinyternary",
     help=(
-        "Train a ternary Vision Transformer, pack it to 2 bits per weight, run it and measure it.\n\n"
+        "Train a ternary Vision Transformer, pack it to 2 bits a weight, run it, measure it.\n\n"
         "Start with `tinyternary demo`: three minutes, no network.\n\n"
         "For teaching and research, not for clinical use."
     ),
@@ -38,4 +38,4 @@ def root(
 
 
 # each module adds its commands to `app`; they import what they need when they run
-from tinyternary.cli import demo  # noqa: E402, F401
+from tinyternary.cli import demo, deploy, lessons, train  # noqa: E402, F401

@@ -27,9 +27,13 @@ def print_table(
 ) -> None:
     """Draw a table; the first column is text, the others are numbers."""
     table = Table(
-        title=title or None, caption=caption or None, box=box.SIMPLE_HEAD,
-        title_justify="left", caption_justify="left", title_style="bold",
-    )  # fmt: skip
+        title=title or None,
+        caption=caption or None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+    )
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:

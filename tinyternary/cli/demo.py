@@ -40,6 +40,10 @@ def demo(
         console.print_json(metrics)
         return
     header, *rows = comparison_rows(metrics)
-    console.print_table(header, rows, title=f"{metrics['data']['name']}: teacher and student",
-                        caption=summary(metrics))  # fmt: skip
+    console.print_table(
+        header,
+        rows,
+        title=f"{metrics['data']['name']}: teacher and student",
+        caption=summary(metrics),
+    )
     console.out.print(f"Look at [bold]{out / 'report.html'}[/]", highlight=False)

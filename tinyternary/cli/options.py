@@ -13,17 +13,22 @@ AsJson = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches and augmentation.", min=0)]
 Data = Annotated[
     str,
-    typer.Option("--data", help="'phantoms' (embedded, synthetic) or a MedMNIST 2D set: "
-                 "breastmnist, pneumoniamnist, bloodmnist, ..."),
-]  # fmt: skip
+    typer.Option(
+        "--data",
+        help="'phantoms' (embedded, synthetic) or a MedMNIST 2D set: "
+        "breastmnist, pneumoniamnist, bloodmnist, ...",
+    ),
+]
 Root = Annotated[
     Path | None,
-    typer.Option(help="Folder of MedMNIST .npz files. Needed for anything but phantoms.",
-                 show_default=False),
-]  # fmt: skip
+    typer.Option(
+        help="Folder of MedMNIST .npz files. Needed for anything but phantoms.", show_default=False
+    ),
+]
 Download = Annotated[
     bool,
-    typer.Option("--download", help="Fetch a missing MedMNIST file into --root with the "
-                 "`medmnist` package."),
-]  # fmt: skip
+    typer.Option(
+        "--download", help="Fetch a missing MedMNIST file into --root with the `medmnist` package."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]

@@ -47,8 +47,14 @@ def pair_bars(pairs: Sequence[Pair], *, note: str = "") -> Figure:
                     low, high = value - spread[0], spread[1] - value
                     ax.errorbar(x, value, [[low], [high]], color=INK, capsize=3, linewidth=1)
                 top = value if spread is None else spread[1]
-                ax.annotate(format(value, pair.style), (x, top), (0, 3), ha="center", fontsize=9,
-                            textcoords="offset points")  # fmt: skip
+                ax.annotate(
+                    format(value, pair.style),
+                    (x, top),
+                    (0, 3),
+                    ha="center",
+                    fontsize=9,
+                    textcoords="offset points",
+                )
             ratio = pair.teacher / pair.student if pair.student else float("nan")
             ax.set_title(pair.title, fontsize=10)
             ax.set_xticks([0, 1], ["teacher\nfloat32", f"student\nternary ({ratio:.1f}x less)"])

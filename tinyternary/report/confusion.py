@@ -37,8 +37,15 @@ def confusion_matrix(
         for i in range(size):
             for j in range(size):
                 if counts[i, j]:
-                    ax.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=9,
-                            color="white" if shares[i, j] > 0.6 else INK)  # fmt: skip
+                    ax.text(
+                        j,
+                        i,
+                        str(counts[i, j]),
+                        ha="center",
+                        va="center",
+                        fontsize=9,
+                        color="white" if shares[i, j] > 0.6 else INK,
+                    )
         ax.set_xticks(range(size), names, rotation=35, ha="right", fontsize=8)
         ax.set_yticks(range(size), names, fontsize=8)
         ax.set(title=title, xlabel="predicted", ylabel="true")

@@ -38,20 +38,40 @@ def latent_histogram(
         for trit, colour in TRIT_COLOURS.items():
             share = float(np.mean(signs == trit))
             ax.hist(
-                values[signs == trit], edges, color=colour,
+                values[signs == trit],
+                edges,
+                color=colour,
                 label=f"trit {TRIT_NAMES[trit]}: {share:.1%}",
-            )  # fmt: skip
+            )
         for side in (-1, 1):
             ax.axvline(side * threshold, color=ACCENT, linestyle="--", linewidth=1.2)
             ax.axvline(side * scale, color=INK, linestyle=":", linewidth=1.2)
         top = ax.get_ylim()[1] * 1.12
         ax.set_ylim(0, top)
-        ax.annotate("threshold δ", (threshold, top), (4, -4), textcoords="offset points",
-                    va="top", color=ACCENT, fontsize=9)  # fmt: skip
-        ax.annotate("scale α", (scale, top), (4, -16), textcoords="offset points",
-                    va="top", color=INK, fontsize=9)  # fmt: skip
-        ax.set(title=f"{name}: latent weights and their trits", xlabel="latent weight",
-               ylabel="weights", xlim=(-limit, limit))  # fmt: skip
+        ax.annotate(
+            "threshold δ",
+            (threshold, top),
+            (4, -4),
+            textcoords="offset points",
+            va="top",
+            color=ACCENT,
+            fontsize=9,
+        )
+        ax.annotate(
+            "scale α",
+            (scale, top),
+            (4, -16),
+            textcoords="offset points",
+            va="top",
+            color=INK,
+            fontsize=9,
+        )
+        ax.set(
+            title=f"{name}: latent weights and their trits",
+            xlabel="latent weight",
+            ylabel="weights",
+            xlim=(-limit, limit),
+        )
         ax.legend(loc="upper left")
         grid_behind(ax)
     return figure

@@ -1,0 +1,79 @@
+"""The report's page holds everything itself, and text cannot break out of it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tinyternary.report.page import Page, Section, Table, Tile
+from tinyternary.report.style import data_uri, new_figure, styled
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        fields = dict(attrs)
+        self.addresses += [v for k, v in attrs if k in ("src", "href", "srcset") and v]
+        if tag == "img":
+            self.images.append(fields)
+
+
+@pytest.fixture
+def page() -> Page:
+    with styled():
+        figure, ax = new_figure(3, 2)
+        ax.plot([0, 1], [1, 0])
+    return Page(
+        title="A <b>bold</b> title",
+        lead="lead & more",
+        tiles=[Tile("1.0x", "smaller", "note")],
+        sections=[
+            Section("Table", table=Table(["", "a"], [["row", "<script>1</script>"]], "caption")),
+            Section("Figure", "text", figure, "a falling line"),
+        ],
+        footer="footer",
+    )
+
+
+def test_page_needs_nothing_from_elsewhere(page: Page) -> None:
+    links = _Links()
+    links.feed(page.render())
+    assert links.addresses
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in links.addresses)
+    assert "script" not in links.tags
+    assert not re.search(r"@import|url\(", page.render())
+
+
+def test_every_image_says_what_it_shows(page: Page) -> None:
+    links = _Links()
+    links.feed(page.render())
+    assert [image["alt"] for image in links.images] == ["a falling line"]
+
+
+def test_text_is_escaped(page: Page) -> None:
+    html = page.render()
+    assert "A &lt;b&gt;bold&lt;/b&gt; title" in html
+    assert "&lt;script&gt;1&lt;/script&gt;" in html
+
+
+def test_page_carries_the_clinical_note_unless_told_otherwise(page: Page) -> None:
+    assert "not for clinical use" in page.render()
+
+
+def test_same_figure_gives_same_bytes() -> None:
+    def draw() -> str:
+        with styled():
+            figure, ax = new_figure(3, 2)
+            ax.scatter([0, 1], [1, 0], label="x")
+            ax.legend()
+        return data_uri(figure)
+
+    assert draw() == draw()

@@ -1,0 +1,127 @@
+"""`tinyternary pack`, `inspect` and `predict`: from a run folder to a file that runs."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.markup import escape
+
+from tinyternary.cli import console
+from tinyternary.cli.app import app
+from tinyternary.cli.options import AsJson, Quiet
+
+Packed = Annotated[Path, typer.Argument(help="Packed .safetensors file.", show_default=False)]
+
+
+@app.command(epilog="Example: tinyternary pack runs/student --out student.safetensors --bits 1.6")
+def pack(
+    run: Annotated[Path, typer.Argument(help="Run folder of `train` or `distill`.")],
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("model.safetensors"),
+    bits: Annotated[float, typer.Option(help="Bits per trit: 2 or 1.6.")] = 2.0,
+    rest: Annotated[
+        str, typer.Option(help="Storage of what is not ternary: float32, float16 or int8.")
+    ] = "float32",
+    as_json: AsJson = False,
+) -> None:
+    """Pack a trained model into one file, with a model card beside it."""
+    from tinyternary import deploy
+    from tinyternary.train import load_run
+
+    loaded = load_run(run)
+    packed = deploy.pack(
+        loaded.model,
+        bits=bits,
+        rest=rest,
+        preprocessing=loaded.preprocessing,
+        task=loaded.task,
+        class_names=loaded.class_names,
+        metrics=loaded.metrics,
+        dataset=loaded.dataset,
+    )
+    packed.save(out, card=True)
+    result = {"file": str(out), "card": str(out.with_suffix(".md")), "bytes": packed.nbytes}
+    if as_json:
+        console.print_json(result)
+    else:
+        console.out.print(f"{out}: {packed.nbytes:,} bytes ({packed!r})", highlight=False)
+
+
+@app.command(epilog="Example: tinyternary inspect student.safetensors")
+def inspect(file: Packed, as_json: AsJson = False) -> None:
+    """Show layers, bits and bytes of a packed file, and what float32 would take."""
+    from tinyternary import deploy
+
+    found = deploy.inspect(file)
+    if as_json:
+        console.print_json(found)
+        return
+    rows = [
+        [
+            layer["name"],
+            layer["storage"],
+            " x ".join(map(str, layer["shape"])),
+            f"{layer['bits']:.2f}",
+            f"{layer['bytes']:,}",
+            f"{layer['float32_bytes']:,}",
+        ]
+        for layer in found["layers"]
+    ]
+    console.print_table(
+        ["layer", "stored as", "shape", "bits per weight", "bytes", "bytes in float32"],
+        rows,
+        title=str(file),
+        caption=f"{found['file_bytes']:,} bytes in all ({found['header_bytes']:,} of them header), "
+        f"{found['ratio']:.1f}x less than float32.",
+    )
+
+
+@app.command(epilog="Example: tinyternary predict student.safetensors images/ --format csv")
+def predict(
+    file: Packed,
+    images: Annotated[
+        list[Path], typer.Argument(help="PNG, JPEG, NPY or NPZ files, or folders of them.")
+    ],
+    style: Annotated[
+        Literal["table", "json", "csv"], typer.Option("--format", help="How to print answers.")
+    ] = "table",
+    quiet: Quiet = False,
+) -> None:
+    """Name the class of each image; a bad file is reported and the rest goes on."""
+    from tqdm import tqdm
+
+    from tinyternary import deploy
+
+    engine = deploy.load(file)
+    answers, failures = [], 0
+    bar = tqdm(deploy.predict_files(engine, images), unit="image", disable=quiet, leave=False)
+    for answer in bar:
+        if answer.ok:
+            answers.append(answer)
+        else:
+            failures += 1
+            bar.clear()
+            console.err.print(f"[bold red]error:[/] {escape(answer.error)}", highlight=False)
+    _print_answers(answers, style)
+    if failures:
+        console.note(f"{failures} of {failures + len(answers)} images could not be read")
+        raise typer.Exit(1)
+
+
+def _print_answers(answers: list[Any], style: str) -> None:
+    if style == "json":
+        console.print_json([answer.to_dict() for answer in answers])
+        return
+    if style == "csv":
+        writer = csv.writer(sys.stdout)
+        writer.writerow(["image", "label", "probability"])
+        writer.writerows([a.path, a.label, f"{max(a.probabilities.values()):.6f}"] for a in answers)
+        return
+    console.print_table(
+        ["image", "class", "probability"],
+        [[a.path, a.label, f"{max(a.probabilities.values()):.1%}"] for a in answers],
+        caption="For teaching and research, not for clinical use.",
+    )

@@ -1,0 +1,236 @@
+"""`tinyternary train`, `distill`, `evaluate` and `reproduce`: run folders in, run folders out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tinyternary.cli import console
+from tinyternary.cli.app import app
+from tinyternary.cli.options import AsJson, Data, Download, Quiet, Root, Seed
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="TOML file with recipe fields (epochs, lr, augment, ...).", show_default=False
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change one recipe field: --set lr=3e-4. May be repeated."),
+]
+Out = Annotated[Path, typer.Option(help="Run folder; an unfinished run in it is continued.")]
+Preset = Annotated[str, typer.Option(help="Network: 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")]
+
+
+@app.command(epilog="Example: tinyternary train --data phantoms --epochs 8 --out runs/teacher")
+def train(
+    out: Out,
+    data: Data = "phantoms",
+    root: Root = None,
+    preset: Preset = "tiny",
+    policy: Annotated[
+        str | None,
+        typer.Option(help="Train with ternary layers from scratch: 'bitmedvit', 'all-linear', ..."),
+    ] = None,
+    epochs: Epochs = None,
+    config: Config = None,
+    changes: Set = None,
+    seed: Seed = 0,
+    download: Download = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network, float or (with --policy) ternary, on labelled images."""
+    from tinyternary import models, quant
+    from tinyternary import train as training
+
+    splits = _splits(data, root, seed, download)
+    console.writable_folder(out)
+    network = models.ViT(_network(preset, splits), seed=seed)
+    if policy is not None:
+        quant.ternarize(network, policy)
+    run = training.fit(
+        network,
+        splits,
+        _recipe(config, changes, epochs),
+        run_dir=out,
+        seed=seed,
+        progress=not quiet,
+    )
+    _finish(run, out, as_json)
+
+
+@app.command(
+    epilog="Example: tinyternary distill runs/teacher --policy all-linear --out runs/student"
+)
+def distill(
+    teacher: Annotated[Path, typer.Argument(help="Run folder of the float teacher.")],
+    out: Out,
+    data: Data = "phantoms",
+    root: Root = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Network of the student; by default the teacher's.")
+    ] = None,
+    policy: Annotated[
+        str, typer.Option(help="Ternary layers: 'bitmedvit', 'all-linear', 'everything'.")
+    ] = "all-linear",
+    epochs: Epochs = None,
+    config: Config = None,
+    changes: Set = None,
+    seed: Seed = 0,
+    download: Download = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a ternary student on labels and on a teacher's answers."""
+    from tinyternary import models, quant
+    from tinyternary import train as training
+
+    splits = _splits(data, root, seed, download)
+    run = training.load_run(teacher)
+    console.writable_folder(out)
+    shape = run.model.config if preset is None else _network(preset, splits)
+    student = quant.ternarize(models.ViT(shape, seed=seed), policy)
+    result = training.distill(
+        student,
+        run,
+        splits,
+        _recipe(config, changes, epochs),
+        run_dir=out,
+        seed=seed,
+        progress=not quiet,
+    )
+    _finish(result, out, as_json)
+
+
+@app.command(epilog="Example: tinyternary evaluate runs/student --data phantoms --split test")
+def evaluate(
+    source: Annotated[Path, typer.Argument(help="Run folder, or a packed .safetensors file.")],
+    data: Annotated[
+        str | None, typer.Option("--data", help="Data set; by default the run's own.")
+    ] = None,
+    root: Root = None,
+    split: Annotated[str, typer.Option(help="'train', 'val' or 'test'.")] = "test",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a trained or packed model: ACC, AUC and more, with 95 % intervals."""
+    from tinyternary import data as datasets
+    from tinyternary import deploy
+    from tinyternary import train as training
+    from tinyternary.errors import unknown_name
+
+    if split not in ("train", "val", "test"):
+        raise unknown_name("split", split, ("train", "val", "test"))
+    if source.is_dir():
+        run = training.load_run(source)
+        model, preprocessing, flips = run.model, run.preprocessing, run.recipe.flips
+        name = data or run.dataset
+    else:
+        model, preprocessing, flips = deploy.load(source), None, "none"
+        name = data or model.header.dataset or "phantoms"
+    images = datasets.load(name, root=root, seed=seed)[split]
+    metrics = training.evaluate(model, images, preprocessing, flips=flips)
+    _show_metrics({split: metrics}, as_json, title=f"{source} on {name}")
+
+
+@app.command(
+    epilog="Example: tinyternary reproduce breastmnist --root ~/medmnist --out runs/breast"
+)
+def reproduce(
+    experiment: Annotated[
+        str, typer.Argument(help="Data set with a recipe in the package, or a TOML file.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the run folders of all seeds.")],
+    root: Root = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds, comma-separated; by default the experiment's.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a published experiment again: teacher and ternary student, seed after seed."""
+    from tinyternary import train as training
+    from tinyternary.errors import ConfigError
+
+    chosen = None
+    if seeds is not None:
+        try:
+            chosen = [int(text) for text in seeds.split(",")]
+        except ValueError:
+            raise ConfigError(f"--seeds: expected numbers like 0,1,2, got {seeds!r}") from None
+    console.writable_folder(out)
+    result = training.reproduce(experiment, root=root, seeds=chosen, out=out, progress=not quiet)
+    if as_json:
+        console.print_json(result.to_dict())
+        return
+    header, *rows = result.table()
+    console.print_table(header, rows, title=f"{experiment}: test")
+
+
+def _splits(name: str, root: Path | None, seed: int, download: bool) -> Any:
+    from tinyternary import data as datasets
+
+    if download:
+        datasets.download(name, root)
+    return datasets.load(name, root=root, seed=seed)
+
+
+def _network(preset: str, splits: Any) -> Any:
+    from tinyternary import models
+
+    return models.preset(
+        preset,
+        image_size=splits.image_size,
+        channels=splits.channels,
+        num_classes=splits.num_classes,
+    )
+
+
+def _recipe(config: Path | None, changes: list[str] | None, epochs: int | None) -> Any:
+    """Join file, --set and --epochs into a recipe; values are read as TOML."""
+    import tomllib
+
+    from tinyternary.errors import ConfigError
+    from tinyternary.train import make_recipe
+
+    fields: dict[str, Any] = {}
+    for change in changes or []:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set: expected name=value, got {change!r}")
+        try:
+            fields[name] = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            fields[name] = value  # a bare word: --set augment=light
+    if epochs is not None:
+        fields["epochs"] = epochs
+    return make_recipe(config, **fields)
+
+
+def _finish(run: Any, out: Path, as_json: bool) -> None:
+    from tinyternary.report.curves import training_curves
+    from tinyternary.report.style import save
+
+    save(training_curves({run.dataset: run.history}), out / "history.png")
+    _show_metrics(run.metrics, as_json, title=str(out))
+
+
+def _show_metrics(metrics: dict[str, Any], as_json: bool, title: str) -> None:
+    if as_json:
+        console.print_json(metrics)
+        return
+    from tinyternary.train.metrics import metric_rows
+
+    for split, values in metrics.items():
+        header, *rows = metric_rows(values)
+        console.print_table(
+            header,
+            rows,
+            title=f"{title}: {split}",
+            caption="For teaching and research, not for clinical use.",
+        )

@@ -1,0 +1,217 @@
+"""Figures of the cost model (lesson 09). What is modelled is labelled so in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tinyternary.cost import CostReport, Range, Swing, sensitivity, zero_share_energy
+from tinyternary.report.style import (
+    ACCENT,
+    FLOAT,
+    GRID,
+    INK,
+    MUTED,
+    SERIES,
+    TERNARY,
+    grid_behind,
+    new_figure,
+    save,
+    styled,
+)
+
+_SOURCES = {"compute": ("arithmetic", TERNARY), "on_chip": ("on-chip memory", SERIES[2]),
+            "dram": ("DRAM", ACCENT)}  # fmt: skip
+_STORAGE = {"ternary": TERNARY, "int8": SERIES[2], "int4": SERIES[3], "float32": FLOAT,
+            "float16": "#a3b1c2", "scale": ACCENT}  # fmt: skip
+_ARITHMETIC = {"ternary": (TERNARY, "o"), "int8": (SERIES[2], "s"), "float16": (SERIES[3], "D"),
+               "float32": (FLOAT, "^")}  # fmt: skip
+
+
+def energy_bars(reports: Sequence[CostReport]) -> Figure:
+    """Stack the modelled energy of each report by its source, with the range of the total."""
+    with styled():
+        figure, ax = new_figure(7.0, 0.9 + 0.55 * len(reports))
+        names = [report.policy for report in reports]
+        left = np.zeros(len(reports))
+        for source, (label, colour) in _SOURCES.items():
+            width = np.array([r.energy_by_source[source].middle for r in reports]) / 1e3
+            ax.barh(names, width, left=left, color=colour, label=label, height=0.6)
+            left += width
+        totals = [report.energy_uj for report in reports]
+        spread = np.array([(t.middle - t.low, t.high - t.middle) for t in totals]).T / 1e3
+        ax.errorbar(left, names, xerr=spread, fmt="none", ecolor=INK, capsize=3, linewidth=1)
+        for row, energy in enumerate(totals):
+            ax.annotate(f"{energy.middle / 1e3:,.3g}", (energy.high / 1e3, row), (5, 0),
+                        textcoords="offset points", va="center", fontsize=9)  # fmt: skip
+        ax.set_xlim(0, max(t.high for t in totals) / 1e3 * 1.14)
+        ax.invert_yaxis()
+        grid_behind(ax, "x")
+        ax.set_xlabel(f"modelled energy per image, mJ ({reports[0].energy_model.title})")
+        ax.set_title(f"{reports[0].name}: where the energy goes; whiskers: low to high")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32), ncols=3)
+        return figure
+
+
+def bytes_by_layer(report: CostReport) -> Figure:
+    """Draw the bytes that each layer stores, by how they are stored."""
+    layers = [layer for layer in report.layers if layer.step.arrays]
+    kinds = [kind for kind in _STORAGE if kind in report.bytes_by_storage]
+    with styled():
+        figure, ax = new_figure(7.0, 1.1 + 0.21 * len(layers))
+        names = [layer.step.name for layer in layers]
+        left = np.zeros(len(layers))
+        for kind in kinds:
+            width = np.array([
+                sum(array.nbytes for array in layer.step.arrays if array.kind == kind)
+                for layer in layers
+            ]) / 1024  # fmt: skip
+            share = report.bytes_by_storage[kind] / report.bytes_stored
+            ax.barh(names, width, left=left, color=_STORAGE[kind], label=f"{kind} ({share:.0%})")
+            left += width
+        ax.invert_yaxis()
+        ax.tick_params(axis="y", labelsize=8)
+        grid_behind(ax, "x")
+        ax.set_xlabel("KiB stored")
+        ax.set_title(f"{report.name}, policy {report.policy}: {report.bytes_stored:,} bytes")
+        ax.legend(loc="lower right", title="stored as (share of all)", title_fontsize=9)
+        return figure
+
+
+def roofline(report: CostReport) -> Figure:
+    """Draw each product of a report under the roofs of its device.
+
+    Raises
+    ------
+    ValueError
+        If the report was made without a device.
+    """
+    device = report.device
+    if device is None:
+        raise ValueError("roofline: the report has no device; pass device= to analyze")
+    points = [layer for layer in report.layers if layer.step.macs]
+    finite = [p.intensity for p in points if np.isfinite(p.intensity)]
+    ridge = device.peak["int8"] / device.dram_bytes_per_second
+    lowest = min([*finite, ridge / 30]) / 2
+    highest = max([*finite, ridge]) * 4
+    bandwidth = device.dram_bytes_per_second
+    with styled():
+        figure, ax = new_figure(7.0, 4.2)
+        x = np.geomspace(lowest, highest, 200)
+        used = list(dict.fromkeys(p.step.arithmetic for p in points if p.step.arithmetic))
+        for kind, name in (("int8", "int8 and ternary"), ("fp16", "float16"), ("fp32", "float32")):
+            peak = device.peak[kind]
+            ax.plot(x, np.minimum(peak, x * bandwidth) / 1e9, color=MUTED, linewidth=1.2)
+            ax.annotate(f"{name}: {_rate(peak)}", (highest, peak / 1e9), (-2, 3), ha="right",
+                        textcoords="offset points", fontsize=8, color=MUTED)  # fmt: skip
+        for arithmetic in used:
+            colour, marker = _ARITHMETIC[arithmetic]
+            mine = [p for p in points if p.step.arithmetic == arithmetic]
+            at = [p.intensity if np.isfinite(p.intensity) else highest / 1.5 for p in mine]
+            reach = [p.step.macs / p.seconds / 1e9 for p in mine if p.seconds]
+            ax.scatter(at, reach, s=34, color=colour, marker=marker, label=arithmetic, zorder=3,
+                       alpha=0.75, edgecolor="white", linewidth=0.6)  # fmt: skip
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        grid_behind(ax, "both")
+        ax.set_xlabel("MACs per byte of DRAM traffic (modelled)")
+        ax.set_ylabel("GMAC/s, at most (modelled)")
+        ax.set_title(f"{report.name}, policy {report.policy}, on {device.title}")
+        ax.legend(loc="lower right", title="a matrix product in", title_fontsize=9)
+        return figure
+
+
+def energy_against_zero_share(report: CostReport, assumed: float | None = None) -> Figure:
+    """Draw the modelled energy of arithmetic and in all against the share of zero trits."""
+    shares = np.linspace(0, 1, 11)
+    base = report.energy_by_source
+    memory = base["on_chip"].plus(base["dram"])
+    energies = zero_share_energy(report, shares.tolist())
+    compute = [energy.plus(memory.times(-1)) for energy in energies]
+    counted = report.choices.trits
+    zeros = sum(t.zeros for t in counted.values())
+    weights = sum(t.zeros + t.plus + t.minus for t in counted.values())
+    now = zeros / weights if assumed is None else assumed
+    with styled():
+        figure, axes = new_figure(7.4, 3.2, 1, 2)
+        for ax, series, title in (
+            (axes[0], energies, "all of it"),
+            (axes[1], compute, "arithmetic alone"),
+        ):
+            _band(ax, shares, series)
+            ax.axvline(now, color=ACCENT, linewidth=1)
+            ax.annotate(f"{now:.0%} here", (now, 0.05), (4, 0), textcoords="offset points",
+                        xycoords=("data", "axes fraction"), color=ACCENT, fontsize=9)  # fmt: skip
+            ax.set_ylim(0)
+            ax.set_title(title)
+            ax.set_xlabel("share of zero trits")
+            grid_behind(ax)
+        axes[0].set_ylabel("modelled mJ per image")
+        figure.suptitle(f"{report.name}, policy {report.policy}: what skipping zeros saves",
+                        x=0.01, ha="left", fontsize=11, fontweight="semibold")  # fmt: skip
+        return figure
+
+
+def tornado(report: CostReport, swings: Sequence[Swing] | None = None) -> Figure:
+    """Draw how far the modelled energy moves with each constant, widest on top."""
+    swings = sensitivity(report) if swings is None else swings
+    with styled():
+        figure, ax = new_figure(7.0, 1.2 + 0.36 * len(swings))
+        names = [swing.constant for swing in swings]
+        middle = report.energy_uj.middle / 1e3
+        for end, colour in (("low_uj", TERNARY), ("high_uj", ACCENT)):
+            ends = np.array([getattr(swing, end) for swing in swings]) / 1e3
+            label = "constant at its low" if end == "low_uj" else "constant at its high"
+            ax.barh(names, ends - middle, left=middle, color=colour, height=0.62, label=label)
+        ax.axvline(middle, color=INK, linewidth=1)
+        ax.invert_yaxis()
+        grid_behind(ax, "x")
+        ax.set_xlabel(f"modelled energy per image, mJ ({report.energy_model.title})")
+        ax.set_title(f"{report.name}, policy {report.policy}: which constants matter")
+        ax.legend(loc="lower right")
+        return figure
+
+
+def save_cost_figures(reports: Sequence[CostReport], folder: str | Path) -> list[Path]:
+    """Write every figure that the reports allow into a folder, as PNG files.
+
+    Parameters
+    ----------
+    reports : sequence of CostReport
+        One network under several policies. The layer, roofline and sensitivity figures
+        are drawn for each.
+    folder : path-like
+        Made if it does not exist.
+
+    Returns
+    -------
+    list of Path
+    """
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [save(energy_bars(reports), out / "energy.png")]
+    for report in reports:
+        name = report.policy.replace(" ", "-").replace("'", "")
+        paths.append(save(bytes_by_layer(report), out / f"bytes-{name}.png"))
+        paths.append(save(tornado(report), out / f"tornado-{name}.png"))
+        if report.device is not None:
+            paths.append(save(roofline(report), out / f"roofline-{name}.png"))
+        if report.ops.get("skip"):
+            paths.append(save(energy_against_zero_share(report), out / f"zeros-{name}.png"))
+    return paths
+
+
+def _band(ax: object, x: np.ndarray, series: Sequence[Range]) -> None:
+    low, middle, high = (np.array([getattr(r, end) for r in series]) / 1e3
+                         for end in ("low", "middle", "high"))  # fmt: skip
+    ax.fill_between(x, low, high, color=GRID, label="low to high")  # type: ignore[attr-defined]
+    ax.plot(x, middle, color=TERNARY)  # type: ignore[attr-defined]
+
+
+def _rate(macs_per_second: float) -> str:
+    if macs_per_second >= 1e12:
+        return f"{macs_per_second / 1e12:.3g} TMAC/s"
+    return f"{macs_per_second / 1e9:.3g} GMAC/s"
