@@ -57,7 +57,7 @@ def sensitivity(report: CostReport) -> list[Swing]:
     swings = []
     for op in BASIC_OPS:
         swings.append(_swing(report, f"{op.replace('_', ' ')}", middle, _with_op(table, op)))
-    swings.append(_swing(report, "exp, erf, division: how many operations", middle,
+    swings.append(_swing(report, "length of exp, erf, division", middle,
                          _with_expansions(table)))  # fmt: skip
     swings.append(_swing(report, "SRAM access", middle, _with_sram(table)))
     swings.append(_swing(report, "DRAM access", middle, _with_dram(table)))

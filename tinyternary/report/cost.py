@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tinyternary.cost import CostReport, Range, Swing, sensitivity, zero_share_energy
+from tinyternary.cost import CostReport, Range, StepCost, Swing, sensitivity, zero_share_energy
 from tinyternary.report.style import (
     ACCENT,
     FLOAT,
@@ -34,7 +35,7 @@ _ARITHMETIC = {"ternary": (TERNARY, "o"), "int8": (SERIES[2], "s"), "float16": (
 def energy_bars(reports: Sequence[CostReport]) -> Figure:
     """Stack the modelled energy of each report by its source, with the range of the total."""
     with styled():
-        figure, ax = new_figure(7.0, 0.9 + 0.55 * len(reports))
+        figure, ax = new_figure(7.0, 1.3 + 0.5 * len(reports))
         names = [report.policy for report in reports]
         left = np.zeros(len(reports))
         for source, (label, colour) in _SOURCES.items():
@@ -52,7 +53,7 @@ def energy_bars(reports: Sequence[CostReport]) -> Figure:
         grid_behind(ax, "x")
         ax.set_xlabel(f"modelled energy per image, mJ ({reports[0].energy_model.title})")
         ax.set_title(f"{reports[0].name}: where the energy goes; whiskers: low to high")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32), ncols=3)
+        figure.legend(loc="outside lower center", ncols=3)
         return figure
 
 
@@ -70,7 +71,8 @@ def bytes_by_layer(report: CostReport) -> Figure:
                 for layer in layers
             ]) / 1024  # fmt: skip
             share = report.bytes_by_storage[kind] / report.bytes_stored
-            ax.barh(names, width, left=left, color=_STORAGE[kind], label=f"{kind} ({share:.0%})")
+            shown = f"{share:.0%}" if share >= 0.005 else "under 1 %"
+            ax.barh(names, width, left=left, color=_STORAGE[kind], label=f"{kind} ({shown})")
             left += width
         ax.invert_yaxis()
         ax.tick_params(axis="y", labelsize=8)
@@ -114,32 +116,39 @@ def roofline(report: CostReport) -> Figure:
             reach = [p.step.macs / p.seconds / 1e9 for p in mine if p.seconds]
             ax.scatter(at, reach, s=34, color=colour, marker=marker, label=arithmetic, zorder=3,
                        alpha=0.75, edgecolor="white", linewidth=0.6)  # fmt: skip
+            _label_once(ax, mine, at, reach, colour)
         ax.set_xscale("log")
         ax.set_yscale("log")
         grid_behind(ax, "both")
         ax.set_xlabel("MACs per byte of DRAM traffic (modelled)")
         ax.set_ylabel("GMAC/s, at most (modelled)")
         ax.set_title(f"{report.name}, policy {report.policy}, on {device.title}")
+        ax.set_ylim(top=2.2 * device.peak["int8"] / 1e9)
         ax.legend(loc="lower right", title="a matrix product in", title_fontsize=9)
         return figure
 
 
-def energy_against_zero_share(report: CostReport, assumed: float | None = None) -> Figure:
-    """Draw the modelled energy of arithmetic and in all against the share of zero trits."""
+def energy_against_zero_share(report: CostReport) -> Figure:
+    """Draw the modelled energy against the share of zero trits: in all, and of ternary products.
+
+    Raises
+    ------
+    ValueError
+        If no trit of the report can be skipped.
+    """
+    if "skip" not in report.ops:
+        raise ValueError("energy_against_zero_share: the report skips no zeros")
     shares = np.linspace(0, 1, 11)
-    base = report.energy_by_source
-    memory = base["on_chip"].plus(base["dram"])
-    energies = zero_share_energy(report, shares.tolist())
-    compute = [energy.plus(memory.times(-1)) for energy in energies]
-    counted = report.choices.trits
-    zeros = sum(t.zeros for t in counted.values())
-    weights = sum(t.zeros + t.plus + t.minus for t in counted.values())
-    now = zeros / weights if assumed is None else assumed
+    price = report.energy_model.op("int32_add").times(1e-6 * report.macs_by_arithmetic["ternary"])
+    products = [price.times(1 - share) for share in shares]
+    counted = report.choices.trits.values()
+    zeros = sum(t.zeros for t in counted)
+    now = zeros / sum(t.zeros + t.plus + t.minus for t in counted)
     with styled():
         figure, axes = new_figure(7.4, 3.2, 1, 2)
         for ax, series, title in (
-            (axes[0], energies, "all of it"),
-            (axes[1], compute, "arithmetic alone"),
+            (axes[0], zero_share_energy(report, shares.tolist()), "the whole network"),
+            (axes[1], products, "the ternary products alone"),
         ):
             _band(ax, shares, series)
             ax.axvline(now, color=ACCENT, linewidth=1)
@@ -150,8 +159,9 @@ def energy_against_zero_share(report: CostReport, assumed: float | None = None) 
             ax.set_xlabel("share of zero trits")
             grid_behind(ax)
         axes[0].set_ylabel("modelled mJ per image")
+        axes[0].legend(loc="lower right")
         figure.suptitle(f"{report.name}, policy {report.policy}: what skipping zeros saves",
-                        x=0.01, ha="left", fontsize=11, fontweight="semibold")  # fmt: skip
+                        x=0.01, ha="left", fontsize=11, fontweight="bold")  # fmt: skip
         return figure
 
 
@@ -159,7 +169,7 @@ def tornado(report: CostReport, swings: Sequence[Swing] | None = None) -> Figure
     """Draw how far the modelled energy moves with each constant, widest on top."""
     swings = sensitivity(report) if swings is None else swings
     with styled():
-        figure, ax = new_figure(7.0, 1.2 + 0.36 * len(swings))
+        figure, ax = new_figure(7.6, 1.5 + 0.36 * len(swings))
         names = [swing.constant for swing in swings]
         middle = report.energy_uj.middle / 1e3
         for end, colour in (("low_uj", TERNARY), ("high_uj", ACCENT)):
@@ -171,7 +181,7 @@ def tornado(report: CostReport, swings: Sequence[Swing] | None = None) -> Figure
         grid_behind(ax, "x")
         ax.set_xlabel(f"modelled energy per image, mJ ({report.energy_model.title})")
         ax.set_title(f"{report.name}, policy {report.policy}: which constants matter")
-        ax.legend(loc="lower right")
+        figure.legend(loc="outside lower right", ncols=2)
         return figure
 
 
@@ -204,11 +214,29 @@ def save_cost_figures(reports: Sequence[CostReport], folder: str | Path) -> list
     return paths
 
 
-def _band(ax: object, x: np.ndarray, series: Sequence[Range]) -> None:
+def _band(ax: Any, x: np.ndarray, series: Sequence[Range]) -> None:
     low, middle, high = (np.array([getattr(r, end) for r in series]) / 1e3
                          for end in ("low", "middle", "high"))  # fmt: skip
-    ax.fill_between(x, low, high, color=GRID, label="low to high")  # type: ignore[attr-defined]
-    ax.plot(x, middle, color=TERNARY)  # type: ignore[attr-defined]
+    ax.fill_between(x, low, high, color=GRID, label="low to high")
+    ax.plot(x, middle, color=TERNARY)
+
+
+def _label_once(
+    ax: Any, layers: Sequence[StepCost], x: Sequence[float], y: Sequence[float], colour: str
+) -> None:
+    """Write what each point is; layers of further blocks, and neighbours, share a label."""
+    groups: list[tuple[tuple[float, float], list[str]]] = []
+    for at, layer in sorted(zip(zip(x, y), layers), key=lambda pair: pair[0]):
+        name = layer.step.name
+        part = name.split(".", 2)[2] if name.startswith("blocks.") else name
+        near = groups and at[0] < 1.3 * groups[-1][0][0] and at[1] < 1.3 * groups[-1][0][1]
+        if not near:
+            groups.append((at, []))
+        if part not in groups[-1][1]:
+            groups[-1][1].append(part)
+    for at, parts in groups:
+        ax.annotate(", ".join(parts), at, (6, -4), textcoords="offset points", fontsize=7,
+                    rotation=-35, color=colour, va="top", rotation_mode="anchor")  # fmt: skip
 
 
 def _rate(macs_per_second: float) -> str:
