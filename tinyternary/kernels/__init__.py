@@ -6,7 +6,8 @@ knows arrays only. (lesson 08_packing_and_kernels)
 """
 
 from tinyternary.kernels.dispatch import Backend, backends
+from tinyternary.kernels.layer import TernaryLinear
 from tinyternary.kernels.packed import PackedTernary, pack
 from tinyternary.kernels.products import linear, matmul
 
-__all__ = ["Backend", "PackedTernary", "backends", "linear", "matmul", "pack"]
+__all__ = ["Backend", "PackedTernary", "TernaryLinear", "backends", "linear", "matmul", "pack"]

@@ -6,13 +6,27 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 from dataclasses import dataclass
-from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.jit.switch import jit_enabled
+
+
+class Rung(Protocol):
+    """What every rung offers, be it a module or an object."""
+
+    def prepare(self, trits: NDArray[np.int8]) -> Any:
+        """Lay a ternary matrix (N, K) out for this rung."""
+
+    def matmul(self, x: NDArray[np.int8], layout: Any, out: NDArray[np.int32]) -> None:
+        """Fill ``out`` (M, N) int32 with x (M, K) int8 times W transposed."""
 
 
 @dataclass(frozen=True)
@@ -25,35 +39,60 @@ class Backend:
         What ``backend=`` and ``TINYTERNARY_KERNEL`` take.
     summary : str
         One line: how it computes.
-    module : str
-        Where it lives.
+    needs : tuple of str
+        Processor features that it needs, by LLVM's names.
     compiled : bool
         Whether it needs Numba.
+    simd : bool
+        Whether it is one of the vector-instruction paths of `tinyternary.kernels.simd`.
     """
 
     name: str
     summary: str
-    module: str
+    needs: tuple[str, ...] = ()
     compiled: bool = True
+    simd: bool = False
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot run here, or an empty string if it can."""
+        if self.compiled and not jit_enabled():
+            return "TINYTERNARY_JIT is 0"
+        absent = sorted(set(self.needs) - _features()) if self.needs else []
+        return f"this processor lacks {', '.join(absent)}" if absent else ""
 
     @property
     def available(self) -> bool:
         """Whether this process on this processor can run it."""
-        return jit_enabled() or not self.compiled
+        return not self.missing
 
-    def load(self) -> ModuleType:
-        """Import and return the module with ``prepare`` and ``matmul``."""
-        return importlib.import_module(self.module)
+    def load(self) -> Rung:
+        """Import and return the rung: ``prepare`` and ``matmul``."""
+        if self.simd:
+            found: Rung = importlib.import_module("tinyternary.kernels.simd.rung").rung(self.name)
+            return found
+        module: Any = importlib.import_module(f"tinyternary.kernels.ladder.{self.name}")
+        return module  # type: ignore[no-any-return]
 
 
-_LADDER = "tinyternary.kernels.ladder"
+@functools.cache
+def _features() -> frozenset[str]:
+    from tinyternary.kernels.simd.targets import cpu_features
+
+    return cpu_features()
+
 
 BACKENDS: tuple[Backend, ...] = (
-    Backend("blas", "NumPy float BLAS on unpacked trits", f"{_LADDER}.blas", compiled=False),
-    Backend("tile", "trits unpacked to int8, loop vectorised by the compiler", f"{_LADDER}.tile"),
+    Backend("blas", "NumPy float BLAS on unpacked trits", compiled=False),
+    Backend("tile", "trits unpacked to int8, loop vectorised by the compiler"),
+    Backend("vector", "portable vector IR: runs on any processor", simd=True),
+    Backend("neon", "Arm: sdot, 128 bits", ("neon", "dotprod"), simd=True),
+    Backend("avx2", "x86: pair sums in 16 bits, 256 bits", ("avx2",), simd=True),
+    Backend("avxvnni", "x86: vpdpbusd, 256 bits", ("avxvnni", "avx2"), simd=True),
+    Backend("avx512", "x86: vpdpbusd, 512 bits", ("avx512vnni", "avx512bw", "avx512vl"), simd=True),
 )
 _BY_NAME = {backend.name: backend for backend in BACKENDS}
-_PREFERENCE = ("tile", "blas")
+_PREFERENCE = ("avx512", "avxvnni", "avx2", "neon", "vector", "blas")
 
 
 def backends() -> list[Backend]:
@@ -69,14 +108,18 @@ def choose(name: str = "auto") -> Backend:
     ConfigError
         If there is no such backend, or it cannot run here.
     """
-    asked = name
-    if name == "auto":
-        asked = os.environ.get("TINYTERNARY_KERNEL", "auto")
+    asked = os.environ.get("TINYTERNARY_KERNEL", "auto") if name == "auto" else name
     if asked == "auto":
-        return next(_BY_NAME[best] for best in _PREFERENCE if _BY_NAME[best].available)
+        return _fastest(jit_enabled())
     if asked not in _BY_NAME:
         raise unknown_name("kernel backend", asked, ["auto", *_BY_NAME])
     backend = _BY_NAME[asked]
     if not backend.available:
-        raise ConfigError(f"kernel backend {asked!r} cannot run here: TINYTERNARY_JIT is 0")
+        raise ConfigError(f"kernel backend {asked!r} cannot run here: {backend.missing}")
     return backend
+
+
+@functools.cache
+def _fastest(compiled: bool) -> Backend:
+    del compiled  # only makes the answer depend on the switch
+    return next(_BY_NAME[best] for best in _PREFERENCE if _BY_NAME[best].available)

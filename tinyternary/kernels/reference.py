@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.kernels import erf
+
 ABSMAX_FLOOR = np.float32(1e-5)
 """Smallest absolute maximum of a row: BitNet's guard against dividing by zero."""
 
@@ -53,3 +55,22 @@ def quantise(x: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float
     finite = np.where(bad[:, None], np.float32(0), x)
     q = np.clip(np.rint(finite / safe[:, None]), -128, 127).astype(np.int8)
     return q, scale
+
+
+def gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return x Phi(x) by the same float32 operations as the vector code, bit for bit.
+
+    erf is the rational approximation whose coefficients `tinyternary.kernels.erf` holds.
+    """
+    z = np.clip(x * np.float32(0.7071067811865476), -erf.LIMIT, erf.LIMIT)
+    square = z * z
+
+    def polynomial(coefficients: tuple[float, ...]) -> NDArray[np.float32]:
+        value: NDArray[np.float32] = np.full_like(square, coefficients[0])
+        for coefficient in coefficients[1:]:
+            value = value * square + np.float32(coefficient)
+        return value
+
+    half = x * np.float32(0.5)
+    result: NDArray[np.float32] = half + half * (z * polynomial(erf.P) / polynomial(erf.Q))
+    return result

@@ -1,0 +1,11 @@
+"""Vector instructions written from Python (lesson 08_packing_and_kernels).
+
+The last rungs of the ladder are not loops that a compiler might vectorise: they are the
+vector instructions themselves, emitted as LLVM IR from `numba.extending.intrinsic`.
+
+* `targets`: what each processor family can do in one instruction; how to find out;
+* `layout`: codes interleaved so that one wide load feeds many dot products;
+* `quantise`, `tile`, `gemv`, `epilogue`: emitters, each a few dozen lines of IR building;
+* `driver`: plain Numba loops over tiles that call the emitters, one set per target;
+* `assembly`: the same emitters compiled for processors that this machine is not.
+"""

@@ -1,0 +1,83 @@
+"""What happens to a tile's accumulators before they leave the registers (lesson 08).
+
+Either they are stored as they are (int32), or dequantised on the spot: times the row's
+scale and the column's, plus bias. GELU runs over the stored tile while it is still in the
+first-level cache. No fused multiply-add anywhere: every target rounds alike, and so does
+the NumPy code that the tests compare with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from tinyternary.kernels import erf
+from tinyternary.kernels.simd.targets import F32, I64, Target
+from tinyternary.kernels.simd.tile import broadcast, load
+
+
+def store_integers(
+    builder: ir.IRBuilder, target: Target, tile: list[list[Any]], out: Any, stride: Any
+) -> None:
+    """Store accumulators at ``out`` (bytes), rows ``stride`` bytes apart."""
+    for row, values in enumerate(tile):
+        for column, value in enumerate(values):
+            _store(builder, out, stride, row, column * target.width, value)
+
+
+def store_floats(
+    builder: ir.IRBuilder,
+    target: Target,
+    tile: list[list[Any]],
+    row_scales: list[Any],
+    scales: Any,
+    biases: Any,
+    out: Any,
+    stride: Any,
+) -> None:
+    """Store float(acc) * (row scale * column scale) + bias at ``out`` (bytes).
+
+    ``scales`` and ``biases`` point to bytes of float32, one per output of the block.
+    """
+    floats = ir.VectorType(F32, target.lanes)
+    for row, values in enumerate(tile):
+        factor = broadcast(builder, row_scales[row], target.lanes)
+        for column, value in enumerate(values):
+            offset = ir.Constant(I64, column * target.width)
+            scale = builder.fmul(factor, load(builder, scales, offset, floats, 4))
+            result = builder.fmul(builder.sitofp(value, floats), scale)
+            result = builder.fadd(result, load(builder, biases, offset, floats, 4))
+            _store(builder, out, stride, row, column * target.width, result)
+
+
+def _store(
+    builder: ir.IRBuilder, out: Any, stride: Any, row: int, column_bytes: int, value: Any
+) -> None:
+    offset = builder.add(builder.mul(stride, ir.Constant(I64, row)), ir.Constant(I64, column_bytes))
+    place = builder.bitcast(builder.gep(out, [offset]), value.type.as_pointer())
+    builder.store(value, place).align = 4
+
+
+def gelu(builder: ir.IRBuilder, x: Any) -> Any:
+    """Return x Phi(x) for a vector of float32 (Hendrycks & Gimpel, arXiv 1606.08415, eq. 1)."""
+    kind = x.type
+
+    def constant(value: float) -> ir.Constant:
+        return ir.Constant(kind, [value] * kind.count)
+
+    z = builder.fmul(x, constant(0.7071067811865476))
+    limit, floor = constant(float(erf.LIMIT)), constant(-float(erf.LIMIT))
+    z = builder.select(builder.fcmp_ordered(">", z, limit), limit, z)
+    z = builder.select(builder.fcmp_ordered("<", z, floor), floor, z)
+    square = builder.fmul(z, z)
+
+    def polynomial(coefficients: tuple[float, ...]) -> Any:
+        value = constant(coefficients[0])
+        for coefficient in coefficients[1:]:
+            value = builder.fadd(builder.fmul(value, square), constant(coefficient))
+        return value
+
+    ratio = builder.fdiv(builder.fmul(z, polynomial(erf.P)), polynomial(erf.Q))
+    half = builder.fmul(x, constant(0.5))
+    return builder.fadd(half, builder.fmul(half, ratio))

@@ -1,0 +1,53 @@
+"""Codes interleaved for wide loads (lesson 08_packing_and_kernels).
+
+A vector of codes holds ``lanes`` outputs x 16 inputs: byte (output i, b), bits 2j and
+2j + 1, is the code of input 4j + b. Shift by 2j and mask, and each output has one 32-bit
+word of four codes for inputs 4j..4j+3: what a dot-product instruction takes, against the
+same four activations broadcast to all lanes. No sum ever crosses lanes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.kernels.simd.targets import Target
+
+BLOCK = 16
+"""Inputs per vector of codes."""
+
+
+def padded(size: int, step: int) -> int:
+    """``size`` rounded up to a multiple of ``step``."""
+    return -(-size // step) * step
+
+
+def interleave(trits: NDArray[np.int8], target: Target) -> NDArray[np.uint8]:
+    """Lay trits (N, K) out for ``target``.
+
+    Returns
+    -------
+    (N blocks, K blocks, columns, width) uint8
+        Aligned to 64 bytes. Outputs past N and inputs past K hold the 0-trit.
+    """
+    n, k = trits.shape
+    lanes, columns = target.lanes, target.columns
+    wide = np.ones((padded(n, target.outputs), padded(k, BLOCK)), dtype=np.uint8)
+    wide[:n, :k] = (trits + np.int8(1)).view(np.uint8)
+    blocks_n, blocks_k = wide.shape[0] // target.outputs, wide.shape[1] // BLOCK
+    # (n block, column, lane, k block, j, b) -> (n block, k block, column, lane, b, j)
+    codes = wide.reshape(blocks_n, columns, lanes, blocks_k, 4, 4).transpose(0, 3, 1, 2, 5, 4)
+    fields = np.zeros(codes.shape[:-1], dtype=np.uint8)
+    for j in range(4):
+        fields |= codes[..., j] << np.uint8(2 * j)
+    laid = aligned((blocks_n, blocks_k, columns, target.width), np.uint8)
+    laid[...] = fields.reshape(laid.shape)
+    return laid
+
+
+def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[np.generic]:
+    """Return an uninitialised array that starts at a multiple of 64 bytes."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)

@@ -1,0 +1,187 @@
+"""What each processor family can do in one instruction (lesson 08_packing_and_kernels).
+
+A `Target` says how wide a vector of codes is, how a tile of accumulators is shaped, and
+emits the one step that differs between processors: *multiply unsigned codes by signed
+activations, add neighbours into accumulators*. Everything else is the same IR for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+I8, I16, I32, I64, F32 = (
+    ir.IntType(8),
+    ir.IntType(16),
+    ir.IntType(32),
+    ir.IntType(64),
+    ir.FloatType(),
+)
+
+
+def splat(scalar: int | float, vector: ir.VectorType) -> ir.Constant:
+    """Return the constant vector with ``scalar`` in every lane."""
+    if isinstance(scalar, int) and scalar >> 31 == 1:
+        scalar -= 1 << 32  # the same 32 bits as a signed number, which is how IR is written
+    return ir.Constant(vector, [scalar] * vector.count)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One family of processors as the kernels see it.
+
+    Attributes
+    ----------
+    index : int
+        Number under which compiled code asks for it.
+    name : str
+        Backend name.
+    width : int
+        Bytes in a vector of codes. It holds ``width // 4`` outputs x 16 inputs.
+    rows, columns : int
+        Shape of the GEMM tile: rows of x times vectors of outputs.
+    flush : int
+        Blocks of 16 inputs after which 16-bit accumulators must be emptied into 32-bit
+        ones (0: accumulators are 32 bits wide, nothing to empty).
+    shifted : bool
+        Whether the one-row kernel can leave codes where they stand in their byte.
+    needs : tuple of str
+        LLVM feature names that all have to be present.
+    """
+
+    index: int
+    name: str
+    width: int
+    rows: int
+    columns: int
+    flush: int
+    shifted: bool
+    needs: tuple[str, ...]
+
+    @property
+    def lanes(self) -> int:
+        """Outputs in one vector of codes."""
+        return self.width // 4
+
+    @property
+    def outputs(self) -> int:
+        """Outputs in one block of the layout: one GEMM tile wide."""
+        return self.lanes * self.columns
+
+    @property
+    def codes(self) -> ir.VectorType:
+        """Vector of code bytes."""
+        return ir.VectorType(I8, self.width)
+
+    @property
+    def words(self) -> ir.VectorType:
+        """The same bytes seen as 32-bit words; also the type of 32-bit accumulators."""
+        return ir.VectorType(I32, self.lanes)
+
+    @property
+    def partial(self) -> ir.VectorType:
+        """Type of the running accumulators: 32 bits, or 16 where they have to be emptied."""
+        return ir.VectorType(I16, self.width // 2) if self.flush else self.words
+
+    def dot(self, builder: ir.IRBuilder, total: Any, codes: Any, x: Any) -> Any:
+        """Return ``total`` plus products of code bytes (0..2, unsigned) and int8 ``x``.
+
+        ``codes`` and ``x`` are vectors of 32-bit words of four bytes each.
+        """
+        if self.name in ("avx512", "avxvnni"):
+            # vpdpbusd: four u8 x s8 products and one 32-bit accumulator per word
+            return _call(
+                builder,
+                f"llvm.x86.avx512.vpdpbusd.{self.width * 8}",
+                self.words,
+                (total, codes, x),
+            )
+        if self.name == "neon":
+            narrow = ir.VectorType(I8, 16)
+            return _call(
+                builder,
+                "llvm.aarch64.neon.sdot.v4i32.v16i8",
+                self.words,
+                (total, builder.bitcast(codes, narrow), builder.bitcast(x, narrow)),
+            )
+        if self.name == "avx2":
+            # vpmaddubsw: pairs into 16 bits. One pair adds at most 2 * 2 * 128 = 512, and a
+            # block of 16 inputs gives a lane four of them: 16 blocks stay within 16 bits
+            pairs = _call(
+                builder,
+                "llvm.x86.avx2.pmadd.ub.sw",
+                self.partial,
+                (builder.bitcast(codes, self.codes), builder.bitcast(x, self.codes)),
+            )
+            return builder.add(total, pairs)
+        wide = ir.VectorType(I16, self.width)
+        left = builder.zext(builder.bitcast(codes, self.codes), wide)
+        right = builder.sext(builder.bitcast(x, self.codes), wide)
+        return builder.add(total, self._neighbours(builder, builder.mul(left, right)))
+
+    def _neighbours(self, builder: ir.IRBuilder, products: Any) -> Any:
+        """Add neighbouring 16-bit lanes pairwise: (2 n) lanes to n."""
+        count = products.type.count // 2
+        index = ir.VectorType(I32, count)
+        poison = ir.Constant(products.type, ir.Undefined)
+        even = builder.shuffle_vector(
+            products, poison, ir.Constant(index, [2 * i for i in range(count)])
+        )
+        odd = builder.shuffle_vector(
+            products, poison, ir.Constant(index, [2 * i + 1 for i in range(count)])
+        )
+        return builder.add(even, odd)
+
+    def empty(self, builder: ir.IRBuilder, total: Any, partial: Any) -> Any:
+        """Return 32-bit ``total`` plus what the running accumulator ``partial`` holds."""
+        if not self.flush:
+            return builder.add(total, partial)
+        if self.name == "avx2":
+            ones = splat(1, self.partial)
+            pairs = _call(builder, "llvm.x86.avx2.pmadd.wd", self.words, (partial, ones))
+            return builder.add(total, pairs)
+        wide = builder.sext(partial, ir.VectorType(I32, partial.type.count))
+        return builder.add(total, self._neighbours(builder, wide))
+
+
+def _call(builder: ir.IRBuilder, name: str, result: ir.Type, args: tuple[Any, ...]) -> Any:
+    kind = ir.FunctionType(result, [arg.type for arg in args])
+    module = builder.module
+    function = module.globals.get(name) or ir.Function(module, kind, name)
+    return builder.call(function, args)
+
+
+AVX512 = Target(0, "avx512", 64, 4, 4, 0, True, ("avx512vnni", "avx512bw", "avx512vl"))
+AVXVNNI = Target(1, "avxvnni", 32, 4, 2, 0, True, ("avxvnni", "avx2"))
+AVX2 = Target(2, "avx2", 32, 4, 2, 16, False, ("avx2",))
+NEON = Target(3, "neon", 16, 4, 4, 0, False, ("dotprod", "neon"))
+VECTOR = Target(4, "vector", 16, 4, 1, 16, False, ())
+
+TARGETS = (AVX512, AVXVNNI, AVX2, NEON, VECTOR)
+"""Fastest first; the last needs nothing but LLVM."""
+
+
+def cpu_features() -> frozenset[str]:
+    """Return the features of the processor that Numba compiles for, by LLVM's names.
+
+    ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` count: code for another processor must not
+    use instructions that the other one lacks.
+    """
+    import llvmlite.binding as llvm
+    from numba.core import config
+
+    if config.CPU_FEATURES is not None:
+        listed = config.CPU_FEATURES.split(",")
+        return frozenset(f[1:] for f in listed if f.startswith("+"))
+    if config.CPU_NAME not in (None, "host"):
+        return _KNOWN_CPUS.get(config.CPU_NAME, frozenset())
+    try:
+        host = llvm.get_host_cpu_features()
+    except RuntimeError:
+        return frozenset()  # unknown processor: the portable path
+    return frozenset(name for name, present in host.items() if present)
+
+
+_KNOWN_CPUS = {"haswell": frozenset({"avx2"})}
