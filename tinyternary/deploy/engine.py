@@ -1,0 +1,161 @@
+"""The inference engine: a packed file in, answers out (lesson 10).
+
+NumPy and the kernels are all that it needs: importing this module imports
+neither autograd nor the trainer. ``load(path)`` maps the file and checks it;
+the engine then answers for batches of any size.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.deploy.engine_forward import Network
+from tinyternary.deploy.images import as_input
+from tinyternary.deploy.reader import PackedFile, read_packed
+from tinyternary.spec import Task
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Answers for B images.
+
+    Attributes
+    ----------
+    labels : (B,) int64, or (B, L) int64 of 0 and 1 for a multi-label task
+    probabilities : (B, classes) float32
+        Softmax over classes; for a multi-label task one sigmoid per label.
+    class_names : tuple of str
+    logits : (B, classes) float32
+    """
+
+    labels: NDArray[np.int64]
+    probabilities: F32
+    class_names: tuple[str, ...]
+    logits: F32
+
+    @property
+    def names(self) -> list[str]:
+        """The labels in words; several labels of one image are joined by ``", "``."""
+        if self.labels.ndim == 1:
+            return [self.class_names[label] for label in self.labels]
+        return [
+            ", ".join(name for name, on in zip(self.class_names, row) if on) for row in self.labels
+        ]
+
+
+class Engine:
+    """A packed model ready to answer.
+
+    Made by `load`. Calls may come from several threads at once.
+
+    Attributes
+    ----------
+    packed : PackedFile
+        Header and arrays as the file has them.
+    """
+
+    def __init__(self, packed: PackedFile) -> None:
+        self.packed = packed
+        self.header = packed.header
+        self._network = Network(packed)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the logits."""
+        return self.header.class_names
+
+    def __call__(self, images: NDArray[np.uint8]) -> F32:
+        """Return logits.
+
+        Parameters
+        ----------
+        images : (B, H, W, C) or (B, H, W) uint8
+            Grey (no last axis, or C = 1) or RGB. Images of another size are
+            resized, and grey turned into RGB or back, with a warning.
+
+        Returns
+        -------
+        (B, classes) float32
+
+        Raises
+        ------
+        ShapeError
+            If the array is not a batch of byte images.
+        """
+        return self._run(images, None)
+
+    def predict(self, images: NDArray[np.uint8]) -> Prediction:
+        """Return labels, probabilities and logits for images as `__call__` takes them.
+
+        A decision threshold in the file (chosen on validation data) is applied;
+        without one the likeliest class is taken, or labels above one half.
+        """
+        return self.decide(self(images))
+
+    def decide(self, logits: F32) -> Prediction:
+        """Turn logits (B, classes) into a `Prediction`."""
+        header = self.header
+        if header.task is Task.MULTI_LABEL:
+            probabilities = _sigmoid(logits)
+            cut = np.asarray(header.threshold or 0.5, np.float32)
+            labels = (probabilities >= cut).astype(np.int64)
+            return Prediction(labels, probabilities, header.class_names, logits)
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+        if header.threshold is not None and probabilities.shape[1] == 2:
+            labels = (probabilities[:, 1] >= np.float32(header.threshold[0])).astype(np.int64)
+        else:
+            labels = probabilities.argmax(axis=1)
+        return Prediction(labels, probabilities, header.class_names, logits)
+
+    def features(self, images: NDArray[np.uint8]) -> F32:
+        """Return what the head reads: pooled, normalised tokens (B, width) float32."""
+        record: dict[str, Any] = {}
+        self._run(images, record)
+        features: F32 = record["features"]
+        return features
+
+    def attention(self, images: NDArray[np.uint8]) -> F32:
+        """Return the attention maps of all blocks: (B, depth, heads, T, T) float32."""
+        record: dict[str, Any] = {}
+        self._run(images, record)
+        maps = [record[f"blocks.{i}.attn"] for i in range(self.header.config.depth)]
+        return np.stack(maps, axis=1)
+
+    def _run(self, images: NDArray[np.uint8], record: dict[str, Any] | None) -> F32:
+        prepared = as_input(images, self.header.preprocessing)
+        return self._network(self.header.preprocessing(prepared), record)
+
+
+def load(path: str | os.PathLike[str]) -> Engine:
+    """Map a packed model into memory, check it, and make it ready to answer.
+
+    Parameters
+    ----------
+    path : path-like
+        A file written by `tinyternary.deploy.pack(model).save(path)`.
+
+    Returns
+    -------
+    Engine
+
+    Raises
+    ------
+    PackedFileError
+        If the file is missing, damaged, foreign or of a newer version; the
+        message names the file, the field and what was expected.
+    """
+    return Engine(read_packed(path))
+
+
+def _sigmoid(x: F32) -> F32:
+    # from the side on which exp does not overflow
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)

@@ -1,0 +1,82 @@
+"""Images of any size and colour into the bytes that a network expects (lesson 10)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.errors import ShapeError
+from tinyternary.spec import Preprocessing
+
+Images = NDArray[np.uint8]
+
+
+def as_input(images: Images, expected: Preprocessing) -> Images:
+    """Return images (B, S, S, C) uint8 of the network's size S and channels C.
+
+    Parameters
+    ----------
+    images : (B, H, W) or (B, H, W, 1 or 3) uint8
+    expected : Preprocessing
+
+    Raises
+    ------
+    ShapeError
+        If the array is no batch of grey or RGB bytes.
+
+    Warns
+    -----
+    UserWarning
+        If images had to be resized or their colours changed.
+    """
+    size, channels = expected.image_size, expected.channels
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+        got = getattr(images, "dtype", type(images).__name__)
+        raise ShapeError(f"images: expected a uint8 array, got {got}")
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise ShapeError(
+            f"images: expected (B, H, W), (B, H, W, 1) or (B, H, W, 3), got {images.shape}"
+        )
+    if 0 in images.shape[1:3]:
+        raise ShapeError(f"images: expected at least one pixel, got {images.shape}")
+    if images.shape[1:3] != (size, size):
+        warnings.warn(
+            f"images of {images.shape[1]} x {images.shape[2]} pixels resized to {size} x {size}",
+            stacklevel=4,
+        )
+        images = resize(images, size)
+    if images.shape[3] != channels:
+        kinds = {1: "grey", 3: "RGB"}
+        warnings.warn(
+            f"{kinds[images.shape[3]]} images turned into {kinds.get(channels, channels)}: the "
+            f"network reads {channels} channel(s)",
+            stacklevel=4,
+        )
+        images = recolour(images, channels)
+    return np.ascontiguousarray(images)
+
+
+def recolour(images: Images, channels: int) -> Images:
+    """Repeat grey (B, H, W, 1) as RGB, or weigh RGB into grey (ITU-R 601 luma)."""
+    if images.shape[3] == 1:
+        return np.repeat(images, channels, axis=3)
+    # integer weights over 65536, as Pillow's convert("L")
+    weights = np.array([19595, 38470, 7471], np.uint32)
+    grey = (images.astype(np.uint32) @ weights + 0x8000) >> 16
+    return grey[..., None].astype(np.uint8)
+
+
+def resize(images: Images, size: int) -> Images:
+    """Resize each image to size x size with antialiasing (bilinear, as Pillow does it)."""
+    from PIL import Image
+
+    out = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    for i, image in enumerate(images):
+        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        small = picture.resize((size, size), Image.Resampling.BILINEAR)
+        out[i] = np.asarray(small).reshape(size, size, -1)
+    return out
