@@ -7,26 +7,54 @@ was asked for wrongly; both failures say in one line what to do.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 
-def main() -> None:
-    """Run the command line and exit."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default what the shell gave.
+    """
+    from typer.exceptions import TyperException
+
     from tinyternary.cli.app import app
-    from tinyternary.cli.console import err
     from tinyternary.errors import ConfigError, TinyTernaryError
 
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app()
+        status = app(given or ["--help"], prog_name="tinyternary", standalone_mode=False)
+    except TyperException as error:
+        sys.exit(_usage(error))
     except TinyTernaryError as error:
-        err.print(f"[bold red]error:[/] {_escape(error)}", highlight=False, soft_wrap=True)
+        _say(" ".join(str(error).split()))
         sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(130)
     except BrokenPipeError:
-        # the reader of our output went away (`| head`): not our failure, nothing left to say
+        # the reader of our output went away (`| head`): nobody is left to be told
         sys.stderr.close()
         sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
-def _escape(error: Exception) -> str:
+def _usage(error: Exception) -> int:
+    """Report a command line that cannot be read; a group without a command shows its help."""
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if not message.strip():  # a group without a command: its help has been shown
+        return 2
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "tinyternary"
+    _say(f"{message.rstrip('.')}. See `{command} --help`.")
+    return 2
+
+
+def _say(message: str) -> None:
     from rich.markup import escape
 
-    return escape(" ".join(str(error).split()))
+    from tinyternary.cli.console import err
+
+    err.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)

@@ -38,4 +38,4 @@ def root(
 
 
 # each module adds its commands to `app`; they import what they need when they run
-from tinyternary.cli import demo, deploy, lessons, train  # noqa: E402, F401
+from tinyternary.cli import cost, demo, deploy, lessons, train  # noqa: E402, F401

@@ -1,0 +1,103 @@
+"""The command line as a user meets it: every failure is one line with the right status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tinyternary", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+
+
+COMMANDS = (
+    "demo", "train", "distill", "evaluate", "reproduce", "pack", "inspect", "predict",
+    "cost", "bench", "lessons", "grade", "warmup",
+)  # fmt: skip
+
+
+def test_help_lists_every_command_and_says_where_to_start() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    assert "tinyternary demo" in done.stdout
+    assert "not for clinical use" in done.stdout
+    for command in COMMANDS:
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("bench", "lessons")])
+def test_help_of_each_command_has_an_example(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: tinyternary {command}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "names"),
+    [
+        (["nonsense"], 2, "nonsense"),
+        (["cost"], 2, "network"),
+        (["cost", "bitmedvitt"], 2, "Did you mean 'bitmedvit'"),
+        (["cost", "tiny", "--device", "jetson"], 2, "jetson-orin-nano"),
+        (["cost", "tiny", "--policy", "all-linnear"], 2, "all-linear"),
+        (["cost", "tiny", "--batch", "0"], 2, "--batch"),
+        (["demo", "--data", "breastmist"], 2, "breastmnist"),
+        (["evaluate", "no-such-run-folder"], 1, "no-such-run-folder"),
+        (["pack", "no-such-run-folder"], 1, "no-such-run-folder"),
+        (["inspect", "no-such-file.safetensors"], 1, "no-such-file.safetensors"),
+        (["predict", "no-such-file.safetensors", "x.png"], 1, "no-such-file.safetensors"),
+        (["grade", "no-such-notebook.ipynb"], 1, "no-such-notebook.ipynb"),
+        (["train", "--out", "x", "--set", "epochz=3"], 2, "epochs"),
+        (["train", "--out", "x", "--set", "epochs"], 2, "name=value"),
+        (["reproduce", "breastmist", "--out", "x"], 2, "breastmnist"),
+        (["reproduce", "breastmnist", "--out", "x", "--seeds", "a,b"], 2, "--seeds"),
+    ],
+)
+def test_a_failure_is_one_line_that_names_the_cause(arguments, status, names, tmp_path) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert names in lines[0]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    done = run("demo", "--out", str(blocker / "demo"))
+    assert done.returncode == 2
+    assert str(blocker) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "not-a-zip"])
+def test_a_bad_data_file_is_named_and_nothing_is_written(damage, tmp_path) -> None:
+    file = tmp_path / "breastmnist.npz"
+    if damage == "truncated":
+        file.write_bytes(b"PK\x03\x04" + bytes(100))
+    elif damage == "not-a-zip":
+        file.write_text("hello")
+    done = run(
+        "demo", "--data", "breastmnist", "--root", str(tmp_path), "--out", str(tmp_path / "o")
+    )
+    assert done.returncode == 1, done.stderr
+    assert "breastmnist.npz" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "o").glob("*"))
+
+
+def test_json_is_all_that_reaches_standard_output() -> None:
+    done = run("cost", "tiny", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["network"] == "tiny"

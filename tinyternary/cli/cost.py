@@ -1,0 +1,70 @@
+"""`tinyternary cost`: operations, bytes and modelled energy of a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyternary.cli import console
+from tinyternary.cli.app import app
+from tinyternary.cli.options import AsJson
+
+
+@app.command(
+    epilog="Example: tinyternary cost bitmedvit --device jetson-orin-nano "
+    "--policy bitmedvit,all-linear,everything --compare float32,int8"
+)
+def cost(
+    network: Annotated[
+        str, typer.Argument(help="A preset: 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")
+    ],
+    policy: Annotated[
+        str, typer.Option(help="Quantisation policies, comma-separated.")
+    ] = "bitmedvit,all-linear,everything",
+    compare: Annotated[
+        str, typer.Option(help="Baselines, comma-separated; the first is the yardstick.")
+    ] = "float32,int8",
+    device: Annotated[
+        str | None,
+        typer.Option(help="Device for the roofline bound: jetson-orin-nano, a TOML file, ..."),
+    ] = None,
+    table: Annotated[
+        str, typer.Option(help="Energy table: '45nm', '7nm', or a TOML file of your own.")
+    ] = "45nm",
+    batch: Annotated[int, typer.Option(min=1, help="Images processed together.")] = 1,
+    bits: Annotated[float, typer.Option(help="Bits per trit: 2 or 1.6.")] = 2.0,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also show the last policy layer by layer.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the figures.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count operations and bytes, and model energy and time; nothing here is timed."""
+    from tinyternary import cost as model
+
+    names = [name for text in (compare, policy) for name in text.split(",") if name]
+    result = model.compare(network, names, batch=batch, bits=bits, table=table, device=device)
+    if out is not None:
+        from tinyternary.report.cost import write_cost_figures
+
+        for path in write_cost_figures(result, console.writable_folder(out)):
+            console.note(str(path))
+    if as_json:
+        console.print_json(result.to_dict())
+        return
+    header, *rows = result.table()
+    first = result.reports[0]
+    console.print_table(
+        header,
+        rows,
+        title=f"{network}, batch {batch}",
+        caption=f"Energy and time bounds are modelled: {first.energy_model.title}.",
+    )
+    if layers:
+        last = result.reports[-1]
+        header, *rows = last.table()
+        console.print_table(header, rows, title=f"{network}, {last.policy}, layer by layer")
