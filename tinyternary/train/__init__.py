@@ -7,6 +7,12 @@ from tinyternary.train.checkpoint import Checkpoint, load_checkpoint, save_check
 from tinyternary.train.distillation import distill, start_from
 from tinyternary.train.ema import WeightAverage
 from tinyternary.train.evaluation import evaluate, predict_logits, scores
+from tinyternary.train.experiment import (
+    Experiment,
+    experiments,
+    read_experiment,
+    read_recipe,
+)
 from tinyternary.train.fitting import fit
 from tinyternary.train.history import History
 from tinyternary.train.optim import (
@@ -26,6 +32,7 @@ __all__ = [
     "SGD",
     "AdamW",
     "Checkpoint",
+    "Experiment",
     "History",
     "Optimiser",
     "ParameterGroup",
@@ -37,6 +44,7 @@ __all__ = [
     "clip_gradients",
     "distill",
     "evaluate",
+    "experiments",
     "fit",
     "gradient_norm",
     "load_checkpoint",
@@ -44,6 +52,8 @@ __all__ = [
     "make_recipe",
     "parameter_groups",
     "predict_logits",
+    "read_experiment",
+    "read_recipe",
     "save_checkpoint",
     "scores",
     "start_from",

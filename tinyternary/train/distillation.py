@@ -21,6 +21,7 @@ from tinyternary.data import Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.models import ViT
 from tinyternary.nn import LayerNorm, Linear, Module
+from tinyternary.quant import BitLinear, weight_quantiser
 from tinyternary.spec import Preprocessing
 from tinyternary.train.batches import Batch
 from tinyternary.train.evaluation import predict_logits
@@ -222,5 +223,10 @@ def start_from(student: ViT, teacher: ViT) -> list[str]:
     shared = [n for n, a in target.items() if n in source and source[n].shape == a.shape]
     if not shared:
         raise ConfigError("start_from_teacher: no array of the teacher fits the student")
-    student.load_state_dict({**target, **{n: source[n] for n in shared}})
+    taken = {n: source[n] for n in shared}
+    student.load_state_dict({**target, **taken})
+    for module in student.modules():
+        if isinstance(module, BitLinear):  # learned scales start from the new weights
+            module.quantiser = weight_quantiser(module.rule, module.weight.data)
+    student.load_state_dict(taken, strict=False)  # unless the teacher has scales of its own
     return shared

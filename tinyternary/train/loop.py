@@ -14,15 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
 from tinyternary.data import Dataset
-from tinyternary.errors import TrainingError
+from tinyternary.errors import NonFiniteError, TrainingError
 from tinyternary.models import ViT
+from tinyternary.quant import set_sharpness, set_strength
 from tinyternary.spec import Preprocessing
 from tinyternary.train.batches import Batch, Batches
 from tinyternary.train.checkpoint import save_checkpoint
@@ -160,16 +161,19 @@ class Loop:
         state = np.random.PCG64([self.seed, _DROPOUT, self.step]).state
         self._dropout.bit_generator.state = state
         self._fade()
-        loss = self.objective(batch)
+        try:
+            loss = self.objective(batch)
+        except NonFiniteError as error:  # a quantiser met NaN in a weight
+            self._stop_at(str(error), None)
         value = float(loss.data)
         if not np.isfinite(value):
-            self._stop_at("loss", value, loss)
+            self._stop_at(f"loss is {value}", loss)
         self.optimiser.zero_grad()
         loss.backward()
         limit = self.recipe.clip_norm or np.inf
         norm = clip_gradients(self.optimiser.parameters().values(), limit)
         if not np.isfinite(norm):
-            self._stop_at("gradient norm", norm, None)
+            self._stop_at(f"gradient norm is {norm}", None)
         self.optimiser.lr = self.schedule(self.step)
         self.optimiser.decay_scale = self.schedule.decay_scale(self.step)
         self.optimiser.step()
@@ -182,13 +186,12 @@ class Loop:
         return value
 
     def _fade(self) -> None:
-        """Set how ternary the layers are: from 0 (float) to 1 over `gradual_epochs`."""
+        """Set how ternary the layers are (0 is float) and how sharp the soft rule is."""
         steps = self.recipe.gradual_epochs * self.batches.per_epoch
         if steps > 0:
-            fade = min(1.0, self.step / steps)
-            for module in self.model.modules():
-                if hasattr(module, "set_lambda"):
-                    module.set_lambda(fade)
+            set_strength(self.model, min(1.0, self.step / steps))
+        if self.recipe.sharpness > 0:
+            set_sharpness(self.model, self.recipe.sharpness ** (self.step / self.total))
 
     def _end_epoch(self) -> dict[str, Any]:
         epoch = self.step // self.batches.per_epoch
@@ -198,6 +201,8 @@ class Loop:
         }  # fmt: skip
         self.loss_sum = 0.0
         started = time.perf_counter()
+        if self.recipe.gradual_epochs > 0:
+            set_strength(self.model, 1.0)  # what counts is the network that will be packed
         with self.averaged():
             row |= quick_metrics(self.model, self.validation, self.preprocessing)
             self._consider(row)
@@ -227,7 +232,7 @@ class Loop:
         patience, done = self.recipe.patience, len(self.history)
         return bool(patience) and done - self.history.best_epoch >= patience
 
-    def _stop_at(self, what: str, value: float, loss: Tensor | None) -> None:
+    def _stop_at(self, what: str, loss: Tensor | None) -> NoReturn:
         """Say where numbers stopped being finite, keep the last good state, and raise."""
         named = self.optimiser.parameters()
         first = next((n for n, p in named.items() if not np.isfinite(p.data).all()), None)
@@ -247,7 +252,7 @@ class Loop:
             self.model.load_state_dict(self.best)
         kept = f"; last good state kept in {self.run_dir}" if self.run_dir else ""
         raise TrainingError(
-            f"{what} is {value} at step {self.step + 1} of {self.total}: {detail}{kept}; "
+            f"{what} at step {self.step + 1} of {self.total}: {detail}{kept}; "
             "try a smaller lr or a smaller clip_norm"
         )
 

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
 from tinyternary.errors import CheckpointError, ConfigError
-from tinyternary.jit import adamw_step
 from tinyternary.nn import Module
 
-_NO_DECAY = ("pos_embed", "cls_token", "mask_token")
+_NO_DECAY = {"pos_embed", "cls_token", "mask_token", "quantiser", "activation"}
 
 
 @dataclass
@@ -42,8 +41,8 @@ class ParameterGroup:
 
 
 def decays(name: str, array: NDArray[Any]) -> bool:
-    """Whether weight decay makes sense for a parameter: matrices only, no positions."""
-    return array.ndim >= 2 and name.rsplit(".", 1)[-1] not in _NO_DECAY
+    """Whether weight decay makes sense: matrices only, no positions, no learned scales."""
+    return array.ndim >= 2 and _NO_DECAY.isdisjoint(name.split("."))
 
 
 def parameter_groups(
@@ -205,6 +204,29 @@ class SGD(Optimiser):
         velocity *= self.momentum
         velocity += gradient
         weight -= lr * (gradient + self.momentum * velocity if self.nesterov else velocity)
+
+
+def adamw_step(
+    weight: NDArray[Any],
+    grad: NDArray[Any],
+    mean: NDArray[Any],
+    square: NDArray[Any],
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+    step: int,
+) -> None:
+    """One AdamW update in place (Loshchilov and Hutter, ICLR 2019, algorithm 2)."""
+    kind = weight.dtype.type
+    weight *= kind(1.0 - lr * decay)
+    mean += kind(1.0 - beta1) * (grad - mean)
+    square += kind(1.0 - beta2) * (grad * grad - square)
+    root = np.sqrt(square)
+    root *= kind((1.0 - beta2**step) ** -0.5)
+    root += kind(eps)
+    weight -= kind(lr / (1.0 - beta1**step)) * (mean / root)
 
 
 class AdamW(Optimiser):

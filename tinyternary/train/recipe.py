@@ -42,6 +42,9 @@ class Recipe(BaseModel):
         Set these probabilities on the model; by default its own are kept.
     gradual_epochs : float
         Ternary layers fade from float to ternary over so many epochs; 0 is at once.
+    sharpness : float
+        The soft straight-through rule is annealed from 1 to this over the run; 0
+        leaves it alone.
     monitor : {"auc", "acc", "loss"}
         Validation number that says which epoch is best.
     keep : {"best", "last"}
@@ -87,6 +90,7 @@ class Recipe(BaseModel):
     dropout: float | None = Field(None, ge=0, lt=1)
     drop_path: float | None = Field(None, ge=0, lt=1)
     gradual_epochs: float = Field(0.0, ge=0)
+    sharpness: float = Field(0.0, ge=0)
     monitor: Literal["auc", "acc", "loss"] = "auc"
     keep: Literal["best", "last"] = "best"
     patience: int = Field(0, ge=0)

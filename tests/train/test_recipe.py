@@ -1,0 +1,74 @@
+import pytest
+
+from tinyternary.errors import ConfigError
+from tinyternary.train import Recipe, make_recipe
+from tinyternary.train.experiment import experiments, read_experiment, read_recipe
+
+
+def test_round_trip_and_overrides():
+    recipe = make_recipe({"epochs": 3}, lr=0.5)
+    assert (recipe.epochs, recipe.lr) == (3, 0.5)
+    assert make_recipe(recipe.to_dict()) == recipe
+    assert make_recipe() == Recipe()
+
+
+def test_paper_defaults():
+    # arXiv 2510.13760: T = 2, a = g = 0.5, squared error between features
+    recipe = Recipe()
+    assert (recipe.temperature, recipe.alpha, recipe.gamma, recipe.feature) == (2, 0.5, 0.5, "mse")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"epochs": 0}, "epochs = 0"),
+        ({"lr": float("nan")}, "lr"),
+        ({"schedule": "linear"}, "schedule = 'linear'"),
+        ({"epoch": 3}, "unknown recipe field 'epoch'. Did you mean 'epochs'"),
+        ({"epochs": 2, "warmup_epochs": 3}, "warmup_epochs 3"),
+        ({"betas": (0.9, 1.0)}, "betas"),
+    ],
+)
+def test_bad_fields_are_named_in_one_line(fields, message):
+    with pytest.raises(ConfigError) as caught:
+        make_recipe(fields)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_recipe_files(tmp_path):
+    good = tmp_path / "mine.toml"
+    good.write_text("epochs = 4\naugment = 'none'\n")
+    assert make_recipe(good).epochs == 4
+    assert read_recipe(good).augment == "none"
+    bad = tmp_path / "bad.toml"
+    bad.write_text("epochs = = 4")
+    with pytest.raises(ConfigError, match=r"bad\.toml: not a TOML file"):
+        make_recipe(bad)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        make_recipe(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", experiments())
+def test_every_experiment_of_the_package_can_be_run(name):
+    experiment = read_experiment(name)
+    assert experiment.name == name
+    config = experiment.vit(28, 3, 8)
+    assert config.num_classes == 8
+    teacher, student = experiment.recipes(546)
+    assert teacher.batch_size <= 546
+    assert student.epochs >= 1
+    assert read_recipe(f"{name}_teacher") == experiment.teacher
+
+
+def test_unknown_experiment():
+    with pytest.raises(ConfigError, match="Did you mean 'demo'"):
+        read_experiment("dmo")
+    with pytest.raises(ConfigError, match="unknown recipe"):
+        read_recipe("demo")
+
+
+def test_default_scales_epochs_with_the_data():
+    experiment = read_experiment("default")
+    few, many = experiment.recipes(1_000)[0].epochs, experiment.recipes(90_000)[0].epochs
+    assert few > many >= experiment.fewest_epochs

@@ -1,0 +1,161 @@
+"""Experiments: data, network, policy, teacher's and student's recipe in one TOML file (lesson 12).
+
+The files in `recipes/` are part of the package; ``tinyternary reproduce NAME``
+runs them. An experiment for a data set without a file of its own is `default`.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tinyternary.errors import ConfigError, unknown_name
+from tinyternary.spec import ViTConfig, preset
+from tinyternary.train.recipe import Recipe, make_recipe, one_line, read_toml
+
+
+class Pretraining(BaseModel):
+    """Masked-image pretraining of the teacher on the training images, without labels.
+
+    Attributes
+    ----------
+    epochs : int
+        0 leaves it out.
+    batch_size, lr, weight_decay
+        Of AdamW with warm-up and cosine.
+    mask : float
+        Share of the patches that is hidden.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(0, ge=0)
+    batch_size: int = Field(64, ge=1)
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    mask: float = Field(0.5, gt=0, lt=1)
+
+
+class Experiment(BaseModel):
+    """One data set, one float teacher and one ternary student.
+
+    Attributes
+    ----------
+    name : str
+    dataset : str
+        "phantoms" or a MedMNIST flag; empty means that the caller says which.
+    preset : str
+        Network of both, see `tinyternary.spec.preset`.
+    model : dict
+        Fields of `ViTConfig` to change; classes, channels and image size come
+        from the data.
+    policy : str
+        Which layers of the student are ternary.
+    images : int, optional
+        Training images that the teacher sees in all: sets the epochs to what
+        comes nearest, between `fewest_epochs` and `most_epochs`, and the
+        student's to `student_share` of that. Without it the recipes' epochs count.
+    seeds : list of int
+        What ``reproduce`` runs by default.
+    pretraining : Pretraining
+    teacher, student : Recipe
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    dataset: str = ""
+    preset: str = "tiny"
+    model: dict[str, Any] = {}
+    policy: str = "all-linear"
+    images: int | None = Field(None, ge=1)
+    fewest_epochs: int = Field(5, ge=1)
+    most_epochs: int = Field(150, ge=1)
+    student_share: float = Field(1.0, gt=0)
+    seeds: list[int] = [0, 1, 2, 3, 4]
+    pretraining: Pretraining = Pretraining()
+    teacher: Recipe = Recipe()
+    student: Recipe = Recipe()
+
+    def vit(self, image_size: int, channels: int, num_classes: int) -> ViTConfig:
+        """Shape of the network for images and classes."""
+        return preset(
+            self.preset, **{**self.model, "image_size": image_size, "channels": channels,
+                            "num_classes": num_classes},
+        )  # fmt: skip
+
+    def recipes(self, train_images: int) -> tuple[Recipe, Recipe]:
+        """Teacher's and student's recipe for so many training images.
+
+        Sets the epochs where the experiment counts images, and lowers the batch
+        size to an eighth of the data where that is less.
+        """
+        changes: dict[str, Any] = {}
+        student: dict[str, Any] = {}
+        if self.images is not None:
+            wished = round(self.images / train_images)
+            epochs = min(max(wished, self.fewest_epochs), self.most_epochs)
+            changes["epochs"] = epochs
+            student["epochs"] = max(1, round(self.student_share * epochs))
+        most = max(1, train_images // 8)
+        return (
+            make_recipe(self.teacher, **changes, batch_size=min(self.teacher.batch_size, most)),
+            make_recipe(self.student, **student, batch_size=min(self.student.batch_size, most)),
+        )
+
+
+def experiments() -> list[str]:
+    """Names of the experiments in the package."""
+    folder = resources.files("tinyternary.train") / "recipes"
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def read_experiment(name: str | Path) -> Experiment:
+    """Read an experiment of the package by name, or any TOML file by path.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such experiment, or a field in it is wrong.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        fields, source = read_toml(path), str(path)
+    elif str(name) not in experiments():
+        raise unknown_name("experiment", str(name), experiments())
+    else:
+        folder = resources.files("tinyternary.train") / "recipes"
+        with resources.as_file(folder / f"{name}.toml") as file:
+            fields, source = read_toml(file), f"experiment {name!r}"
+    for part in ("teacher", "student"):
+        if part in fields:
+            fields[part] = make_recipe(fields[part])
+    try:
+        return Experiment(**{"name": path.stem, **fields})
+    except ValidationError as error:
+        raise ConfigError(one_line(error, source)) from None
+
+
+def read_recipe(name: str | Path) -> Recipe:
+    """Read one recipe: ``"demo_teacher"``, ``"bloodmnist_student"``, or a TOML file of its fields.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such recipe.
+    """
+    if Path(name).suffix == ".toml":
+        return make_recipe(Path(name))
+    known = [f"{each}_{part}" for each in experiments() for part in ("teacher", "student")]
+    if str(name) not in known:
+        raise unknown_name("recipe", str(name), known)
+    experiment, part = str(name).rsplit("_", 1)
+    found: Recipe = getattr(read_experiment(experiment), part)
+    return found
