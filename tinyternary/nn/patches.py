@@ -81,9 +81,9 @@ class PatchEmbed(Module):
             taken = images[
                 :, :, down[:, None, :, None], right[None, :, None, :]
             ]  # (B, C, r, c, p, p)
-            return taken.permute(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, -1)
+            return taken.permute(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, channels * p * p)
         windows = sliding_window_view(images, (p, p), (2, 3))[:, :, ::step, ::step]
-        return windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, -1)
+        return windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, channels * p * p)
 
     def forward(self, images: Any) -> Tensor:
         """(B, C, H, W) to (B, T, D)."""
