@@ -42,6 +42,10 @@ class TrainingError(TinyTernaryError):
     """Training that cannot go on (a loss that is not finite, say)."""
 
 
+class LessonError(TinyTernaryError):
+    """A lesson, a learner's notebook or a source of one that cannot be used as it is."""
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ConfigError:
     """Build the error for a name that does not exist, with the nearest one that does.
 

@@ -1,0 +1,128 @@
+"""What grading a notebook gives: points per exercise, and why."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal[
+    "passed", "failed", "not attempted", "error", "timeout", "kernel died", "missing", "tampered"
+]
+
+_SIGNS: dict[str, str] = {"passed": "✓", "not attempted": "○", "missing": "○"}
+
+
+@dataclass(frozen=True)
+class ExerciseGrade:
+    """How one exercise was answered.
+
+    Attributes
+    ----------
+    exercise, name : str
+        ``"1.2"``, ``"threshold"``.
+    points, max_points : float
+        All or nothing.
+    status : str
+        "passed"; "failed" (the check says why); "not attempted"; "error" (the cell
+        did not run); "timeout"; "kernel died"; "missing" (no such cell in the
+        notebook); "tampered" (a wrong answer passed too, in that notebook's kernel).
+    message : str
+        For the learner.
+    seconds : float
+    """
+
+    exercise: str
+    name: str
+    points: float
+    max_points: float
+    status: Status
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class GradeReport:
+    """A graded notebook.
+
+    Attributes
+    ----------
+    lesson, notebook : str
+        Name of the lesson, path of the file.
+    exercises : tuple of ExerciseGrade
+        Every exercise of the lesson, in order, whether the notebook has it or not.
+    seconds : float
+    notes : tuple of str
+        What else went wrong: cells of the learner's own that failed, kernels that died.
+    """
+
+    lesson: str
+    notebook: str
+    exercises: tuple[ExerciseGrade, ...]
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> float:
+        """Points earned."""
+        return sum(item.points for item in self.exercises)
+
+    @property
+    def max_points(self) -> float:
+        """Points that could be earned."""
+        return sum(item.max_points for item in self.exercises)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "lesson": self.lesson,
+            "notebook": self.notebook,
+            "points": self.points,
+            "max_points": self.max_points,
+            "seconds": round(self.seconds, 2),
+            "exercises": [
+                {
+                    "exercise": item.exercise,
+                    "name": item.name,
+                    "points": item.points,
+                    "max_points": item.max_points,
+                    "status": item.status,
+                    "message": item.message,
+                    "seconds": round(item.seconds, 2),
+                }
+                for item in self.exercises
+            ],
+            "notes": list(self.notes),
+        }
+
+    def table(self, width: int = 96) -> str:
+        """Return the report as text: one line an exercise, what went wrong below it.
+
+        Parameters
+        ----------
+        width : int
+            Columns at which messages wrap.
+        """
+        longest = max((len(item.name) for item in self.exercises), default=0)
+        lines = [f"{self.lesson}: {self.notebook}", ""]
+        for item in self.exercises:
+            sign = _SIGNS.get(item.status, "✗")
+            score = f"{item.points:g} / {item.max_points:g}"
+            lines.append(
+                f"{sign} {item.exercise:<5} {item.name:<{longest}}  {score:>7}  {item.status}"
+            )
+            if item.status != "passed":
+                lines += _wrapped(item.message, width)
+        lines += ["", f"{self.points:g} of {self.max_points:g} points in {self.seconds:.1f} s"]
+        for note in self.notes:
+            lines += _wrapped(f"note: {note}", width)
+        return "\n".join(lines)
+
+
+def _wrapped(message: str, width: int) -> list[str]:
+    indent = " " * 8
+    return [
+        line
+        for part in message.splitlines()
+        for line in textwrap.wrap(part, width, initial_indent=indent, subsequent_indent=indent)
+    ]
