@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tinyternary.deploy.engine import Prediction as Prediction
     from tinyternary.deploy.files import FilePrediction, predict_files
     from tinyternary.deploy.inspection import inspect
+    from tinyternary.deploy.onnx import to_onnx
     from tinyternary.deploy.packing import PackedModel, pack
 
 _NAMES = {
@@ -30,6 +31,7 @@ _NAMES = {
     "model_card": "card",
     "pack": "packing",
     "predict_files": "files",
+    "to_onnx": "onnx",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "model_card",
     "pack",
     "predict_files",
+    "to_onnx",
 ]
 
 

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from small_models import images_for, make_model
+from test_deploy_engine import CASES, POLICIES
+
+from tinyternary.deploy import Engine, load, pack, to_onnx
+from tinyternary.errors import ConfigError
+
+pytestmark = pytest.mark.parity
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def run(path, images):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    return session.run(["logits"], {"images": images})[0]
+
+
+def check(model, tmp_path, allowed, **options):
+    packed = pack(model, **options)
+    path = to_onnx(packed, tmp_path / "model.onnx")
+    images = images_for(model, 16)
+    engine = Engine(packed.read())
+    expected, found = engine(images), run(path, images)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+    # near ties aside, decisions are equal
+    top = np.sort(expected, axis=1)[:, -2:]
+    clear = (top[:, -1] - top[:, 0] > 2 * allowed) | (expected.shape[1] == 1)
+    np.testing.assert_array_equal(found.argmax(1)[clear], expected.argmax(1)[clear])
+    assert run(path, images[:1]).shape == (1, model.config.num_classes)
+    return onnx.load(path)
+
+
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+def test_float_models(changes, tmp_path):
+    proto = check(make_model(None, **changes), tmp_path, 1e-5)
+    assert [(o.domain, o.version) for o in proto.opset_import] == [("", 17)]
+
+
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+def test_ternary_models(changes, tmp_path):
+    check(make_model(**changes), tmp_path, 5e-3)
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_policies(policy, tmp_path):
+    proto = check(make_model(policy), tmp_path, 5e-3)
+    assert {node.domain for node in proto.graph.node} == {""}
+
+
+@pytest.mark.parametrize("rest", ["int8", "float16"])
+def test_smaller_rest(rest, tmp_path):
+    check(make_model("bitmedvit"), tmp_path, 5e-3, rest=rest)
+
+
+def test_trits_are_int8_initialisers(tmp_path):
+    model = make_model("bitmedvit")
+    path = to_onnx(model, tmp_path / "model.onnx")
+    proto = onnx.load(path)
+    stored = {i.name: onnx.numpy_helper.to_array(i) for i in proto.graph.initializer}
+    trits = stored["blocks.0.mlp.fc1.trits_0"]
+    assert trits.dtype == np.int8
+    module = dict(model.named_modules())["blocks.0.mlp.fc1"]
+    np.testing.assert_array_equal(trits, module.quantised().trits.T)
+    assert sum(node.op_type == "MatMulInteger" for node in proto.graph.node) == 4
+
+
+def test_every_way_to_name_a_model(model, packed, packed_path, tmp_path):
+    expected = to_onnx(packed, tmp_path / "a.onnx").read_bytes()
+    assert to_onnx(str(packed_path), tmp_path / "b.onnx").read_bytes() == expected
+    assert to_onnx(load(packed_path), tmp_path / "c.onnx").read_bytes() == expected
+    with pytest.raises(ConfigError, match="bits: only for a model"):
+        to_onnx(packed, tmp_path / "d.onnx", bits=2)
