@@ -9,7 +9,7 @@ from tinyternary.cost.amounts import Range
 from tinyternary.cost.analyze import BASELINES, analyze, gaussian_zero_share
 from tinyternary.cost.claims import Claim, bitmedvit_parameters, claims
 from tinyternary.cost.compare import Comparison, compare
-from tinyternary.cost.device import Device, device, devices, load_device
+from tinyternary.cost.device import Device, device, devices, least_kernel_seconds, load_device
 from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
 from tinyternary.cost.evaluate import StepCost
 from tinyternary.cost.memory import Blocking, Gemm, Traffic, choose_blocking, traffic
@@ -38,6 +38,7 @@ __all__ = [
     "devices",
     "energy_table",
     "gaussian_zero_share",
+    "least_kernel_seconds",
     "load_device",
     "load_energy_table",
     "sensitivity",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyternary.cost.analyze import analyze
+from tinyternary.cost.claims import claims
 from tinyternary.cost.report import CostReport
 from tinyternary.errors import ConfigError
 
@@ -48,10 +49,12 @@ class Comparison:
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types: each report under its policy."""
+        """Plain JSON types: each report, and for "bitmedvit" its published figures as well."""
         base = self.reports[0]
+        published = [claim.to_dict() for claim in claims()] if base.name == "bitmedvit" else []
         return {
             "network": base.name,
+            "published_figures": published,
             "compared_with": base.policy,
             "reports": [report.to_dict() for report in self.reports],
             "times_smaller": {r.policy: base.bytes_stored / r.bytes_stored for r in self.reports},

@@ -14,6 +14,7 @@ from typing import Any
 
 from tinyternary.cost import files
 from tinyternary.cost.amounts import Range
+from tinyternary.cost.memory import Gemm
 from tinyternary.errors import ConfigError
 
 PEAKS = ("int8", "fp16", "fp32")
@@ -49,8 +50,8 @@ class Device:
     caches : tuple of Cache
         On-chip memories, smallest first.
     dram_bytes_per_second : float
-    watts : Range
-        Power while it works.
+    watts : Range or None
+        Power while it works; None where nobody has measured it.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Device:
     peak: Mapping[str, float]
     caches: tuple[Cache, ...]
     dram_bytes_per_second: float
-    watts: Range
+    watts: Range | None
 
     def peak_of(self, arithmetic: str) -> float:
         """Peak MAC/s for "ternary", "int8", "float16" or "float32" products."""
@@ -75,7 +76,7 @@ class Device:
             "peak": dict(self.peak),
             "cache": [{"name": c.name, "bytes": c.capacity} for c in self.caches],
             "dram": {"bytes_per_second": self.dram_bytes_per_second},
-            "watts": self.watts.to_dict(),
+            "watts": None if self.watts is None else self.watts.to_dict(),
         }
 
 
@@ -160,3 +161,20 @@ def least_seconds(
     product = macs / device.peak_of(arithmetic) if arithmetic is not None else 0.0
     others = other_ops / (2 * device.peak["fp32"])
     return max(product, others, dram_bytes / device.dram_bytes_per_second)
+
+
+def least_kernel_seconds(device: Device, gemm: Gemm, arithmetic: str = "ternary") -> float:
+    """Return the roofline's lower bound on one matrix product that runs again and again.
+
+    Operands that fit into the largest cache stay there between calls, so that DRAM bounds
+    only what does not fit.
+
+    Parameters
+    ----------
+    device : Device
+        As many cores as the product is run on.
+    gemm : Gemm
+    arithmetic : {"ternary", "int8", "float16", "float32"}
+    """
+    moved = gemm.operand_bytes if gemm.operand_bytes > device.caches[-1].capacity else 0.0
+    return least_seconds(device, arithmetic, gemm.macs, 0, moved)

@@ -170,6 +170,10 @@ class CostReport:
         if self.device is not None and self.seconds is not None:
             rows.append((f"at least, on {self.device.title}",
                          f"{1e3 * self.seconds:.3f} ms (roofline bound, modelled)"))  # fmt: skip
+            if self.device.watts is not None:
+                joules = self.device.watts.times(1e3 * self.seconds)
+                rows.append(("  at the power of that device", f"{joules.middle:,.1f} mJ "
+                             f"({joules.low:,.1f} to {joules.high:,.1f}, modelled)"))  # fmt: skip
         return rows
 
     def to_dict(self) -> dict[str, Any]:

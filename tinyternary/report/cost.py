@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tinyternary.cost import CostReport, Range, StepCost, Swing, sensitivity, zero_share_energy
+from tinyternary.cost import (
+    Comparison,
+    CostReport,
+    Range,
+    StepCost,
+    Swing,
+    sensitivity,
+    zero_share_energy,
+)
 from tinyternary.report.style import (
     ACCENT,
     FLOAT,
@@ -185,12 +193,12 @@ def tornado(report: CostReport, swings: Sequence[Swing] | None = None) -> Figure
         return figure
 
 
-def save_cost_figures(reports: Sequence[CostReport], folder: str | Path) -> list[Path]:
+def write_cost_figures(comparison: Comparison, folder: str | Path) -> list[Path]:
     """Write every figure that the reports allow into a folder, as PNG files.
 
     Parameters
     ----------
-    reports : sequence of CostReport
+    comparison : Comparison
         One network under several policies. The layer, roofline and sensitivity figures
         are drawn for each.
     folder : path-like
@@ -202,16 +210,53 @@ def save_cost_figures(reports: Sequence[CostReport], folder: str | Path) -> list
     """
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    paths = [save(energy_bars(reports), out / "energy.png")]
-    for report in reports:
+    paths = [save(energy_bars(comparison.reports), out / "energy.png")]
+    for report in comparison.reports:
         name = report.policy.replace(" ", "-").replace("'", "")
         paths.append(save(bytes_by_layer(report), out / f"bytes-{name}.png"))
         paths.append(save(tornado(report), out / f"tornado-{name}.png"))
         if report.device is not None:
             paths.append(save(roofline(report), out / f"roofline-{name}.png"))
-        if report.ops.get("skip"):
+        if "skip" in report.ops:
             paths.append(save(energy_against_zero_share(report), out / f"zeros-{name}.png"))
     return paths
+
+
+def predicted_against_measured(
+    shapes: Sequence[str], least: Sequence[float], measured: Sequence[float], *, title: str
+) -> Figure:
+    """Draw measured times of kernels beside the roofline bound, and how close they come.
+
+    Parameters
+    ----------
+    shapes : sequence of str
+        What was multiplied: ``"64 x 512 x 2048"``.
+    least, measured : sequence of float
+        Seconds: the modelled lower bound, and the median of measurements.
+    title : str
+        Kernel and machine.
+    """
+    bound, real = np.array(least), np.array(measured)
+    with styled():
+        figure, axes = new_figure(8.0, 1.2 + 0.27 * len(shapes), 1, 2, sharey=True)
+        rows = np.arange(len(shapes))
+        axes[0].plot(bound * 1e6, rows, "|", color=ACCENT, markersize=11, markeredgewidth=2,
+                     label="at least (modelled)")  # fmt: skip
+        axes[0].plot(real * 1e6, rows, "o", color=TERNARY, label="measured")
+        axes[0].set_xscale("log")
+        axes[0].set_xlabel("microseconds")
+        axes[0].set_yticks(rows, list(shapes), fontsize=8)
+        axes[0].invert_yaxis()
+        axes[0].legend(loc="lower right", fontsize=8)
+        axes[0].set_title(title)
+        axes[1].barh(rows, bound / real, color=TERNARY, height=0.6)
+        axes[1].axvline(1, color=ACCENT, linewidth=1)
+        axes[1].set_xlim(0, 1.1)
+        axes[1].set_xlabel("bound / measured")
+        axes[1].set_title("how close to the roof")
+        for ax in axes:
+            grid_behind(ax, "x")
+        return figure
 
 
 def _band(ax: Any, x: np.ndarray, series: Sequence[Range]) -> None:
