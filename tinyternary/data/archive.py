@@ -79,7 +79,7 @@ class Archive:
                     f"the file holds {stated:,}"
                 )
             array = np.empty(prod(shape), dtype)
-            _fill(stream, memoryview(array).cast("B") if nbytes else memoryview(b""))
+            _fill(stream, array.view(np.uint8).data if nbytes else memoryview(b""))
         return array.reshape(shape, order="F" if fortran else "C")
 
 

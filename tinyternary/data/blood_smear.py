@@ -10,11 +10,21 @@ from __future__ import annotations
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyternary.data.dataset import Dataset, Split
 from tinyternary.data.portable_draws import PortableDraws
+from tinyternary.data.smear_cell_drawing import draw_cell
 from tinyternary.data.smear_cells import KINDS
-from tinyternary.data.smear_render import SIZE, render
+from tinyternary.data.smear_field import SIZE, texture_fields
+from tinyternary.data.smear_slide import (
+    background,
+    blur,
+    draw_neighbour,
+    draw_red_cells,
+    illumination,
+    stain,
+)
 from tinyternary.errors import ConfigError
 from tinyternary.spec import Task
 
@@ -62,6 +72,31 @@ def phantoms(split: Split = "train", seed: int = 0, count: int | None = None) ->
         draws = PortableDraws(seed, get_args(Split).index(split), start // _CHUNK)
         order = np.argsort(draws.uniform(_CHUNK), kind="stable") % len(KINDS)
         part = slice(start, min(start + _CHUNK, total))
-        images[part] = render(draws, order)[: part.stop - start]
+        images[part] = _render(draws, order)[: part.stop - start]
         labels[part] = order[: part.stop - start]
     return Dataset(images, labels, Task.MULTI_CLASS, PHANTOM_CLASSES, "phantoms", split, True)
+
+
+def _render(draws: PortableDraws, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Draw one image per label.
+
+    Parameters
+    ----------
+    draws : PortableDraws
+        Source of all variation.
+    labels : (B,) int
+
+    Returns
+    -------
+    (B, 28, 28, 3) uint8
+    """
+    count = len(labels)
+    texture = texture_fields(draws, count)
+    canvas = background(draws, count)
+    draw_red_cells(draws, canvas, texture[1])
+    draw_neighbour(draws, canvas, texture[0])
+    draw_cell(draws, canvas, labels, texture)
+    canvas = blur(draws, canvas) * stain(draws, count) * illumination(draws, count)
+    noise = draws.bell(count, 3, SIZE, SIZE) * draws.between(1.5, 6.0, count, 1, 1, 1)
+    pixels = canvas * np.float32(255) + noise + np.float32(0.5)
+    return np.clip(pixels, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)

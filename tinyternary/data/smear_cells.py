@@ -102,8 +102,8 @@ def _kidney(draws: PortableDraws, n: int) -> F32:
 
 
 def _band(draws: PortableDraws, n: int) -> F32:
-    x, y = _arc(draws, n, 5, (0.48, 0.58), (0.42, 0.56))
-    return _chain(x, y, draws.between(0.17, 0.22, n))
+    x, y = _arc(draws, n, 5, (0.46, 0.56), (0.38, 0.52))
+    return _chain(x, y, draws.between(0.18, 0.23, n))
 
 
 def _two_lobes(draws: PortableDraws, n: int) -> F32:
@@ -124,10 +124,10 @@ def _many_lobes(draws: PortableDraws, n: int) -> F32:
     """Three to five beads along an open arc; their smooth union leaves thin bridges."""
     shape = _capsules(n)
     beads = np.float32(3) + np.floor(draws.uniform(n) * np.float32(3))
-    x, y = _arc(draws, n, SEGMENTS, (0.46, 0.58), (0.50, 0.66))
+    x, y = _arc(draws, n, SEGMENTS, (0.50, 0.60), (0.62, 0.74))
     x = x + draws.between(-0.08, 0.08, n, SEGMENTS)
     y = y + draws.between(-0.08, 0.08, n, SEGMENTS)
-    radius = draws.between(0.22, 0.29, n, SEGMENTS)
+    radius = draws.between(0.26, 0.33, n, SEGMENTS)
     radius[np.arange(SEGMENTS) >= beads[:, None]] = -9
     shape[...] = np.stack((x, y, x, y, radius), 2)
     return shape
@@ -144,21 +144,21 @@ def _none(draws: PortableDraws, n: int) -> F32:
 
 
 KINDS: tuple[CellKind, ...] = (
-    CellKind("phantom round", _round, (5.8, 8.6),
-             (0.66, 0.68, 0.86), (0.36, 0.22, 0.56), (0.60, 0.30, 0.60), (0, 3), 0.5),
-    CellKind("phantom kidney", _kidney, (7.8, 11.0),
-             (0.69, 0.66, 0.82), (0.44, 0.29, 0.62), (0.88, 0.84, 0.92), (2, 9), 0.6),
-    CellKind("phantom band", _band, (7.2, 10.0),
-             (0.84, 0.71, 0.80), (0.38, 0.23, 0.56), (0.72, 0.50, 0.68), (10, 26), 0.5),
-    CellKind("phantom two-lobed", _two_lobes, (7.0, 9.8),
-             (0.85, 0.68, 0.76), (0.38, 0.23, 0.56), (0.86, 0.44, 0.42), (40, 70), 0.75),
-    CellKind("phantom segmented", _many_lobes, (7.2, 10.0),
-             (0.84, 0.71, 0.80), (0.37, 0.22, 0.56), (0.72, 0.50, 0.68), (10, 26), 0.5),
-    CellKind("phantom speckled", _irregular, (6.4, 9.0),
-             (0.74, 0.62, 0.80), (0.46, 0.32, 0.64), (0.26, 0.14, 0.44), (36, 60), 0.85, True),
-    CellKind("phantom dense-core", _dense, (5.4, 8.2),
-             (0.74, 0.66, 0.74), (0.27, 0.16, 0.44), (0.60, 0.50, 0.66), (0, 3), 0.4),
-    CellKind("phantom fragment", _none, (2.0, 4.6),
-             (0.68, 0.52, 0.74), (0.50, 0.30, 0.62), (0.44, 0.22, 0.56), (4, 10), 0.7),
+    CellKind("phantom round", _round, (5.8, 9.4),
+             (0.68, 0.69, 0.86), (0.38, 0.24, 0.57), (0.60, 0.30, 0.60), (0, 3), 0.5),
+    CellKind("phantom kidney", _kidney, (7.0, 10.4),
+             (0.71, 0.68, 0.83), (0.42, 0.27, 0.60), (0.88, 0.84, 0.92), (2, 9), 0.6),
+    CellKind("phantom band", _band, (6.8, 9.8),
+             (0.90, 0.76, 0.79), (0.38, 0.24, 0.57), (0.80, 0.60, 0.66), (4, 12), 0.4),
+    CellKind("phantom two-lobed", _two_lobes, (6.6, 9.6),
+             (0.83, 0.69, 0.78), (0.38, 0.24, 0.57), (0.86, 0.45, 0.42), (36, 64), 0.7),
+    CellKind("phantom segmented", _many_lobes, (6.8, 9.8),
+             (0.77, 0.68, 0.84), (0.36, 0.22, 0.55), (0.64, 0.44, 0.70), (18, 36), 0.5),
+    CellKind("phantom speckled", _irregular, (6.2, 9.4),
+             (0.75, 0.64, 0.81), (0.46, 0.32, 0.64), (0.26, 0.14, 0.44), (36, 60), 0.85, True),
+    CellKind("phantom dense-core", _dense, (6.4, 9.4),
+             (0.76, 0.68, 0.78), (0.31, 0.19, 0.49), (0.60, 0.50, 0.66), (0, 3), 0.4),
+    CellKind("phantom fragment", _none, (2.4, 6.0),
+             (0.68, 0.52, 0.74), (0.50, 0.30, 0.62), (0.40, 0.20, 0.54), (8, 16), 0.75),
 )  # fmt: skip
 """The classes, in the order of their labels."""
