@@ -61,23 +61,20 @@ class TernaryLinear:
         self.backend = dispatch.choose(backend)
         rung: Any = self.backend.load()
         self._rung = rung
-        self._fused = self.backend.simd and self.n > 0 and self.k > 0
-        if self._fused:
-            from tinyternary.kernels.simd.rung import ACTIVATION_NUMBERS
-
-            self._layout = packed.layout(self.backend.name, self._rung.prepare)
-            width = self._layout.shape[0] * rung.outputs
-            self._number = ACTIVATION_NUMBERS[activation]
-            self._kernel = rung.linear_kernel
-        else:
-            width = self.n
-        self._scales = np.zeros(width, dtype=np.float32)
-        self._scales[: self.n] = _column_scale(scale, self.n)
-        self._biases = np.zeros(width, dtype=np.float32)
+        self.scale = np.broadcast_to(_column_scale(scale, self.n), self.n)
+        self.bias = np.zeros(self.n, dtype=np.float32)
         if bias is not None:
             if not isinstance(bias, np.ndarray) or bias.shape != (self.n,):
                 raise ShapeError(f"bias must be ({self.n},), got shape {np.shape(bias)}")
-            self._biases[: self.n] = bias
+            self.bias[:] = bias
+        self._kernel: Any = None
+        if self.backend.simd and self.n > 0 and self.k > 0:
+            from tinyternary.kernels.simd.rung import ACTIVATION_NUMBERS
+
+            self._number = ACTIVATION_NUMBERS[activation]
+            self._layout = packed.layout(self.backend.name, rung.prepare)
+            self._columns = rung.columns(self.scale, self.bias, self._layout.shape[0])
+            self._kernel = rung.linear_kernel
 
     def __call__(
         self, x: NDArray[np.float32], out: NDArray[np.float32] | None = None
@@ -86,22 +83,34 @@ class TernaryLinear:
 
         ``out``, if given, must be C-contiguous and is filled and returned.
         """
+        if self._kernel is not None and out is not None:
+            # a small layer takes less time than Python takes to look at its arrays: let the
+            # compiled code check them, and look closer only if it refuses
+            try:
+                if not self._kernel(
+                    x, self._layout, self._columns, out, self.k, self.n, self._number
+                ):
+                    return out
+            except TypeError:
+                pass
+        self._check_input(x)
+        if out is None:
+            out = np.empty((x.shape[0], self.n), dtype=np.float32)
+        else:
+            check_out(out, (x.shape[0], self.n), np.float32)
+        if self._kernel is None or out.size == 0:
+            return self._composed(x, out)
+        self._kernel(
+            np.ascontiguousarray(x), self._layout, self._columns, out, self.k, self.n, self._number
+        )
+        return out
+
+    def _check_input(self, x: Any) -> None:
         if not isinstance(x, np.ndarray) or x.dtype != np.float32:
             got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
             raise ShapeError(f"x must be a float32 array, got {got}")
         if x.ndim != 2 or x.shape[1] != self.k:
             raise ShapeError(f"x must be (M, {self.k}), got shape {x.shape}")
-        m = x.shape[0]
-        if out is None:
-            out = np.empty((m, self.n), dtype=np.float32)
-        else:
-            check_out(out, (m, self.n), np.float32)
-        if not self._fused or m == 0:
-            return self._composed(x, out)
-        if not x.flags.c_contiguous:
-            x = np.ascontiguousarray(x)
-        self._kernel(x, self._layout, self._scales, self._biases, out, self._number)
-        return out
 
     def _composed(self, x: NDArray[np.float32], out: NDArray[np.float32]) -> NDArray[np.float32]:
         """Quantise, multiply, rescale and activate one after the other in NumPy."""
@@ -110,8 +119,8 @@ class TernaryLinear:
         if sums.size and self.k:
             layout = self.packed.layout(self.backend.name, self._rung.prepare)
             self._rung.matmul(codes, layout, sums)
-        np.multiply(sums.astype(np.float32), rows[:, None] * self._scales[: self.n], out=out)
-        out += self._biases[: self.n]
+        np.multiply(sums.astype(np.float32), rows[:, None] * self.scale, out=out)
+        out += self.bias
         if self.activation == "relu":
             np.maximum(out, 0, out=out)
         elif self.activation == "gelu":

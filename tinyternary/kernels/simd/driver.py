@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from tinyternary.jit.switch import njit
 from tinyternary.kernels.simd.intrinsics import (
-    gelu_block,
+    NOTES,
     quantise_row,
     row_floats,
     row_integers,
@@ -27,11 +28,18 @@ from tinyternary.kernels.simd.intrinsics import (
 )
 from tinyternary.kernels.simd.targets import Target
 
-CHUNK_BYTES = 32768
-"""Activation codes that are quantised at a time: what is left of a first-level cache."""
+CHUNK_BYTES = 65536
+"""Activation codes that are quantised at a time: what a second-level cache holds with ease."""
 
-GELU, RELU = 1, 2
-"""Activations by the number that the compiled code takes; 0 is none."""
+_INT = types.int64
+_MATMUL = _INT(
+    types.Array(types.int8, 2, "C", readonly=True), types.uint8[:, :, :, ::1],
+    types.int32[:, ::1], _INT, _INT,
+)  # fmt: skip
+_LINEAR = _INT(
+    types.Array(types.float32, 2, "C", readonly=True), types.uint8[:, :, :, ::1],
+    types.float32[:, ::1], types.float32[:, ::1], _INT, _INT, _INT,
+)  # fmt: skip
 
 
 @functools.cache
@@ -44,116 +52,115 @@ def _checksum() -> int:
 
 
 @functools.cache
-def matmul_kernel(target: Target) -> Callable[..., None]:
-    """Return ``matmul(x int8 (M, K), weights, out int32 (M, N))`` compiled for ``target``."""
+def matmul_kernel(target: Target) -> Callable[..., int]:
+    """Return ``matmul(x, weights, out, k, n) -> status`` compiled for ``target``.
+
+    x (M, k) int8, weights as `layout.interleave` makes them, out (M, n) int32. Status 0: done;
+    1: shapes do not fit and nothing was touched.
+    """
     key, tall, outputs = target.index + 16 * _checksum(), target.rows, target.outputs
 
-    @njit()
-    def matmul(x: Any, weights: Any, out: Any) -> None:
-        m, k = x.shape
-        n = out.shape[1]
+    @njit(signature_or_function=_MATMUL)
+    def matmul(x: Any, weights: Any, out: Any, k: int, n: int) -> int:
+        m = x.shape[0]
+        if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
+            return 1
         blocks_n, blocks = weights.shape[0], weights.shape[1]
-        wide = 16 * blocks
-        panel = weights.size // blocks_n
+        wide, panel = 16 * blocks, weights.size // blocks_n
         step = max(tall, CHUNK_BYTES // wide // tall * tall)
-        codes = np.zeros(min(m, step) * wide, np.int8)
-        sums = np.empty(min(m, step), np.int32)
-        edge = np.empty(tall * outputs, np.int32)
-        flat = out.reshape(-1)
+        most = min(m, step)
+        notes = most * wide  # where in the scratch notes begin
+        edge = notes + most * NOTES  # where tiles that stick out go
+        scratch = np.empty(edge + tall * outputs * 4, np.uint8)
+        signed = scratch.view(np.int8)
+        sums = scratch[notes:edge].view(np.int32)
         for first in range(0, m, step):
             count = min(step, m - first)
             for row in range(count):
                 total = np.int32(0)
                 for i in range(k):
                     value = x[first + row, i]
-                    codes[row * wide + i] = value
+                    signed[row * wide + i] = value
                     total += np.int32(value)
-                sums[row] = total
+                for i in range(k, wide):
+                    signed[row * wide + i] = 0
+                sums[2 * row + 1] = total
             height = tall if count >= tall else 1
             for block in range(blocks_n):
                 column = block * outputs
-                valid = min(outputs, n - column)
-                target, stride = (flat, n) if valid == outputs else (edge, outputs)
+                fits = column + outputs <= n
                 for tile in range(-(-count // height)):
                     row = min(tile * height, count - height)  # the last may overlap
-                    place = (first + row) * n + column
-                    into = place if valid == outputs else 0
+                    place = ((first + row) * n + column) * 4
                     if height == 1:
-                        row_integers(key, codes, row * wide, wide, weights, block * panel,
-                                     blocks, sums, row, target, into, stride)  # fmt: skip
+                        row_integers(key, scratch, row * wide, wide, weights, block * panel, blocks,
+                                     scratch, notes + row * NOTES, out, place, 4 * n,
+                                     scratch, edge, fits)  # fmt: skip
                     else:
-                        tile_integers(key, codes, row * wide, wide, weights, block * panel,
-                                      blocks, sums, row, target, into, stride)  # fmt: skip
-                    if valid < outputs:
+                        tile_integers(key, scratch, row * wide, wide, weights, block * panel,
+                                      blocks, scratch, notes + row * NOTES, out, place, 4 * n,
+                                      scratch, edge, fits)  # fmt: skip
+                    if not fits:
+                        stored = scratch[edge:].view(np.int32)
                         for i in range(height):
-                            for j in range(valid):
-                                flat[place + i * n + j] = edge[i * outputs + j]
+                            for j in range(n - column):
+                                out[first + row + i, column + j] = stored[i * outputs + j]
+        return 0
 
     return matmul
 
 
 @functools.cache
-def linear_kernel(target: Target) -> Callable[..., None]:
-    """Return ``linear(x, weights, scales, biases, out, activation)`` compiled for ``target``.
+def linear_kernel(target: Target) -> Callable[..., int]:
+    """Return ``linear(x, weights, columns, out, k, n, activation) -> status`` for ``target``.
 
-    x (M, K) and out (M, N) are float32; scales and biases are float32, padded to whole blocks
-    of outputs; ``activation`` is 0, `GELU` or `RELU`.
+    x (M, k) and out (M, n) float32; columns (2, n filled up to whole blocks) float32 holds
+    the outputs' scales and biases; ``activation`` is 0, `GELU` or `RELU`. Status as in
+    `matmul_kernel`.
     """
     key, tall, outputs = target.index + 16 * _checksum(), target.rows, target.outputs
 
-    @njit()
-    def linear(x: Any, weights: Any, scales: Any, biases: Any, out: Any, activation: int) -> None:
-        m, k = x.shape
-        n = out.shape[1]
+    @njit(signature_or_function=_LINEAR)
+    def linear(
+        x: Any, weights: Any, columns: Any, out: Any, k: int, n: int, activation: int
+    ) -> int:
+        m = x.shape[0]
+        if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
+            return 1
         blocks_n, blocks = weights.shape[0], weights.shape[1]
-        wide = 16 * blocks
-        panel = weights.size // blocks_n
+        wide, panel, biases = 16 * blocks, weights.size // blocks_n, 4 * columns.shape[1]
         step = max(tall, CHUNK_BYTES // wide // tall * tall)
-        codes = np.empty(min(m, step) * wide, np.int8)
-        sums = np.empty(min(m, step), np.int32)
-        row_scales = np.empty(min(m, step), np.float32)
-        edge = np.empty(tall * outputs, np.float32)
-        whole = np.zeros(wide if wide > k else 0, np.float32)
-        flat_x = x.reshape(-1)
-        flat = out.reshape(-1)
+        most = min(m, step)
+        notes = most * wide  # where in the scratch notes begin
+        edge = notes + most * NOTES  # where tiles that stick out go
+        scratch = np.empty(edge + tall * outputs * 4, np.uint8)
         for first in range(0, m, step):
             count = min(step, m - first)
             for row in range(count):
-                source, start = flat_x, (first + row) * k
-                if wide > k:  # a row of whole vectors, so that nothing is read past the end
-                    for i in range(k):
-                        whole[i] = flat_x[start + i]
-                    source, start = whole, 0
-                row_scales[row], sums[row] = quantise_row(
-                    key, source, start, blocks, codes, row * wide
-                )
+                quantise_row(key, x, (first + row) * k * 4, k, scratch, row * wide,
+                             scratch, notes + row * NOTES)  # fmt: skip
             height = tall if count >= tall else 1
             for block in range(blocks_n):
                 column = block * outputs
-                valid = min(outputs, n - column)
-                target, stride = (flat, n) if valid == outputs else (edge, outputs)
+                fits = column + outputs <= n
                 for tile in range(-(-count // height)):
                     row = min(tile * height, count - height)  # the last may overlap
-                    place = (first + row) * n + column
-                    into = place if valid == outputs else 0
+                    place = ((first + row) * n + column) * 4
                     if height == 1:
-                        row_floats(key, codes, row * wide, wide, weights, block * panel, blocks,
-                                   sums, row, row_scales, row, scales, column, biases, column,
-                                   target, into, stride)  # fmt: skip
+                        row_floats(key, scratch, row * wide, wide, weights, block * panel, blocks,
+                                   scratch, notes + row * NOTES, out, place, 4 * n,
+                                   scratch, edge, fits, columns, 4 * column,
+                                   columns, biases + 4 * column, activation)  # fmt: skip
                     else:
-                        tile_floats(key, codes, row * wide, wide, weights, block * panel, blocks,
-                                    sums, row, row_scales, row, scales, column, biases, column,
-                                    target, into, stride)  # fmt: skip
-                    if activation == GELU:
-                        gelu_block(key, target, into, stride, height)
-                    elif activation == RELU:
+                        tile_floats(key, scratch, row * wide, wide, weights, block * panel, blocks,
+                                    scratch, notes + row * NOTES, out, place, 4 * n,
+                                    scratch, edge, fits, columns, 4 * column,
+                                    columns, biases + 4 * column, activation)  # fmt: skip
+                    if not fits:
+                        stored = scratch[edge:].view(np.float32)
                         for i in range(height):
-                            for j in range(outputs):
-                                place_ij = into + i * stride + j
-                                target[place_ij] = max(target[place_ij], np.float32(0))
-                    if valid < outputs:
-                        for i in range(height):
-                            for j in range(valid):
-                                flat[place + i * n + j] = edge[i * outputs + j]
+                            for j in range(n - column):
+                                out[first + row + i, column + j] = stored[i * outputs + j]
+        return 0
 
     return linear

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba.core import cgutils
 
 from tinyternary.kernels import erf
-from tinyternary.kernels.simd.targets import F32, I64, Target
-from tinyternary.kernels.simd.tile import broadcast, load
+from tinyternary.kernels.simd.targets import F32, I64, Target, splat
+from tinyternary.kernels.simd.tile import at, broadcast, load
 
 
 def store_integers(
@@ -81,3 +82,27 @@ def gelu(builder: ir.IRBuilder, x: Any) -> Any:
     ratio = builder.fdiv(builder.fmul(z, polynomial(erf.P)), polynomial(erf.Q))
     half = builder.fmul(x, constant(0.5))
     return builder.fadd(half, builder.fmul(half, ratio))
+
+
+GELU, RELU = 1, 2
+"""Activations by the number that compiled code takes; 0 is none."""
+
+
+def activate(
+    builder: ir.IRBuilder, target: Target, number: Any, out: Any, stride: Any, rows: int
+) -> None:
+    """Apply activation ``number`` in place to a stored tile, still in the first-level cache."""
+    floats = ir.VectorType(F32, target.lanes)
+
+    def relu(builder: ir.IRBuilder, x: Any) -> Any:
+        zero = splat(0.0, floats)
+        return builder.select(builder.fcmp_unordered("<", zero, x), x, zero)
+
+    for known, function in ((GELU, gelu), (RELU, relu)):
+        wanted = builder.icmp_signed("==", number, ir.Constant(I64, known))
+        with builder.if_then(wanted), cgutils.for_range(builder, ir.Constant(I64, rows)) as loop:
+            row = builder.gep(out, [builder.mul(loop.index, stride)])
+            for column in range(target.columns):
+                offset = column * target.width
+                value = function(builder, load(builder, row, offset, floats, 4))
+                builder.store(value, at(builder, row, offset, floats)).align = 4

@@ -40,14 +40,14 @@ def interleave(trits: NDArray[np.int8], target: Target) -> NDArray[np.uint8]:
     fields = np.zeros(codes.shape[:-1], dtype=np.uint8)
     for j in range(4):
         fields |= codes[..., j] << np.uint8(2 * j)
-    laid = aligned((blocks_n, blocks_k, columns, target.width), np.uint8)
+    laid = aligned((blocks_n, blocks_k, columns, target.width))
     laid[...] = fields.reshape(laid.shape)
     return laid
 
 
-def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[np.generic]:
-    """Return an uninitialised array that starts at a multiple of 64 bytes."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+def aligned(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an uninitialised array of bytes that starts at a multiple of 64."""
+    size = int(np.prod(shape))
     raw = np.empty(size + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
+    return raw[start : start + size].reshape(shape)

@@ -7,13 +7,15 @@ The same operations in the same order as `tinyternary.kernels.reference.quantise
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
 
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, splat
-from tinyternary.kernels.simd.tile import broadcast, load
+from tinyternary.kernels.simd.tile import at, broadcast, load
 
 WIDE = 16
 _FLOATS = ir.VectorType(F32, WIDE)
@@ -28,33 +30,61 @@ _INFINITY_BITS = 0x7F800000
 _FLOOR = 1e-5
 
 
-def largest_bits(builder: ir.IRBuilder, x: Any, vectors: Any) -> Any:
-    """Emit the largest absolute value of ``vectors`` * 16 floats, as the bits of a float.
+class Row:
+    """A row of floats as whole vectors: what is left over at its end is copied and filled up."""
+
+    def __init__(self, builder: ir.IRBuilder, x: Any, k: Any) -> None:
+        self.builder, self.x = builder, x
+        self.vectors = builder.sdiv(k, ir.Constant(I64, WIDE))
+        self.rest = builder.srem(k, ir.Constant(I64, WIDE))
+        self.has_rest = builder.icmp_signed(">", self.rest, ir.Constant(I64, 0))
+        spare = cgutils.alloca_once(builder, _FLOATS)
+        self.spare = builder.bitcast(spare, I8.as_pointer())
+        with builder.if_then(self.has_rest, likely=False):
+            builder.store(splat(0.0, _FLOATS), spare)
+            start = builder.mul(self.vectors, ir.Constant(I64, 4 * WIDE))
+            with cgutils.for_range(builder, self.rest) as loop:
+                offset = builder.mul(loop.index, ir.Constant(I64, 4))
+                value = load(builder, x, builder.add(start, offset), F32, 4)
+                builder.store(value, at(builder, self.spare, offset, F32))
+
+    def each(self, take: Callable[[Any, Any, int], None], unroll: int) -> None:
+        """Emit ``take(pointer, vector index, slot)`` for every vector, slots 0..unroll-1."""
+        builder, step = self.builder, ir.Constant(I64, unroll)
+        groups = builder.sdiv(self.vectors, step)
+
+        def one(index: Any, slot: int) -> None:
+            place = builder.gep(self.x, [builder.mul(index, ir.Constant(I64, 4 * WIDE))])
+            take(place, index, slot)
+
+        with cgutils.for_range(builder, groups) as loop:
+            first = builder.mul(loop.index, step)
+            for slot in range(unroll):
+                one(builder.add(first, ir.Constant(I64, slot)), slot)
+        with cgutils.for_range(builder, self.vectors, start=builder.mul(groups, step)) as loop:
+            one(loop.index, 0)
+        with builder.if_then(self.has_rest, likely=False):
+            take(self.spare, self.vectors, 0)
+
+
+def largest_bits(builder: ir.IRBuilder, row: Row) -> Any:
+    """Emit the largest absolute value of a row, as the bits of a float.
 
     Compared as integers: without the sign bit, floats order like their bits, and infinity
     and NaN come out on top instead of vanishing as they may in a float maximum.
     """
     tops = [cgutils.alloca_once_value(builder, splat(0, _BITS)) for _ in range(4)]
 
-    def take(offset: Any, slot: Any) -> None:
-        bits = load(builder, x, offset, _BITS, 4)
-        bits = builder.and_(bits, splat(0x7FFFFFFF, _BITS))
-        top = builder.load(slot)
-        builder.store(builder.select(builder.icmp_signed(">", bits, top), bits, top), slot)
+    def larger(a: Any, b: Any) -> Any:
+        return builder.select(builder.icmp_signed(">", a, b), a, b)
 
-    fours = builder.sdiv(vectors, ir.Constant(I64, 4))
-    with cgutils.for_range(builder, fours) as loop:
-        here = builder.mul(loop.index, ir.Constant(I64, 4 * 4 * WIDE))
-        for part, slot in enumerate(tops):
-            take(builder.add(here, ir.Constant(I64, part * 4 * WIDE)), slot)
-    with cgutils.for_range(builder, vectors, start=builder.mul(fours, ir.Constant(I64, 4))) as loop:
-        take(builder.mul(loop.index, ir.Constant(I64, 4 * WIDE)), tops[0])
+    def take(place: Any, index: Any, slot: int) -> None:
+        bits = builder.and_(load(builder, place, 0, _BITS, 4), splat(0x7FFFFFFF, _BITS))
+        builder.store(larger(bits, builder.load(tops[slot])), tops[slot])
 
-    top = builder.load(tops[0])
-    for slot in tops[1:]:
-        other = builder.load(slot)
-        top = builder.select(builder.icmp_signed(">", other, top), other, top)
-    return fold(builder, top, lambda a, b: builder.select(builder.icmp_signed(">", a, b), a, b))
+    row.each(take, len(tops))
+    top = functools.reduce(larger, [builder.load(slot) for slot in tops])
+    return fold(builder, top, larger)
 
 
 def fold(builder: ir.IRBuilder, vector: Any, combine: Any) -> Any:
@@ -81,32 +111,25 @@ def scale_of(builder: ir.IRBuilder, bits: Any) -> Any:
     return builder.select(bad, ir.Constant(F32, float("nan")), scale)
 
 
-def emit_codes(builder: ir.IRBuilder, x: Any, vectors: Any, scale: Any, out: Any) -> Any:
+def emit_codes(builder: ir.IRBuilder, row: Row, scale: Any, out: Any) -> Any:
     """Emit division by ``scale``, rounding and storing of int8 codes; return their sum.
 
     |x / scale| is at most 127 but for its last bit, so that rounding never leaves int8.
     """
     divisor = broadcast(builder, scale, WIDE)
-    # one lane too many in the sum for each code, taken out at the end: arithmetic modulo 2^32
-    total = [cgutils.alloca_once_value(builder, splat(0, _BITS)) for _ in range(2)]
+    totals = [cgutils.alloca_once_value(builder, splat(0, _BITS)) for _ in range(2)]
 
-    def take(index: Any, slot: Any) -> None:
-        value = load(builder, x, builder.mul(index, ir.Constant(I64, 4 * WIDE)), _FLOATS, 4)
-        value = builder.fadd(builder.fdiv(value, divisor), splat(_MAGIC, _FLOATS))
-        bits = builder.bitcast(value, _BITS)
-        builder.store(builder.add(builder.load(slot), bits), slot)
-        place = builder.gep(out, [builder.mul(index, ir.Constant(I64, WIDE))])
-        place = builder.bitcast(place, _BYTES.as_pointer())
-        builder.store(builder.trunc(bits, _BYTES), place).align = 1
+    def take(place: Any, index: Any, slot: int) -> None:
+        value = builder.fdiv(load(builder, place, 0, _FLOATS, 4), divisor)
+        bits = builder.bitcast(builder.fadd(value, splat(_MAGIC, _FLOATS)), _BITS)
+        # each term brings _MAGIC_BITS along: taken out at the end, all modulo 2^32
+        builder.store(builder.add(builder.load(totals[slot]), bits), totals[slot])
+        sink = builder.gep(out, [builder.mul(index, ir.Constant(I64, WIDE))])
+        builder.store(builder.trunc(bits, _BYTES), at(builder, sink, 0, _BYTES)).align = 1
 
-    pairs = builder.sdiv(vectors, ir.Constant(I64, 2))
-    with cgutils.for_range(builder, pairs) as loop:
-        first = builder.mul(loop.index, ir.Constant(I64, 2))
-        take(first, total[0])
-        take(builder.add(first, ir.Constant(I64, 1)), total[1])
-    with cgutils.for_range(builder, vectors, start=builder.mul(pairs, ir.Constant(I64, 2))) as loop:
-        take(loop.index, total[0])
-    summed = builder.add(builder.load(total[0]), builder.load(total[1]))
+    row.each(take, len(totals))
+    summed = functools.reduce(builder.add, [builder.load(slot) for slot in totals])
+    vectors = builder.add(row.vectors, builder.zext(row.has_rest, I64))
     count = builder.trunc(builder.mul(vectors, ir.Constant(I64, WIDE)), I32)
     extra = builder.mul(count, ir.Constant(I32, _MAGIC_BITS))
     return builder.sub(fold(builder, summed, builder.add), extra)

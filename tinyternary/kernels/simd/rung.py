@@ -8,35 +8,46 @@ per cycle where two of them are 512 bits wide.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.kernels.simd import driver
+from tinyternary.kernels.simd import driver, epilogue
 from tinyternary.kernels.simd.layout import interleave
 from tinyternary.kernels.simd.targets import TARGETS, Target
 
-ACTIVATION_NUMBERS = {None: 0, "gelu": driver.GELU, "relu": driver.RELU}
+ACTIVATION_NUMBERS = {None: 0, "gelu": epilogue.GELU, "relu": epilogue.RELU}
 
 
 class SimdRung:
-    """``prepare``, ``matmul`` and the fused ``linear`` of one target."""
+    """``prepare``, ``matmul`` and the fused ``linear_kernel`` of one target."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.outputs = target.outputs
-        self._matmul = driver.matmul_kernel(target)
-        self.linear_kernel = driver.linear_kernel(target)
 
     def prepare(self, trits: NDArray[np.int8]) -> NDArray[np.uint8]:
-        """Interleave the codes for this target: the same 2 bits a trit, padded to whole blocks."""
+        """Interleave the codes for this target: still 2 bits a trit, filled up to whole blocks."""
         return interleave(trits, self.target)
 
     def matmul(
         self, x: NDArray[np.int8], layout: NDArray[np.uint8], out: NDArray[np.int32]
     ) -> None:
         """Fill ``out`` (M, N) int32 with the product of x (M, K) int8 and W (N, K)."""
-        self._matmul(x, layout, out)
+        driver.matmul_kernel(self.target)(x, layout, out, x.shape[1], out.shape[1])
+
+    @property
+    def linear_kernel(self) -> Callable[..., int]:
+        """Compiled ``linear(x, weights, columns, out, k, n, activation) -> status``."""
+        return driver.linear_kernel(self.target)
+
+    def columns(
+        self, scales: NDArray[np.float32], biases: NDArray[np.float32], blocks: int
+    ) -> NDArray[np.float32]:
+        """Scales and biases (N,) as the kernel reads them: (2, N filled up to whole blocks)."""
+        both = np.zeros((2, blocks * self.target.outputs), dtype=np.float32)
+        both[0, : scales.size], both[1, : biases.size] = scales, biases
+        return both
 
 
 @functools.cache

@@ -170,8 +170,9 @@ def cpu_features() -> frozenset[str]:
     use instructions that the other one lacks.
     """
     import llvmlite.binding as llvm
-    from numba.core import config
+    from numba.core import config as numba_config
 
+    config: Any = numba_config
     if config.CPU_FEATURES is not None:
         listed = config.CPU_FEATURES.split(",")
         return frozenset(f[1:] for f in listed if f.startswith("+"))
