@@ -16,7 +16,7 @@ from tinyternary.cost.network import vit_steps
 from tinyternary.cost.operations import EXECUTIONS
 from tinyternary.cost.report import CostReport
 from tinyternary.cost.steps import Choices, Trits
-from tinyternary.cost.storage import INT8_REST, REST, Rest, packed_row_bytes
+from tinyternary.cost.storage import INT8_REST, REST, Rest, packed_row_bytes, weight_kind
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.spec import (
     POLICIES,
@@ -121,8 +121,9 @@ def analyze(
             raise unknown_name(kind, value, known)
     trits = {} if zero_share is not None else dict(_counted_trits(network, rules))
     for layer in vit_matrices(config):
-        if layer.name in rules and layer.name not in trits:
-            share = gaussian_zero_share(rules[layer.name]) if zero_share is None else zero_share
+        rule = rules.get(layer.name)
+        if rule is not None and weight_kind(rule) == "ternary" and layer.name not in trits:
+            share = gaussian_zero_share(rule) if zero_share is None else zero_share
             trits[layer.name] = Trits.assumed(layer.weights, share)
     choices = Choices(rules, bits, rest, floats, attention, fused, execution, trits)
     energies = _table(table)
@@ -179,7 +180,7 @@ def _counted_trits(network: Any, rules: Mapping[str, LayerQuant]) -> Iterator[tu
         return
     for name, module in modules():
         quantised = getattr(module, "quantised", None)
-        if name in rules and quantised is not None:
+        if name in rules and weight_kind(rules[name]) == "ternary" and quantised is not None:
             trits = quantised().trits
             plus, minus = int(np.sum(trits == 1)), int(np.sum(trits == -1))
             yield name, Trits(plus, minus, int(trits.size) - plus - minus)
