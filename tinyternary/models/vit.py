@@ -91,7 +91,7 @@ class ViT(Module):
         Raises
         ------
         ShapeError
-            If the images are not of the size and channels of `config`.
+            If the images are not of the size and channels of `config`, or there are none.
         """
         c = self.config
         shape = tuple(images.shape)
@@ -99,6 +99,8 @@ class ViT(Module):
             raise ShapeError(
                 f"images: expected (B, {c.channels}, {c.image_size}, {c.image_size}), got {shape}"
             )
+        if not shape[0]:
+            raise ShapeError("images: the batch is empty")
         x: Tensor = self.patch_embed(images)  # (B, T, D)
         if c.pool == "cls":
             token = self.cls_token + np.zeros((shape[0], 1, c.width), x.dtype)

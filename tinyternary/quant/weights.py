@@ -58,7 +58,9 @@ def absmean(weights: ArrayLike, granularity: Granularity = "tensor") -> Quantise
     Notes
     -----
     Ma et al., "The Era of 1-bit LLMs", arXiv 2402.17764, equations 1 to 3; the
-    floor of 1e-5 under alpha is that of its training notes.
+    floor of 1e-5 under alpha is that of its training notes. The squared error is
+    above the least that any threshold and scale reach: by 39 % for Gaussian, 41 %
+    for uniform and 49 % for Laplace weights (measured, and held by a test).
     """
     w = grouped(finite(weights), granularity)
     alpha = np.maximum(mean_magnitude(w), SMALLEST_SCALE)
@@ -84,7 +86,10 @@ def twn(weights: ArrayLike, granularity: Granularity = "tensor") -> Quantised:
 
     Notes
     -----
-    Li et al., "Ternary Weight Networks", arXiv 1605.04711, equations 5 and 6.
+    Li et al., "Ternary Weight Networks", arXiv 1605.04711, equations 5 and 6. The
+    squared error is above the least that any threshold and scale reach: by 0.8 %
+    for Gaussian, 0.4 % for uniform and 7 % for Laplace weights (measured, and held
+    by a test).
     """
     w = grouped(finite(weights), granularity)
     beta = TWN_FRACTION * mean_magnitude(w)
@@ -189,7 +194,7 @@ def seq(
     """
     w = grouped(finite(weights), granularity)
     half = 1.5 * mean_magnitude(w) if alpha is None else _per_group(alpha, w)
-    half = np.maximum(half, SMALLEST_SCALE)
+    half = np.maximum(half, w.dtype.type(1.5) * SMALLEST_SCALE)
     trits = np.rint(np.clip(w / half, -SEQ_CLIP, SEQ_CLIP) * w.dtype.type(1.5))
     return _quantised(trits, half / w.dtype.type(1.5), half / 3, weights, granularity)
 
