@@ -28,6 +28,8 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
 
 def check_broadcast(operation: str, *shapes: tuple[int, ...]) -> None:
     """Raise a `ShapeError` that names the shapes, unless they fit together."""
+    if all(shape == shapes[0] for shape in shapes[1:]):
+        return  # what happens most, and np.broadcast_shapes takes microseconds
     try:
         np.broadcast_shapes(*shapes)
     except ValueError:

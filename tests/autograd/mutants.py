@@ -1,0 +1,152 @@
+"""Deliberate mistakes in backward formulas; each must make the quick tests fail.
+
+``python tests/autograd/mutants.py`` copies the package to a temporary folder,
+changes one line, runs the tests that ought to notice, and prints a table.
+Exit status 1 if any mistake goes unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GRADIENTS = "tests/autograd/test_operation_gradients.py"
+GRAPH = "tests/autograd/test_graph.py"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = [
+    Mutant("subtract: sign of b dropped", "autograd/arithmetic.py",
+           "unbroadcast(-grad, b_shape)", "unbroadcast(grad, b_shape)",
+           (f"{GRADIENTS}::test_binary",)),
+    Mutant("divide: a / b^2 became a / b", "autograd/arithmetic.py",
+           "-grad * a / (b * b)", "-grad * a / b", (f"{GRADIENTS}::test_binary",)),
+    Mutant("broadcasting: stretched axes not summed", "autograd/broadcasting.py",
+           "grad.sum(stretched, keepdims=True) if stretched else grad",
+           "grad.mean(stretched, keepdims=True) if stretched else grad",
+           (f"{GRADIENTS}::test_binary",)),
+    Mutant("power: exponent not lowered", "autograd/arithmetic.py",
+           "grad * exponent * a ** (exponent - 1)", "grad * exponent * a**exponent",
+           (f"{GRADIENTS}::test_power",)),
+    Mutant("maximum: ties get the whole gradient", "autograd/arithmetic.py",
+           "(a == b) * grad.dtype.type(0.5)", "(a == b) * grad.dtype.type(1.0)",
+           (f"{GRADIENTS}::test_ties_share_the_gradient",)),
+    Mutant("tanh: square dropped", "autograd/pointwise.py",
+           "grad * (1 - y * y)", "grad * (1 - y)", (f"{GRADIENTS}::test_pointwise",)),
+    Mutant("sigmoid: factor (1 - y) dropped", "autograd/pointwise.py",
+           "grad * y * (1 - y)", "grad * y", (f"{GRADIENTS}::test_pointwise",)),
+    Mutant("mean: not divided by the count", "autograd/reductions.py",
+           "grad / grad.dtype.type(count)", "grad", (f"{GRADIENTS}::test_reductions",)),
+    Mutant("max: ties not shared", "autograd/reductions.py",
+           "share /= share.sum(axes, keepdims=True)", "share /= 1",
+           (f"{GRADIENTS}::test_ties_share_the_gradient",)),
+    Mutant("var: correction ignored in backward", "autograd/reductions.py",
+           "ctx.save(centred, axes, divisor)", "ctx.save(centred, axes, divisor + correction)",
+           (f"{GRADIENTS}::test_var_with_correction",)),
+    Mutant("permute: order not inverted", "autograd/shaping.py",
+           "grad.transpose(np.argsort([a % grad.ndim for a in axes]))", "grad.transpose(axes)",
+           (f"{GRADIENTS}::test_shaping",)),
+    Mutant("indexing: an entry taken twice counted once", "autograd/indexing.py",
+           "np.add.at(result, index, grad)", "result[index] = grad",
+           (f"{GRADIENTS}::test_indexing",)),
+    Mutant("embedding: a row taken twice counted once", "autograd/indexing.py",
+           "np.add.at(result, indices, grad)", "result[indices] = grad",
+           (f"{GRADIENTS}::test_embedding_adds_up_rows_taken_twice",)),
+    Mutant("matmul: B not transposed for A's gradient", "autograd/products.py",
+           "np.matmul(grad, b2.swapaxes(-1, -2))", "np.matmul(grad, b2)",
+           (f"{GRADIENTS}::test_matmul",)),
+    Mutant("softmax: inner product dropped", "jit/probabilities.py",
+           "return y * (grad - inner)", "return y * grad", (f"{GRADIENTS}::test_softmax",)),
+    Mutant("layer norm: mean of the gradient dropped", "jit/norms.py",
+           "(g - g.mean(-1, keepdims=True) - normed * inner) * rstd",
+           "(g - normed * inner) * rstd", (f"{GRADIENTS}::test_norms",)),
+    Mutant("rms norm: projection dropped", "jit/norms.py",
+           "return (g - normed * inner) * rstd, grad_weight", "return g * rstd, grad_weight",
+           (f"{GRADIENTS}::test_norms",)),
+    Mutant("gelu: density term dropped", "jit/activations.py",
+           " + x * np.exp(-0.5 * x * x) * (1 / sqrt(2 * pi))", "",
+           (f"{GRADIENTS}::test_pointwise",)),
+    Mutant("attention: scale dropped from the scores' gradient", "jit/attend.py",
+           "grad_scores *= grad_scores.dtype.type(1 / sqrt(width))", "pass",
+           (f"{GRADIENTS}::test_attention",)),
+    Mutant("cross-entropy: weights of the classes dropped", "autograd/losses.py",
+           "np.exp(logp) * wanted.sum(-1, keepdims=True) - wanted", "np.exp(logp) - wanted",
+           (f"{GRADIENTS}::test_cross_entropy",)),
+    Mutant("KL: one temperature too many", "autograd/losses.py",
+           "grad.dtype.type(temperature / len(log_q))",
+           "grad.dtype.type(temperature**2 / len(log_q))", (f"{GRADIENTS}::test_other_losses",)),
+    Mutant("dropout: mask applied forward only", "autograd/activations.py",
+           "return grad * mask, None", "return grad, None",
+           (f"{GRADIENTS}::test_dropout_passes_the_gradient_of_what_was_kept",)),
+    Mutant("engine: a second use overwrites the first", "autograd/engine.py",
+           "node.grads[index] = before + grad", "node.grads[index] = grad",
+           (f"{GRAPH}::test_a_diamond_is_visited_once",)),
+    Mutant("engine: leaves share gradient arrays", "autograd/engine.py",
+           "leaf.grad = grad.copy()  #", "leaf.grad = grad  #",
+           (f"{GRAPH}::test_leaves_do_not_share_their_gradient_arrays",)),
+]  # fmt: skip
+
+
+def run_tests(package_root: Path, tests: tuple[str, ...]) -> bool:
+    """Whether the tests pass with the package found under `package_root`."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(package_root),
+        "TINYTERNARY_JIT": "0",  # formulas, not compilers: and nothing to compile anew
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(
+        command, cwd=package_root, env=environment, capture_output=True, text=True, timeout=300
+    )
+    if done.returncode not in (0, 1):  # nothing collected, or a crash: not a caught mistake
+        raise RuntimeError(f"tests did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 0
+
+
+def survivors(mutants: list[Mutant] = MUTANTS, show: bool = False) -> list[str]:
+    """Apply each mistake alone; names of those that no test noticed."""
+    missed = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "tinyternary", copy / "tinyternary", ignore=ignore)
+        shutil.copytree(ROOT / "tests" / "autograd", copy / "tests" / "autograd", ignore=ignore)
+        shutil.copy(ROOT / "tests" / "conftest.py", copy / "tests")
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        every = tuple(sorted({test for mutant in mutants for test in mutant.tests}))
+        if not run_tests(copy, every):
+            raise RuntimeError("the tests fail without any mistake")
+        for mutant in mutants:
+            path = copy / "tinyternary" / mutant.file
+            right = path.read_text("utf-8")
+            if right.count(mutant.old) != 1:
+                raise RuntimeError(f"{mutant.what}: text found {right.count(mutant.old)} times")
+            path.write_text(right.replace(mutant.old, mutant.new), "utf-8")
+            noticed = not run_tests(copy, mutant.tests)
+            path.write_text(right, "utf-8")
+            if show:
+                print(f"{'caught' if noticed else 'MISSED':8} {mutant.what}", flush=True)
+            if not noticed:
+                missed.append(mutant.what)
+    return missed
+
+
+if __name__ == "__main__":
+    left = survivors(show=True)
+    print(f"{len(MUTANTS) - len(left)} of {len(MUTANTS)} mistakes caught")
+    sys.exit(1 if left else 0)

@@ -1,0 +1,10 @@
+"""The tests notice mistakes: each deliberate one fails a test."""
+
+import mutants
+import pytest
+
+
+@pytest.mark.slow
+def test_every_mistake_in_a_backward_formula_is_noticed():
+    assert len(mutants.MUTANTS) >= 10
+    assert mutants.survivors() == []
