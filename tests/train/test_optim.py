@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tinyternary.autograd import Tensor
 from tinyternary.errors import CheckpointError, ConfigError
-from tinyternary.train.optim import (
+from tinyternary.train import (
     SGD,
     AdamW,
     ParameterGroup,

@@ -4,6 +4,7 @@ Lesson 03 builds the loop, lesson 07 distillation.
 """
 
 from tinyternary.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from tinyternary.train.clipping import clip_gradients, gradient_norm
 from tinyternary.train.distillation import distill, start_from
 from tinyternary.train.ema import WeightAverage
 from tinyternary.train.evaluation import evaluate, predict_logits, scores
@@ -14,17 +15,12 @@ from tinyternary.train.experiment import (
     read_recipe,
 )
 from tinyternary.train.fitting import fit
+from tinyternary.train.groups import ParameterGroup, parameter_groups
 from tinyternary.train.history import History
-from tinyternary.train.optim import (
-    SGD,
-    AdamW,
-    Optimiser,
-    ParameterGroup,
-    clip_gradients,
-    gradient_norm,
-    parameter_groups,
-)
+from tinyternary.train.optim import SGD, AdamW, Optimiser
+from tinyternary.train.pretraining import pretrain
 from tinyternary.train.recipe import Recipe, make_recipe
+from tinyternary.train.reproduction import Results, reproduce, run_experiment
 from tinyternary.train.run import Run, build_model, load_run
 from tinyternary.train.schedule import Schedule
 
@@ -37,6 +33,7 @@ __all__ = [
     "Optimiser",
     "ParameterGroup",
     "Recipe",
+    "Results",
     "Run",
     "Schedule",
     "WeightAverage",
@@ -52,8 +49,11 @@ __all__ = [
     "make_recipe",
     "parameter_groups",
     "predict_logits",
+    "pretrain",
     "read_experiment",
     "read_recipe",
+    "reproduce",
+    "run_experiment",
     "save_checkpoint",
     "scores",
     "start_from",

@@ -19,7 +19,7 @@ from tinyternary.spec import Preprocessing, Task
 from tinyternary.train.objective import FloatArray, targets
 from tinyternary.train.recipe import Recipe
 
-_ORDER, _CHANGE = 1, 2  # purposes of random streams; `loop` uses 3
+_ORDER, _CHANGE = 1, 2  # purposes of random streams; `loop` uses 3, `pretraining` 4
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,14 @@ class Batch:
         Target probabilities, blended by mixup.
     indices : (B,) int
         Which training images they are.
+    step : int
+        Optimiser step that they are for, counted from 0.
     """
 
     images: FloatArray
     goal: FloatArray
     indices: NDArray[np.int64]
+    step: int
 
 
 class Batches:
@@ -92,7 +95,7 @@ class Batches:
         goal = self.goal[indices]
         if self.recipe.mixup > 0:
             images, goal = mixup(images, goal, self.recipe.mixup, rng)
-        return Batch(images, goal, indices)
+        return Batch(images, goal, indices, step)
 
 
 def balanced_order(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

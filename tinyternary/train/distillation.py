@@ -10,6 +10,7 @@ and a matrix to the teacher's width, which is dropped afterwards.
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,8 @@ class Distillation:
             return mse(mapped, wanted)
         length = ((mapped * mapped).sum(axis=-1) + 1e-8).sqrt()
         goal = wanted / np.sqrt((wanted * wanted).sum(-1, keepdims=True) + 1e-8)
-        return 1.0 - ((mapped * goal).sum(axis=-1) / length).mean()
+        cosine: Tensor = ((mapped * goal).sum(axis=-1) / length).mean()
+        return 1.0 - cosine
 
 
 def distill(
@@ -207,8 +209,17 @@ def distill(
     return train(
         student, objective, data, chosen, run_dir=run_dir, seed=seed, progress=progress,
         preprocessing=preprocessing, resume=resume, test=test, label=label, on_step=on_step,
-        on_epoch=on_epoch, teacher=teacher.config.to_dict(),
+        on_epoch=on_epoch,
+        teacher={"model": teacher.config.to_dict(), "weights": weights_checksum(teacher)},
     )  # fmt: skip
+
+
+def weights_checksum(model: ViT) -> str:
+    """Checksum all weights: a resumed student must have the same teacher."""
+    value = 0
+    for name, array in sorted(model.state_dict().items()):
+        value = zlib.crc32(np.ascontiguousarray(array).tobytes(), zlib.crc32(name.encode(), value))
+    return f"{value:08x}"
 
 
 def start_from(student: ViT, teacher: ViT) -> list[str]:

@@ -97,7 +97,7 @@ def scores(logits: Logits, task: Task) -> NDArray[np.float64]:
     if task is Task.MULTI_LABEL:
         return 0.5 * (1.0 + np.tanh(0.5 * x))
     e = np.exp(x - x.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
+    return np.asarray(e / e.sum(1, keepdims=True))
 
 
 def evaluate(

@@ -32,11 +32,11 @@ class Pretraining(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(0, ge=0)
-    batch_size: int = Field(64, ge=1)
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
-    mask: float = Field(0.5, gt=0, lt=1)
+    epochs: int = Field(default=0, ge=0)
+    batch_size: int = Field(default=64, ge=1)
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    mask: float = Field(default=0.5, gt=0, lt=1)
 
 
 class Experiment(BaseModel):
@@ -71,10 +71,10 @@ class Experiment(BaseModel):
     preset: str = "tiny"
     model: dict[str, Any] = {}
     policy: str = "all-linear"
-    images: int | None = Field(None, ge=1)
-    fewest_epochs: int = Field(5, ge=1)
-    most_epochs: int = Field(150, ge=1)
-    student_share: float = Field(1.0, gt=0)
+    images: int | None = Field(default=None, ge=1)
+    fewest_epochs: int = Field(default=5, ge=1)
+    most_epochs: int = Field(default=150, ge=1)
+    student_share: float = Field(default=1.0, gt=0)
     seeds: list[int] = [0, 1, 2, 3, 4]
     pretraining: Pretraining = Pretraining()
     teacher: Recipe = Recipe()

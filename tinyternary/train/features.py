@@ -65,4 +65,4 @@ def teacher_features(
         return values
     energy = (values * values).mean(-1)
     unit = energy / np.sqrt((energy * energy).sum(-1, keepdims=True) + 1e-12)
-    return unit.astype(np.float32)
+    return np.asarray(unit, np.float32)

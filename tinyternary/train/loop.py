@@ -8,8 +8,6 @@ was killed goes on with the same bits as one that never was.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,10 +25,14 @@ from tinyternary.quant import set_sharpness, set_strength
 from tinyternary.spec import Preprocessing
 from tinyternary.train.batches import Batch, Batches
 from tinyternary.train.checkpoint import save_checkpoint
+from tinyternary.train.clipping import clip_gradients
+from tinyternary.train.diagnosis import offender
 from tinyternary.train.ema import WeightAverage
 from tinyternary.train.evaluation import quick_metrics
+from tinyternary.train.groups import parameter_groups
 from tinyternary.train.history import History
-from tinyternary.train.optim import SGD, AdamW, Optimiser, clip_gradients, parameter_groups
+from tinyternary.train.interrupt import interruptible
+from tinyternary.train.optim import SGD, AdamW, Optimiser
 from tinyternary.train.progress import ProgressBar
 from tinyternary.train.recipe import Recipe
 from tinyternary.train.schedule import Schedule
@@ -111,7 +113,6 @@ class Loop:
         # one generator for all dropout of the model, set anew at each step
         self._dropout = np.random.Generator(np.random.PCG64(0))
         model.set_rng(self._dropout)
-        self._stop = False
 
     def _optimiser(self) -> Optimiser:
         r = self.recipe
@@ -133,7 +134,7 @@ class Loop:
             After Ctrl-C, when the state has been saved.
         """
         saved = time.perf_counter()
-        with ProgressBar(self.total, self.step, label, progress) as bar, self._interruptible():
+        with ProgressBar(self.total, self.step, label, progress) as bar, interruptible() as asked:
             begun = time.perf_counter()
             while self.step < self.total and not self._early():
                 loss = self._step()
@@ -142,13 +143,13 @@ class Loop:
                     self.seconds += time.perf_counter() - begun
                     bar.epoch(self._end_epoch())
                     begun = time.perf_counter()
-                if self._stop:
+                if asked():
                     break
                 ended = self.step % self.batches.per_epoch == 0
                 if ended or time.perf_counter() - saved > self.recipe.save_seconds:
                     save_state(self)
                     saved = time.perf_counter()
-        if self._stop:
+        if asked():
             save_state(self)
             self.use_kept()
             where = f"; the same command goes on from {self.run_dir}" if self.run_dir else ""
@@ -234,19 +235,8 @@ class Loop:
 
     def _stop_at(self, what: str, loss: Tensor | None) -> NoReturn:
         """Say where numbers stopped being finite, keep the last good state, and raise."""
-        named = self.optimiser.parameters()
-        first = next((n for n, p in named.items() if not np.isfinite(p.data).all()), None)
-        detail = f"parameter {first!r} is not finite" if first else ""
-        if first is None and loss is not None:
-            self.optimiser.zero_grad()
-            with np.errstate(all="ignore"):
-                loss.backward()
-        if first is None:
-            hit = next(
-                (n for n, p in named.items()
-                 if p.grad is not None and not np.isfinite(p.grad).all()), None,
-            )  # fmt: skip
-            detail = f"first parameter with a gradient that is not finite: {hit!r}"
+        detail, harmed = offender(self.trained | self.extra, loss)
+        if not harmed:
             save_state(self)  # the weights are those before this step: still good
         elif self.best:
             self.model.load_state_dict(self.best)
@@ -264,24 +254,6 @@ class Loop:
         else:
             with self.average.applied():
                 yield
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C end the run between two steps; a second one ends it at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(signum: int, frame: Any) -> None:
-            if self._stop:
-                raise KeyboardInterrupt
-            self._stop = True
-
-        previous = signal.signal(signal.SIGINT, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous)
 
     def use_kept(self) -> None:
         """Load the weights that the recipe keeps: best epoch's, or the last (averaged)."""

@@ -67,7 +67,7 @@ def targets(
     if task is Task.ORDINAL and ordinal_width > 0:
         distance = np.abs(np.arange(classes)[:, None] - np.arange(classes)[None, :])
         soft = np.exp(-distance / ordinal_width)
-        return (soft / soft.sum(1, keepdims=True)).astype(np.float32)[labels]
+        return np.asarray(soft / soft.sum(1, keepdims=True), np.float32)[labels]
     return np.eye(classes, dtype=np.float32)[labels]
 
 

@@ -68,39 +68,39 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    epochs: int = Field(20, ge=1)
-    batch_size: int = Field(64, ge=1)
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=64, ge=1)
     optimiser: Literal["adamw", "sgd"] = "adamw"
-    lr: float = Field(1e-3, gt=0)
-    min_lr: float = Field(1e-6, ge=0)
-    weight_decay: float = Field(0.05, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    lr: float = Field(default=1e-3, gt=0)
+    min_lr: float = Field(default=1e-6, ge=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     betas: tuple[float, float] = (0.9, 0.999)
     schedule: Literal["cosine", "constant", "two-phase"] = "cosine"
-    warmup_epochs: float = Field(1.0, ge=0)
-    phase_split: float = Field(0.5, gt=0, lt=1)
-    phase_drop: float = Field(0.66, gt=0, le=1)
-    clip_norm: float = Field(1.0, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    ordinal_width: float = Field(0.5, ge=0)
+    warmup_epochs: float = Field(default=1.0, ge=0)
+    phase_split: float = Field(default=0.5, gt=0, lt=1)
+    phase_drop: float = Field(default=0.66, gt=0, le=1)
+    clip_norm: float = Field(default=1.0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    ordinal_width: float = Field(default=0.5, ge=0)
     augment: Literal["none", "light", "medical"] = "light"
-    mixup: float = Field(0.0, ge=0)
+    mixup: float = Field(default=0.0, ge=0)
     balanced: bool = False
-    ema: float = Field(0.0, ge=0, lt=1)
-    dropout: float | None = Field(None, ge=0, lt=1)
-    drop_path: float | None = Field(None, ge=0, lt=1)
-    gradual_epochs: float = Field(0.0, ge=0)
-    sharpness: float = Field(0.0, ge=0)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    drop_path: float | None = Field(default=None, ge=0, lt=1)
+    gradual_epochs: float = Field(default=0.0, ge=0)
+    sharpness: float = Field(default=0.0, ge=0)
     monitor: Literal["auc", "acc", "loss"] = "auc"
     keep: Literal["best", "last"] = "best"
-    patience: int = Field(0, ge=0)
+    patience: int = Field(default=0, ge=0)
     flips: Literal["none", "horizontal", "both"] = "none"
-    temperature: float = Field(2.0, gt=0)
-    alpha: float = Field(0.5, ge=0, le=1)
-    gamma: float = Field(0.5, ge=0, le=1)
+    temperature: float = Field(default=2.0, gt=0)
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    gamma: float = Field(default=0.5, ge=0, le=1)
     feature: Literal["mse", "cosine", "attention", "none"] = "mse"
     start_from_teacher: bool = False
-    save_seconds: float = Field(60.0, ge=0)
+    save_seconds: float = Field(default=60.0, ge=0)
 
     @model_validator(mode="after")
     def _together(self) -> Recipe:

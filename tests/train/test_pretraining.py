@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from train_small import dataset, model, splits
+
+from tinyternary.data import fit_preprocessing
+from tinyternary.errors import ConfigError
+from tinyternary.train import Experiment, Recipe, load_run, pretrain, reproduce, run_experiment
+from tinyternary.train.batches import Batches
+from tinyternary.train.experiment import Pretraining
+from tinyternary.train.pretraining import MaskedImages, cells, random_cells
+
+
+@given(grid=st.integers(2, 9), share=st.floats(0.05, 0.95), seed=st.integers(0, 9))
+def test_hidden_cells_come_in_groups_and_never_all(grid, share, seed):
+    hidden = random_cells(5, grid, share, np.random.default_rng(seed))
+    assert hidden.shape == (5, grid, grid)
+    counts = hidden.reshape(5, -1).sum(1)
+    assert (counts > 0).all()
+    assert (counts < grid * grid).all()
+    if grid < 4:
+        return
+    first = hidden[:, : grid // 2 * 2, : grid // 2 * 2]
+    groups = first.reshape(5, grid // 2, 2, grid // 2, 2).sum((2, 4))
+    assert set(np.unique(groups)) <= {0, 4}
+
+
+def test_cells_are_the_pixels_of_their_tokens():
+    config = model(patch_size=4).config
+    images = np.arange(64, dtype=np.float32).reshape(1, 1, 8, 8)
+    np.testing.assert_array_equal(cells(images, config)[0, 1], images[0, 0, :4, 4:].ravel())
+
+
+def test_loss_counts_hidden_pixels_only_and_hides_them():
+    data = dataset(16)
+    net = model(dropout=0.0, drop_path=0.0)
+    objective = MaskedImages(net, 0.5, 0)
+    prepare = fit_preprocessing(data)
+    batch = Batches(data, prepare, Recipe(batch_size=8, augment="none"), 0).batch(0)
+    before = float(objective(batch))
+    # hidden pixels are not seen by the network: only the target changes with them
+    hidden = random_cells(8, 2, 0.5, np.random.default_rng([0, 4, 0]))
+    assert hidden.any()
+    shown = ~hidden.repeat(4, 1).repeat(4, 2)[:, None]
+    assert before > 0
+    if shown.any():
+        batch.images[np.broadcast_to(shown, batch.images.shape)] += 1.0
+        assert float(objective(batch)) != before
+
+
+def test_pretraining_learns_pixels_and_keeps_the_decoder_out():
+    net = model(patch_size=2, dropout=0.0, drop_path=0.0)
+    run = pretrain(
+        net,
+        splits(128),
+        Pretraining(epochs=10, batch_size=16, lr=5e-3),
+        augment="none",
+        progress=False,
+    )
+    losses = run.history["train_loss"]
+    assert losses[-1] < 0.9 * losses[0]
+    assert run.metrics == {}
+    assert not any("decoder" in name for name in net.state_dict())
+
+
+def test_overlapping_patches_have_to_tile():
+    MaskedImages(model(patch_size=6, stride=4, image_size=8), 0.5, 0)
+    with pytest.raises(ConfigError, match="do not tile"):
+        MaskedImages(model(patch_size=5, stride=2, image_size=9), 0.5, 0)
+
+
+QUICK = Recipe(epochs=2, batch_size=16, augment="none")
+PLAN = Experiment(
+    name="quick", preset="tiny", model={"patch_size": 4, "width": 16, "depth": 1, "heads": 2, "mlp_width": 32},
+    pretraining=Pretraining(epochs=1), teacher=QUICK,
+    student=QUICK.model_copy(update={"start_from_teacher": True, "feature": "none"}),
+)  # fmt: skip
+
+
+def test_an_experiment_leaves_run_folders_and_is_not_run_twice(tmp_path):
+    teacher, student = run_experiment(PLAN, splits(), out=tmp_path, progress=False)
+    assert not teacher.model.policy
+    assert set(student.model.policy) == {
+        f"blocks.0.{name}" for name in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+    }
+    stamp = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("last.safetensors")}
+    assert len(stamp) == 3
+    again = run_experiment(PLAN, splits(), out=tmp_path, progress=False)
+    assert again[1].metrics == student.metrics
+    assert {p: p.stat().st_mtime_ns for p in stamp} == stamp
+    assert load_run(tmp_path / "student").metrics["test"]["acc"] == student.metrics["test"]["acc"]
+
+
+def test_reproduce_reports_mean_and_deviation(tmp_path, monkeypatch):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'name = "plan"\ndataset = "phantoms"\nseeds = [0, 1]\n'
+        "[model]\npatch_size = 4\nwidth = 16\ndepth = 1\nheads = 2\nmlp_width = 32\n"
+        '[teacher]\nepochs = 1\naugment = "none"\nwarmup_epochs = 0\n'
+        '[student]\nepochs = 1\naugment = "none"\nwarmup_epochs = 0\n'
+    )
+    monkeypatch.setattr("tinyternary.train.reproduction.load", lambda name, root: splits())
+    result = reproduce(plan, out=tmp_path / "out", progress=False)
+    assert [row["seed"] for row in result.seeds] == [0, 1]
+    values = result.values("student", "acc")
+    assert result.summary()["student"]["acc"]["mean"] == pytest.approx(np.mean(values))
+    assert result.summary()["student"]["acc"]["std"] == pytest.approx(
+        abs(values[0] - values[1]) / 2**0.5
+    )
+    table = result.table()
+    assert len(table) == 4
+    assert {len(row) for row in table} == {6}
+    assert (tmp_path / "out" / "results.json").exists()
+    with pytest.raises(ConfigError, match="at least one"):
+        reproduce(plan, seeds=[], progress=False)
+    with pytest.raises(ConfigError, match="for any data set"):
+        reproduce("default", progress=False)

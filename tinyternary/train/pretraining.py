@@ -1,0 +1,138 @@
+"""Masked-image pretraining: learn from training images without their labels (lesson 12).
+
+Squares of the image are hidden; the network predicts their pixels from the rest
+(after SimMIM, Xie et al., CVPR 2022). A few hundred labels say little, the
+pixels of the same images say more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.autograd import Tensor
+from tinyternary.data import Splits
+from tinyternary.errors import ConfigError
+from tinyternary.models import ViT
+from tinyternary.nn import Linear
+from tinyternary.spec import Preprocessing, ViTConfig
+from tinyternary.train.batches import Batch
+from tinyternary.train.experiment import Pretraining
+from tinyternary.train.fitting import train
+from tinyternary.train.recipe import make_recipe
+from tinyternary.train.run import Run
+
+_MASK = 4  # purpose of a random stream, see `batches`
+
+
+class MaskedImages:
+    """Mean squared error of predicted pixels, over the hidden squares only.
+
+    Parameters
+    ----------
+    model : ViT
+        Its head is not used.
+    share : float
+        Share of the cells (one per token, `stride` pixels a side) that is hidden,
+        in groups of 2 x 2 so that overlapping patches cannot peek.
+    seed : int
+    """
+
+    def __init__(self, model: ViT, share: float, seed: int) -> None:
+        c = model.config
+        if c.grid * c.step != c.image_size:
+            raise ConfigError(
+                f"masked pretraining: {c.grid} patches of stride {c.step} do not tile "
+                f"{c.image_size} pixels"
+            )
+        self.model, self.share, self.seed = model, share, seed
+        rng = np.random.default_rng([seed, _MASK])
+        self.decoder = Linear(c.width, c.channels * c.step**2, rng=rng)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the decoder's, dropped afterwards."""
+        return {f"decoder.{name}": p for name, p in self.decoder.named_parameters()}
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Mean loss over the hidden cells of a batch."""
+        c = self.model.config
+        rng = np.random.default_rng([self.seed, _MASK, batch.step])
+        hidden = random_cells(len(batch.images), c.grid, self.share, rng)  # (B, G, G)
+        pixels = hidden.repeat(c.step, 1).repeat(c.step, 2)[:, None]  # (B, 1, H, W)
+        tokens = self.model.encode(self.model.embed(np.where(pixels, np.float32(0), batch.images)))
+        if c.pool == "cls":
+            tokens = tokens[:, 1:]
+        guess = self.decoder(tokens)  # (B, T, C s s)
+        wanted = cells(batch.images, c)
+        weight = hidden.reshape(len(hidden), -1, 1).astype(np.float32)
+        error = (guess - wanted) * weight
+        result: Tensor = (error * error).sum() * (1.0 / (weight.sum() * wanted.shape[-1]))
+        return result
+
+
+def random_cells(
+    count: int, grid: int, share: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Hidden cells (count, grid, grid) in groups of 2 x 2 (single ones if grid < 4)."""
+    side = 2 if grid >= 4 else 1
+    half = -(-grid // side)
+    noise = rng.random((count, half * half))
+    hide = min(max(1, round(share * half * half)), max(1, half * half - 1))
+    groups = np.zeros((count, half * half), bool)
+    np.put_along_axis(groups, np.argsort(noise, axis=1)[:, :hide], True, axis=1)
+    return groups.reshape(count, half, half).repeat(side, 1).repeat(side, 2)[:, :grid, :grid]
+
+
+def cells(images: NDArray[np.float32], config: ViTConfig) -> NDArray[np.float32]:
+    """Cut images (B, C, H, W) into the cells (B, T, C s s) that tokens stand for."""
+    g, s = config.grid, config.step
+    b, c = images.shape[:2]
+    square = images.reshape(b, c, g, s, g, s).transpose(0, 2, 4, 1, 3, 5)
+    return square.reshape(b, g * g, c * s * s)
+
+
+def pretrain(
+    model: ViT,
+    data: Splits,
+    plan: Pretraining,
+    *,
+    run_dir: str | Path | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    preprocessing: Preprocessing | None = None,
+    augment: str = "medical",
+    label: str = "pretraining",
+) -> Run:
+    """Pretrain a float model in place on ``data.train`` without labels.
+
+    Parameters
+    ----------
+    model : ViT
+    data : Splits
+        Only training images are read.
+    plan : Pretraining
+    run_dir, seed, progress, preprocessing, label
+        As in `tinyternary.train.fit`.
+    augment : str
+        As in `Recipe`.
+
+    Returns
+    -------
+    Run
+        Its history holds the training loss only.
+    """
+    fields: dict[str, Any] = {
+        "epochs": plan.epochs, "batch_size": min(plan.batch_size, len(data.train)), "lr": plan.lr,
+        "weight_decay": plan.weight_decay, "augment": augment, "keep": "last",
+        "warmup_epochs": min(plan.epochs, max(1.0, 0.05 * plan.epochs)),
+    }  # fmt: skip
+    nothing = np.arange(0)
+    unseen = Splits(data.train, data.val.subset(nothing), data.test.subset(nothing))
+    objective = MaskedImages(model, plan.mask, seed)
+    return train(
+        model, objective, unseen, make_recipe(fields), run_dir=run_dir, seed=seed,
+        progress=progress, preprocessing=preprocessing, label=label, masked=plan.mask,
+    )  # fmt: skip
