@@ -8,6 +8,7 @@ around the integer product, with the same bits.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -67,14 +68,16 @@ class TernaryLinear:
             if not isinstance(bias, np.ndarray) or bias.shape != (self.n,):
                 raise ShapeError(f"bias must be ({self.n},), got shape {np.shape(bias)}")
             self.bias[:] = bias
-        self._kernel: Any = None
+        self._run: Any = None
         if self.backend.simd and self.n > 0 and self.k > 0:
             from tinyternary.kernels.simd.rung import ACTIVATION_NUMBERS
 
-            self._number = ACTIVATION_NUMBERS[activation]
-            self._layout = packed.layout(self.backend.name, rung.prepare)
-            self._columns = rung.columns(self.scale, self.bias, self._layout.shape[0])
-            self._kernel = rung.linear_kernel
+            layout = packed.layout(self.backend.name, rung.prepare)
+            columns = rung.columns(self.scale, self.bias, layout.shape[0])
+            number = ACTIVATION_NUMBERS[activation]
+            self._run = functools.partial(
+                rung.linear_kernel, layout, columns, self.k, self.n, number
+            )
 
     def __call__(
         self, x: NDArray[np.float32], out: NDArray[np.float32] | None = None
@@ -83,13 +86,11 @@ class TernaryLinear:
 
         ``out``, if given, must be C-contiguous and is filled and returned.
         """
-        if self._kernel is not None and out is not None:
+        if out is not None and self._run is not None:
             # a small layer takes less time than Python takes to look at its arrays: let the
             # compiled code check them, and look closer only if it refuses
             try:
-                if not self._kernel(
-                    x, self._layout, self._columns, out, self.k, self.n, self._number
-                ):
+                if not self._run(x, out):
                     return out
             except TypeError:
                 pass
@@ -98,11 +99,9 @@ class TernaryLinear:
             out = np.empty((x.shape[0], self.n), dtype=np.float32)
         else:
             check_out(out, (x.shape[0], self.n), np.float32)
-        if self._kernel is None or out.size == 0:
+        if self._run is None or out.size == 0:
             return self._composed(x, out)
-        self._kernel(
-            np.ascontiguousarray(x), self._layout, self._columns, out, self.k, self.n, self._number
-        )
+        self._run(np.ascontiguousarray(x), out)
         return out
 
     def _check_input(self, x: Any) -> None:

@@ -33,12 +33,12 @@ CHUNK_BYTES = 65536
 
 _INT = types.int64
 _MATMUL = _INT(
-    types.Array(types.int8, 2, "C", readonly=True), types.uint8[:, :, :, ::1],
-    types.int32[:, ::1], _INT, _INT,
+    types.uint8[:, :, :, ::1], _INT, _INT,
+    types.Array(types.int8, 2, "C", readonly=True), types.int32[:, ::1],
 )  # fmt: skip
 _LINEAR = _INT(
-    types.Array(types.float32, 2, "C", readonly=True), types.uint8[:, :, :, ::1],
-    types.float32[:, ::1], types.float32[:, ::1], _INT, _INT, _INT,
+    types.uint8[:, :, :, ::1], types.float32[:, ::1], _INT, _INT, _INT,
+    types.Array(types.float32, 2, "C", readonly=True), types.float32[:, ::1],
 )  # fmt: skip
 
 
@@ -53,15 +53,16 @@ def _checksum() -> int:
 
 @functools.cache
 def matmul_kernel(target: Target) -> Callable[..., int]:
-    """Return ``matmul(x, weights, out, k, n) -> status`` compiled for ``target``.
+    """Return ``matmul(weights, k, n, x, out) -> status`` compiled for ``target``.
 
     x (M, k) int8, weights as `layout.interleave` makes them, out (M, n) int32. Status 0: done;
-    1: shapes do not fit and nothing was touched.
+    1: shapes do not fit and nothing was touched. What stays the same from call to call comes
+    first, so that `functools.partial` can hold it.
     """
     key, tall, outputs = target.index + 16 * _checksum(), target.rows, target.outputs
 
     @njit(signature_or_function=_MATMUL)
-    def matmul(x: Any, weights: Any, out: Any, k: int, n: int) -> int:
+    def matmul(weights: Any, k: int, n: int, x: Any, out: Any) -> int:
         m = x.shape[0]
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
             return 1
@@ -112,7 +113,7 @@ def matmul_kernel(target: Target) -> Callable[..., int]:
 
 @functools.cache
 def linear_kernel(target: Target) -> Callable[..., int]:
-    """Return ``linear(x, weights, columns, out, k, n, activation) -> status`` for ``target``.
+    """Return ``linear(weights, columns, k, n, activation, x, out) -> status`` for ``target``.
 
     x (M, k) and out (M, n) float32; columns (2, n filled up to whole blocks) float32 holds
     the outputs' scales and biases; ``activation`` is 0, `GELU` or `RELU`. Status as in
@@ -122,7 +123,7 @@ def linear_kernel(target: Target) -> Callable[..., int]:
 
     @njit(signature_or_function=_LINEAR)
     def linear(
-        x: Any, weights: Any, columns: Any, out: Any, k: int, n: int, activation: int
+        weights: Any, columns: Any, k: int, n: int, activation: int, x: Any, out: Any
     ) -> int:
         m = x.shape[0]
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:

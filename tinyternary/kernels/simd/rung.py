@@ -34,11 +34,11 @@ class SimdRung:
         self, x: NDArray[np.int8], layout: NDArray[np.uint8], out: NDArray[np.int32]
     ) -> None:
         """Fill ``out`` (M, N) int32 with the product of x (M, K) int8 and W (N, K)."""
-        driver.matmul_kernel(self.target)(x, layout, out, x.shape[1], out.shape[1])
+        driver.matmul_kernel(self.target)(layout, x.shape[1], out.shape[1], x, out)
 
     @property
     def linear_kernel(self) -> Callable[..., int]:
-        """Compiled ``linear(x, weights, columns, out, k, n, activation) -> status``."""
+        """Compiled ``linear(weights, columns, k, n, activation, x, out) -> status``."""
         return driver.linear_kernel(self.target)
 
     def columns(

@@ -1,0 +1,235 @@
+"""Float tiles, norms and exponentials as vector IR (lesson 08_packing_and_kernels).
+
+Rows are padded with zeros to whole vectors of `WIDE` floats, so that no loop has
+an edge. Each output is summed in one fixed order, whatever tile it falls into:
+that is why an image gives the same bits alone and in a batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from tinyternary.kernels.simd.quantise import fold
+from tinyternary.kernels.simd.targets import F32, I32, I64, splat
+from tinyternary.kernels.simd.tile import broadcast, load
+
+WIDE = 16
+"""Floats per step of a row operation."""
+_ROW = ir.VectorType(F32, WIDE)
+_LN2_STEPS = 12582912.0  # 1.5 * 2^23: adding it rounds a float to an integer in its low bits
+
+EXP2 = (
+    1.3266975143925064e-3, 9.6754645763239555e-3, 5.5507426457872239e-2,
+    2.4022121664787216e-1, 6.9314694911506236e-1, 1.0000000710474555,
+)  # fmt: skip
+"""2^f on [-1/2, 1/2], least squares in relative error at Chebyshev points: within 8e-8."""
+
+
+def multiply_add(builder: ir.IRBuilder, a: Any, b: Any, c: Any) -> Any:
+    """Emit a * b + c: one instruction where the processor has it."""
+    name = f"llvm.fmuladd.v{a.type.count}f32"
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    module = builder.module
+    function = module.globals.get(name) or ir.Function(module, kind, name)
+    return builder.call(function, (a, b, c))
+
+
+def emit_float_tile(
+    builder: ir.IRBuilder,
+    shape: tuple[int, int, int],
+    a: Any,
+    a_stride: Any,
+    b: Any,
+    b_stride: Any,
+    depth: Any,
+    out: Any,
+    out_stride: Any,
+) -> None:
+    """Emit out += a b for one tile; strides in bytes.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Rows of a, vectors of b, floats in a vector.
+    a, b, out : pointers to bytes
+        a (rows, depth), b (depth, vectors * lanes), out (rows, vectors * lanes).
+    """
+    rows, columns, lanes = shape
+    kind = ir.VectorType(F32, lanes)
+    tile = [[cgutils.alloca_once(builder, kind) for _ in range(columns)] for _ in range(rows)]
+    places = []
+    for row in range(rows):
+        begin = builder.mul(out_stride, ir.Constant(I64, row))
+        for column in range(columns):
+            offset = builder.add(begin, ir.Constant(I64, column * lanes * 4))
+            places.append(offset)
+            builder.store(load(builder, out, offset, kind, 4), tile[row][column])
+    with cgutils.for_range(builder, depth) as loop:
+        here = builder.mul(loop.index, b_stride)
+        vectors = [
+            load(builder, b, builder.add(here, ir.Constant(I64, c * lanes * 4)), kind, 4)
+            for c in range(columns)
+        ]
+        step = builder.mul(loop.index, ir.Constant(I64, 4))
+        for row in range(rows):
+            offset = builder.add(builder.mul(a_stride, ir.Constant(I64, row)), step)
+            value = broadcast(builder, load(builder, a, offset, F32, 4), lanes)
+            for column in range(columns):
+                slot = tile[row][column]
+                sum_ = multiply_add(builder, value, vectors[column], builder.load(slot))
+                builder.store(sum_, slot)
+    for row in range(rows):
+        for column in range(columns):
+            store(builder, out, places[row * columns + column], builder.load(tile[row][column]))
+
+
+def store(builder: ir.IRBuilder, pointer: Any, offset: Any, value: Any) -> None:
+    """Store ``value`` at ``pointer`` (bytes) + ``offset``."""
+    place = builder.bitcast(builder.gep(pointer, [offset]), value.type.as_pointer())
+    builder.store(value, place).align = 4
+
+
+def _each(builder: ir.IRBuilder, vectors: Any) -> Any:
+    return cgutils.for_range(builder, vectors)
+
+
+def _bytes(builder: ir.IRBuilder, loop: Any) -> Any:
+    return builder.mul(loop.index, ir.Constant(I64, 4 * WIDE))
+
+
+def row_sum(builder: ir.IRBuilder, vectors: Any, term: Any) -> Any:
+    """Emit the sum over a row of ``term(offset)``, a vector for each offset in bytes."""
+    total = cgutils.alloca_once_value(builder, splat(0.0, _ROW))
+    with _each(builder, vectors) as loop:
+        value = term(_bytes(builder, loop))
+        builder.store(builder.fadd(builder.load(total), value), total)
+    return fold(builder, builder.load(total), builder.fadd)
+
+
+def _root(builder: ir.IRBuilder, value: Any) -> Any:
+    kind = ir.FunctionType(F32, [F32])
+    module = builder.module
+    function = module.globals.get("llvm.sqrt.f32") or ir.Function(module, kind, "llvm.sqrt.f32")
+    return builder.call(function, (value,))
+
+
+def emit_add(builder: ir.IRBuilder, x: Any, y: Any, vectors: Any) -> None:
+    """Emit x += y for a row."""
+    with _each(builder, vectors) as loop:
+        here = _bytes(builder, loop)
+        both = builder.fadd(load(builder, x, here, _ROW, 4), load(builder, y, here, _ROW, 4))
+        store(builder, x, here, both)
+
+
+def emit_layer_norm(
+    builder: ir.IRBuilder, x: Any, weight: Any, bias: Any, width: Any, vectors: Any, eps: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Emit (x - mean) / sqrt(var + eps) * weight + bias for a row of ``width`` floats.
+
+    The padding counts as x = 0: its part in the squares is taken out again.
+    """
+    count = builder.sitofp(width, F32)
+    total = row_sum(builder, vectors, lambda at: load(builder, x, at, _ROW, 4))
+    mean = builder.fdiv(total, count)
+    centre = broadcast(builder, mean, WIDE)
+
+    def square(at: Any) -> Any:
+        off = builder.fsub(load(builder, x, at, _ROW, 4), centre)
+        return builder.fmul(off, off)
+
+    squares = row_sum(builder, vectors, square)
+    room = builder.sub(builder.mul(vectors, ir.Constant(I64, WIDE)), width)
+    spare = builder.fmul(builder.sitofp(room, F32), builder.fmul(mean, mean))
+    variance = builder.fdiv(builder.fsub(squares, spare), count)
+    factor = builder.fdiv(ir.Constant(F32, 1.0), _root(builder, builder.fadd(variance, eps)))
+    scale = broadcast(builder, factor, WIDE)
+    with _each(builder, vectors) as loop:
+        here = _bytes(builder, loop)
+        value = builder.fmul(builder.fsub(load(builder, x, here, _ROW, 4), centre), scale)
+        value = builder.fmul(value, load(builder, weight, here, _ROW, 4))
+        store(builder, out, here, builder.fadd(value, load(builder, bias, here, _ROW, 4)))
+
+
+def emit_rms_norm(
+    builder: ir.IRBuilder, x: Any, weight: Any, width: Any, vectors: Any, eps: Any, out: Any
+) -> None:
+    """Emit x / sqrt(mean(x^2) + eps) * weight for a row of ``width`` floats."""
+
+    def square(at: Any) -> Any:
+        value = load(builder, x, at, _ROW, 4)
+        return builder.fmul(value, value)
+
+    mean = builder.fdiv(row_sum(builder, vectors, square), builder.sitofp(width, F32))
+    factor = builder.fdiv(ir.Constant(F32, 1.0), _root(builder, builder.fadd(mean, eps)))
+    scale = broadcast(builder, factor, WIDE)
+    with _each(builder, vectors) as loop:
+        here = _bytes(builder, loop)
+        value = builder.fmul(load(builder, x, here, _ROW, 4), scale)
+        store(builder, out, here, builder.fmul(value, load(builder, weight, here, _ROW, 4)))
+
+
+def exp2(builder: ir.IRBuilder, x: Any) -> Any:
+    """Emit 2^x for a vector of floats from -126 to 0; smaller ones count as -126."""
+    kind = x.type
+    low = splat(-126.0, kind)
+    x = builder.select(builder.fcmp_ordered("<", x, low), low, x)
+    shifted = builder.fadd(x, splat(_LN2_STEPS, kind))  # its low bits are x rounded
+    whole = builder.fsub(shifted, splat(_LN2_STEPS, kind))
+    rest = builder.fsub(x, whole)
+    value = splat(EXP2[0], kind)
+    for coefficient in EXP2[1:]:
+        value = multiply_add(builder, value, rest, splat(coefficient, kind))
+    words = ir.VectorType(I32, kind.count)
+    power = builder.shl(builder.bitcast(shifted, words), splat(23, words))
+    return builder.bitcast(builder.add(builder.bitcast(value, words), power), kind)
+
+
+def emit_softmax(builder: ir.IRBuilder, x: Any, vectors: Any) -> Any:
+    """Emit x = 2^(x - max x) for a row, in place; return the sum of the results."""
+    top = cgutils.alloca_once_value(builder, splat(-3.0e38, _ROW))
+
+    def larger(a: Any, b: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+    with _each(builder, vectors) as loop:
+        value = load(builder, x, _bytes(builder, loop), _ROW, 4)
+        builder.store(larger(value, builder.load(top)), top)
+    largest = broadcast(builder, fold(builder, builder.load(top), larger), WIDE)
+    total = cgutils.alloca_once_value(builder, splat(0.0, _ROW))
+    with _each(builder, vectors) as loop:
+        here = _bytes(builder, loop)
+        value = exp2(builder, builder.fsub(load(builder, x, here, _ROW, 4), largest))
+        store(builder, x, here, value)
+        builder.store(builder.fadd(builder.load(total), value), total)
+    return fold(builder, builder.load(total), builder.fadd)
+
+
+def emit_gelu_tanh(builder: ir.IRBuilder, x: Any, vectors: Any) -> None:
+    """Emit GELU by its tanh approximation for a row, in place: x / (1 + e^(-2u))."""
+    with _each(builder, vectors) as loop:
+        here = _bytes(builder, loop)
+        value = load(builder, x, here, _ROW, 4)
+        cube = builder.fmul(builder.fmul(value, value), value)
+        inner = builder.fadd(value, builder.fmul(cube, splat(0.044715, _ROW)))
+        # 2 sqrt(2 / pi) log2 e: e^(-2u) as a power of two, on the side where it is below 1
+        power = builder.fmul(inner, splat(2.302208198, _ROW))
+        negative = builder.fcmp_ordered("<", power, splat(0.0, _ROW))
+        away = builder.select(negative, power, builder.fneg(power))
+        small = exp2(builder, away)
+        share = builder.fdiv(splat(1.0, _ROW), builder.fadd(splat(1.0, _ROW), small))
+        kept = builder.select(negative, builder.fmul(small, share), share)
+        store(builder, x, here, builder.fmul(value, kept))
+
+
+def emit_relu_squared(builder: ir.IRBuilder, x: Any, vectors: Any) -> None:
+    """Emit max(x, 0)^2 for a row, in place."""
+    with _each(builder, vectors) as loop:
+        here = _bytes(builder, loop)
+        value = load(builder, x, here, _ROW, 4)
+        zero = splat(0.0, _ROW)
+        positive = builder.select(builder.fcmp_ordered(">", value, zero), value, zero)
+        store(builder, x, here, builder.fmul(positive, positive))
