@@ -5,6 +5,7 @@ Lesson 03 trains on them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -102,6 +103,11 @@ class Dataset:
     def image_size(self) -> int:
         """Height of an image in pixels (MedMNIST images are square)."""
         return int(self.images.shape[1])
+
+    @property
+    def mirror_safe(self) -> bool:
+        """Whether mirroring keeps the label: no class is another's left or right."""
+        return not any(re.search(r"\b(left|right)\b", name) for name in self.class_names)
 
     def subset(self, indices: Sequence[int] | NDArray[np.integer] | slice) -> Dataset:
         """Return the images at `indices` (integers, a slice or a boolean mask), in that order.

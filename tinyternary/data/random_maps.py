@@ -46,12 +46,13 @@ def affine(
 
 def multiply(first: F64, second: F64) -> F64:
     """Product of stacks of 2 x 2 matrices."""
-    return np.einsum("bij,bjk->bik", first, second)
+    product: F64 = np.einsum("bij,bjk->bik", first, second)
+    return product
 
 
 def compose(outer: F32, inner: F32) -> F32:
     """Map through `inner` first, then through `outer`."""
-    linear = np.einsum("bij,bjk->bik", outer[:, :, :2], inner)
+    linear: F32 = np.einsum("bij,bjk->bik", outer[:, :, :2], inner)
     linear[:, :, 2] += outer[:, :, 2]
     return linear
 
@@ -72,7 +73,8 @@ def tone_tables(gain: F64, offset: F64, power: F64 | None = None) -> Bytes:
 
 def to_bytes(values: NDArray[np.floating]) -> Bytes:
     """Round values on [0, 1] to bytes; what lies outside is cut off."""
-    return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+    scaled: NDArray[np.floating] = np.clip(values, 0, 1) * 255 + 0.5
+    return scaled.astype(np.uint8)
 
 
 def boxes(
@@ -93,7 +95,8 @@ def random_choices(
     """Draw operations for each image, as RandAugment does, and join them into one map and table.
 
     Geometric: rotate, shear, stretch, shift. Tones: brightness, contrast, gamma,
-    posterise, solarise. Each image gets `choices` of the nine, repeats allowed.
+    posterise, tint. Solarising is left out: it would invert a slide's background.
+    Each image gets `choices` of the nine, repeats allowed.
 
     Returns
     -------
@@ -101,12 +104,12 @@ def random_choices(
         About the centre.
     tables : (B, C, 256) uint8
     """
-    count, height, width, channels = images.shape
+    count, height, _, channels = images.shape
     often = np.zeros((count, 9))
     drawn = rng.integers(0, 9, (count, choices))
     np.add.at(often, (np.arange(count)[:, None], drawn), 1)
     strength = magnitude * often * np.where(rng.random((count, 9)) < 0.5, -1.0, 1.0)
-    rotate, shear, stretch, shift_y, brightness, contrast, tone, coarse, solar = strength.T
+    rotate, shear, stretch, shift_y, brightness, contrast, tone, coarse, tint = strength.T
     matrices = affine(
         angle=np.deg2rad(30) * rotate,
         size=np.exp(0.3 * stretch)[:, None] * np.ones(2),
@@ -117,13 +120,9 @@ def random_choices(
     )
     middle = images.mean((1, 2), dtype=np.float64) / 255  # (B, C): contrast turns about it
     levels = _LEVELS ** np.exp(0.5 * tone)[:, None, None]
-    levels = (levels - middle[..., None]) * np.exp(0.6 * contrast)[:, None, None]
+    colour = 1 + 0.3 * tint[:, None, None] * rng.uniform(-1, 1, (count, channels, 1))
+    levels = (levels * colour - middle[..., None]) * np.exp(0.6 * contrast)[:, None, None]
     levels = levels + (middle + 0.25 * brightness[:, None])[..., None]
     steps = np.rint(256 / 2 ** np.minimum(5, 5 * np.abs(coarse)))[:, None, None]
     levels = np.where(coarse[:, None, None] != 0, np.rint(levels * steps) / steps, levels)
-    # bytes above the threshold are inverted
-    threshold = (1 - 0.5 * np.abs(solar))[:, None, None]
-    levels = np.where(
-        levels > threshold, np.where(solar[:, None, None] != 0, 1 - levels, levels), levels
-    )
     return matrices, to_bytes(levels)

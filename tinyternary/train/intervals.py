@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from tinyternary.errors import ConfigError
 from tinyternary.spec import Task
-from tinyternary.train.metrics import ECE_BINS, Judged, calibration, summary
+from tinyternary.train.calibration import ECE_BINS, calibration
+from tinyternary.train.confusion import summary
+from tinyternary.train.judgement import Judged
 
-_CELLS = 4_000_000  # entries of the largest temporary array
+_CELLS = 1_000_000  # entries of the largest temporary array
 
 
 def bootstrap_intervals(
@@ -58,21 +60,23 @@ def bootstrap(judged: Judged, seed: int, resamples: int) -> dict[str, NDArray[np
     """Return each metric (R,) of so many resamples; NaN where one is undefined."""
     rng = np.random.default_rng(seed)
     images = len(judged.truth)
-    features, cells = _count_features(judged)
-    ranking = _Ranking(judged)
+    features = _count_features(judged)
+    gaps, ranking = _gaps(judged), _Ranking(judged)
     rows = max(1, _CELLS // images)
     parts: list[dict[str, NDArray[np.float64]]] = []
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
         picks = rng.integers(0, images, (count, images)) + images * np.arange(count)[:, None]
-        weights = np.bincount(picks.ravel(), minlength=count * images).reshape(count, images)
+        weights = np.bincount(picks.ravel(), minlength=count * images).astype(np.int32)
+        weights = weights.reshape(count, images)
         # whole numbers below 2^24: exact in float32, in any order
         sums = weights.astype(np.float32) @ features
-        parts.append(_metrics(judged, sums[:, :cells], weights @ _gaps(judged), ranking(weights)))
+        by_bin = weights.astype(np.float64) @ gaps
+        parts.append(_metrics(judged, sums, by_bin, ranking(weights)))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _count_features(judged: Judged) -> tuple[NDArray[np.float32], int]:
+def _count_features(judged: Judged) -> NDArray[np.float32]:
     """One column per cell of the confusion counts: (N, cells)."""
     classes = judged.classes
     if judged.task is Task.MULTI_LABEL:
@@ -80,7 +84,7 @@ def _count_features(judged: Judged) -> tuple[NDArray[np.float32], int]:
         marks = (cell[:, :, None] == np.arange(4)).reshape(len(cell), -1)
     else:
         marks = (classes * judged.truth + judged.decided)[:, None] == np.arange(classes**2)
-    return marks.astype(np.float32), marks.shape[1]
+    return marks.astype(np.float32)
 
 
 def _gaps(judged: Judged) -> NDArray[np.float64]:
@@ -99,7 +103,7 @@ def _metrics(
     """Metrics (R,) of resamples from their confusion counts, bin gaps and AUCs."""
     classes, images = judged.classes, len(judged.truth)
     if judged.task is Task.MULTI_LABEL:
-        counts = sums.reshape(-1, classes, 2, 2)
+        counts: NDArray[np.float32] = sums.reshape(-1, classes, 2, 2)
         right = counts[..., 0, 0].sum(1) + counts[..., 1, 1].sum(1)
         right = right / classes
     else:
@@ -117,28 +121,27 @@ class _Ranking:
     """AUC under weights: share of (yes, no) pairs in the right order, ties counting half."""
 
     def __init__(self, judged: Judged) -> None:
-        belongs = judged.one_hot
         # a binary task has one AUC, that of class 1
         columns = [1] if judged.task is Task.BINARY else range(judged.classes)
         self._columns = []
         for column in columns:
-            score = judged.scores[:, column]
-            order = np.argsort(score, kind="stable")
-            ends = np.flatnonzero(np.diff(score[order], append=np.inf))
-            self._columns.append((order, ends, belongs[order, column]))
+            score, belongs = judged.scores[:, column], judged.one_hot[:, column]
+            yes, no = np.flatnonzero(belongs), np.flatnonzero(~belongs)
+            no = no[np.argsort(score[no], kind="stable")]
+            # how many of "no" score less than each "yes", and how many at most as much
+            below = [np.searchsorted(score[no], score[yes], side) for side in ("left", "right")]
+            self._columns.append((yes, no, *below))
 
-    def __call__(self, weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    def __call__(self, weights: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the (mean) AUC (R,) of resamples with these counts (R, N)."""
         found = np.full((len(self._columns), len(weights)), np.nan)
-        for row, (order, ends, belongs) in enumerate(self._columns):
-            ordered = weights[:, order]
-            # counts of yes and no up to each distinct score, then within it
-            yes = np.cumsum(ordered * belongs, 1)[:, ends]
-            no = np.cumsum(ordered * ~belongs, 1)[:, ends]
-            here = np.diff(yes, axis=1, prepend=0)
-            below = no - np.diff(no, axis=1, prepend=0) / 2
-            pairs = yes[:, -1] * no[:, -1]
-            np.divide((here * below).sum(1), pairs, out=found[row], where=pairs > 0)
+        for row, (yes, no, less, at_most) in enumerate(self._columns):
+            drawn = np.zeros((len(weights), len(no) + 1))
+            np.cumsum(weights[:, no], axis=1, out=drawn[:, 1:])
+            chosen = weights[:, yes]
+            ordered = (chosen * (drawn[:, less] + drawn[:, at_most])).sum(1) / 2
+            pairs = chosen.sum(1) * drawn[:, -1]
+            np.divide(ordered, pairs, out=found[row], where=pairs > 0)
         known = np.isfinite(found)
         with np.errstate(invalid="ignore"):
             mean: NDArray[np.float64] = np.where(known, found, 0).sum(0) / known.sum(0)
