@@ -70,6 +70,7 @@ class BitLinear(Module):
             self.norm = RMSNorm(self.in_features, NORM_EPS)
         try:
             self.quantiser = weight_quantiser(self.rule, self.weight.data)
+            self.quantiser.quantise(self.weight.data)  # what cannot work is said here, not later
         except (ConfigError, NonFiniteError) as error:
             raise type(error)(f"{name}: {error}") from None
         quantises = self.rule.activation != "none"

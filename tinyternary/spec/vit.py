@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from tinyternary.errors import ConfigError
+from tinyternary.errors import ConfigError, unknown_name
+
+_CHOICES = {
+    "pool": ("mean", "cls"),
+    "positions": ("learned", "sinusoidal"),
+    "activation": ("gelu", "gelu_tanh", "relu_squared"),
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,13 @@ class ViTConfig:
         for name in ("dropout", "drop_path"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ConfigError(f"{name}: expected a value in [0, 1), got {getattr(self, name)}")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise unknown_name(f"{name} of a ViT", getattr(self, name), known)
+        if self.positions == "sinusoidal" and self.width % 4:
+            raise ConfigError(f"width: sinusoidal positions need a multiple of 4, got {self.width}")
+        if not 0.0 < self.norm_eps < 1.0:
+            raise ConfigError(f"norm_eps: expected a small positive number, got {self.norm_eps!r}")
 
     @property
     def step(self) -> int:
