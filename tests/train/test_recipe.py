@@ -72,3 +72,13 @@ def test_default_scales_epochs_with_the_data():
     experiment = read_experiment("default")
     few, many = experiment.recipes(1_000)[0].epochs, experiment.recipes(90_000)[0].epochs
     assert few > many >= experiment.fewest_epochs
+
+
+def test_auto_follows_the_data_and_sides_are_not_mirrored():
+    recipe = make_recipe(augment="auto", flips="auto")
+    grey, colour = recipe.resolved(1, ("a", "b")), recipe.resolved(3, ("a", "b"))
+    assert (grey.augment, grey.flips) == ("medical", "horizontal")
+    assert (colour.augment, colour.flips) == ("microscopy", "both")
+    organs = recipe.resolved(1, ("femur-left", "femur-right"))
+    assert organs.flips == "none"
+    assert make_recipe().resolved(3, ("a",)) == make_recipe()

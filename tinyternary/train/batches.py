@@ -17,7 +17,7 @@ from tinyternary.data.augment import augmentation
 from tinyternary.errors import ConfigError
 from tinyternary.spec import Preprocessing, Task
 from tinyternary.train.objective import FloatArray, targets
-from tinyternary.train.recipe import Recipe
+from tinyternary.train.recipe import Recipe, mirror_safe
 
 _ORDER, _CHANGE = 1, 2  # purposes of random streams; `loop` uses 3, `pretraining` 4
 
@@ -72,7 +72,7 @@ class Batches:
         # the few images left over change from epoch to epoch: all batches are full
         self.per_epoch = len(data) // recipe.batch_size
         self.goal = targets(data.labels, data.task, data.num_classes, recipe.ordinal_width)
-        self.change = augmentation(recipe.augment)
+        self.change = augmentation(recipe.augment, mirror=mirror_safe(data.class_names))
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def order(self, epoch: int) -> NDArray[np.int64]:

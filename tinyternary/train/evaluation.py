@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import no_grad
 from tinyternary.data import Dataset
-from tinyternary.errors import ConfigError, DataFileError, ShapeError
+from tinyternary.errors import ConfigError, DataFileError, ShapeError, unknown_name
 from tinyternary.models import ViT
 from tinyternary.nn import Module
 from tinyternary.spec import Preprocessing, Task
@@ -19,7 +19,6 @@ from tinyternary.train.objective import check_data, targets
 
 Images = NDArray[np.uint8]
 Logits = NDArray[np.float32]
-Flips = Literal["none", "horizontal", "both"]
 _MIRRORS: dict[str, tuple[tuple[int, ...], ...]] = {
     "none": ((),),
     "horizontal": ((), (2,)),
@@ -32,7 +31,7 @@ def predict_logits(
     images: Images,
     preprocessing: Preprocessing | None = None,
     *,
-    flips: Flips = "none",
+    flips: str = "none",
     batch_size: int = 256,
 ) -> Logits:
     """Ask a model about images, batch by batch.
@@ -80,8 +79,10 @@ def predict_logits(
 
 
 def _batches(
-    ask: Callable[[Images], Logits], images: Images, flips: Flips, batch_size: int
+    ask: Callable[[Images], Logits], images: Images, flips: str, batch_size: int
 ) -> Logits:
+    if flips not in _MIRRORS:
+        raise unknown_name("flips", flips, _MIRRORS)
     mirrors = _MIRRORS[flips]
     parts = []
     for start in range(0, len(images), batch_size):
@@ -105,7 +106,7 @@ def evaluate(
     data: Dataset,
     preprocessing: Preprocessing | None = None,
     *,
-    flips: Flips = "none",
+    flips: str = "none",
     batch_size: int = 256,
     **options: Any,
 ) -> dict[str, Any]:
@@ -139,6 +140,7 @@ def evaluate(
         )
     return {
         "images": len(data),
+        "flips": flips,
         "loss": mean_loss(logits, data),
         **evaluate_scores(data.labels, scores(logits, data.task), data.task, **options),
     }

@@ -142,6 +142,7 @@ def train(
     for part in (data.val, data.test):
         if len(part):
             check_data(part, model.config, part.split)
+    recipe = recipe.resolved(data.channels, data.class_names)
     set_dropout(model, recipe)
     preprocessing = preprocessing or fit_preprocessing(data.train)
     config = describe_run(
@@ -157,6 +158,9 @@ def train(
         on_step, on_epoch,
     )  # fmt: skip
     resumed = resume and resume_state(loop)
+    if folder is not None:
+        for left_over in folder.glob(".*.part"):  # of a write that was killed
+            left_over.unlink()
     if folder is not None and not resumed:
         write_json(folder / "config.json", config)
         for name in ("last.safetensors", "best.safetensors", "model.safetensors", "metrics.json"):

@@ -103,7 +103,7 @@ def pretrain(
     seed: int = 0,
     progress: bool = True,
     preprocessing: Preprocessing | None = None,
-    augment: str = "medical",
+    augment: str = "auto",
     label: str = "pretraining",
 ) -> Run:
     """Pretrain a float model in place on ``data.train`` without labels.

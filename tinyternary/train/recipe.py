@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinyternary.errors import ConfigError, unknown_name
+
+Augment = Literal["none", "light", "medical", "microscopy", "random", "auto"]
 
 
 class Recipe(BaseModel):
@@ -30,8 +33,11 @@ class Recipe(BaseModel):
         Ordinal tasks only: how far a target spreads to neighbouring classes
         (soft labels exp(-|i - k| / width), normalised; Diaz and Marathe, CVPR
         2019); 0 is plain cross-entropy.
-    augment : {"none", "light", "medical"}
-        Random changes to the training images, see `tinyternary.train.batches`.
+    augment : {"none", "light", "medical", "microscopy", "random", "auto"}
+        Random changes to the training images, see `tinyternary.data.augment`; "auto"
+        is "microscopy" for colour images (cells, tissue, skin: without an upright)
+        and "medical" for grey ones. Mirroring is left out where class names tell
+        left from right.
     mixup : float
         Parameter of the Beta distribution that blends pairs of images; 0 is off.
     balanced : bool
@@ -52,8 +58,10 @@ class Recipe(BaseModel):
         last are usually at least as good, and less a matter of luck.
     patience : int
         Stop after so many epochs without a better `monitor`; 0 is never.
-    flips : {"none", "horizontal", "both"}
-        Average predictions over mirrored copies when evaluating.
+    flips : {"none", "horizontal", "both", "auto"}
+        Average predictions over mirrored copies when evaluating; "auto" is "both" for
+        colour images and "horizontal" for grey ones. None where class names tell left
+        from right.
     temperature, alpha, gamma : float
         Distillation: (1 - alpha) CE + alpha ((1 - gamma) T^2 KL + gamma F), where
         F compares features (arXiv 2510.13760).
@@ -83,7 +91,7 @@ class Recipe(BaseModel):
     clip_norm: float = Field(default=1.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     ordinal_width: float = Field(default=0.5, ge=0)
-    augment: Literal["none", "light", "medical"] = "light"
+    augment: Augment = "light"
     mixup: float = Field(default=0.0, ge=0)
     balanced: bool = False
     ema: float = Field(default=0.0, ge=0, lt=1)
@@ -94,7 +102,7 @@ class Recipe(BaseModel):
     monitor: Literal["auc", "acc", "loss"] = "auc"
     keep: Literal["best", "last"] = "best"
     patience: int = Field(default=0, ge=0)
-    flips: Literal["none", "horizontal", "both"] = "none"
+    flips: Literal["none", "horizontal", "both", "auto"] = "none"
     temperature: float = Field(default=2.0, gt=0)
     alpha: float = Field(default=0.5, ge=0, le=1)
     gamma: float = Field(default=0.5, ge=0, le=1)
@@ -112,9 +120,26 @@ class Recipe(BaseModel):
             raise ValueError(f"betas: expected two numbers in [0, 1), got {self.betas}")
         return self
 
+    def resolved(self, channels: int, class_names: tuple[str, ...]) -> Recipe:
+        """Say for a data set what "auto" means, and which images may be mirrored."""
+        colour, changes = channels == 3, {}
+        if self.augment == "auto":
+            changes["augment"] = "microscopy" if colour else "medical"
+        if self.flips == "auto":
+            changes["flips"] = "both" if colour else "horizontal"
+        if not mirror_safe(class_names):
+            changes["flips"] = "none"
+        return self.model_copy(update=changes)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, read back by `make_recipe`."""
         return self.model_dump(mode="json")
+
+
+def mirror_safe(class_names: tuple[str, ...]) -> bool:
+    """Whether a mirrored image keeps its class: no class name speaks of a side."""
+    words = {word for name in class_names for word in re.split(r"[^a-z]+", name.lower())}
+    return words.isdisjoint({"left", "right"})
 
 
 def make_recipe(
