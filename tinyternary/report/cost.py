@@ -247,7 +247,7 @@ def predicted_against_measured(
         axes[0].set_xlabel("microseconds")
         axes[0].set_yticks(rows, list(shapes), fontsize=8)
         axes[0].invert_yaxis()
-        axes[0].legend(loc="lower right", fontsize=8)
+        axes[0].legend(loc="upper right", fontsize=8)
         axes[0].set_title(title)
         axes[1].barh(rows, bound / real, color=TERNARY, height=0.6)
         axes[1].axvline(1, color=ACCENT, linewidth=1)
