@@ -64,7 +64,7 @@ def test_samples_mark_mistakes_and_say_what_they_are(rng) -> None:
         images, ["a", "b", "a"], ["a", "a", "a"], [0.9, 0.6, 0.7], synthetic=True
     )
     text = _texts(figure)
-    assert text.count("is b") == 1
+    assert text.count("is: b") == 1
     assert "synthetic phantoms" in text
     assert "not for clinical use" in text
 
@@ -90,3 +90,9 @@ def test_bars_carry_values_and_ratio() -> None:
     heights = [patch.get_height() for patch in figure.axes[0].patches]
     assert heights == [1000.0, 250.0]
     assert "4.0x less" in _texts(figure)
+
+
+def test_bars_do_not_call_more_less() -> None:
+    text = _texts(pair_bars([Pair("ms", 1.0, 1.5, style=".1f")]))
+    assert "1.5x more" in text
+    assert "less" not in text

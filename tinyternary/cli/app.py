@@ -1,4 +1,4 @@
-"""All commands under one name."""
+"""The command itself; each module beside this one adds its commands to `app`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,3 @@ def root(
 ) -> None:
     """Hold the options that stand before a command."""
 
-
-# each module adds its commands to `app`; they import what they need when they run
-from tinyternary.cli import cost, demo, deploy, lessons, train  # noqa: E402, F401

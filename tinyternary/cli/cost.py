@@ -28,7 +28,9 @@ def cost(
     ] = "float32,int8",
     device: Annotated[
         str | None,
-        typer.Option(help="Device for the roofline bound: jetson-orin-nano, a TOML file, ..."),
+        typer.Option(
+            help="Device for the roofline bound: jetson-orin-nano, this-machine, a TOML file, ..."
+        ),
     ] = None,
     table: Annotated[
         str, typer.Option(help="Energy table: '45nm', '7nm', or a TOML file of your own.")
@@ -47,7 +49,12 @@ def cost(
     from tinyternary import cost as model
 
     names = [name for text in (compare, policy) for name in text.split(",") if name]
-    result = model.compare(network, names, batch=batch, bits=bits, table=table, device=device)
+    machine: str | model.Device | None = device
+    if device == "this-machine":
+        from tinyternary.bench.peaks import this_machine
+
+        machine = this_machine()
+    result = model.compare(network, names, batch=batch, bits=bits, table=table, device=machine)
     if out is not None:
         from tinyternary.report.cost import write_cost_figures
 

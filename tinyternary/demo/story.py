@@ -183,7 +183,11 @@ def _pictures(engine: Any, student_run: Any, teacher_run: Any, test: Any) -> Any
     answers = engine.predict(test.images)
     shown = _spread_over_classes(test, seed=0)
     single = test.labels.ndim == 1
-    layers = quant.ternary_layers(student_run.model)
+    layers = {
+        name: module
+        for name, module in student_run.model.named_modules()
+        if isinstance(module, quant.BitLinear)
+    }
     quantised = {name: layer.quantised() for name, layer in layers.items()}
     return DemoPictures(
         images=test.images[shown],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Pair:
 def pair_bars(pairs: Sequence[Pair], *, note: str = "") -> Figure:
     """Draw one panel per quantity, float teacher beside ternary student."""
     with styled():
-        figure, axes = new_figure(2.5 * len(pairs), 3.1, 1, len(pairs), squeeze=False)
+        figure, axes = new_figure(2.8 * len(pairs), 3.3, 1, len(pairs), squeeze=False)
         for ax, pair in zip(axes[0], pairs):
             for x, value, spread, colour in (
                 (0, pair.teacher, pair.teacher_range, FLOAT),
@@ -55,9 +56,8 @@ def pair_bars(pairs: Sequence[Pair], *, note: str = "") -> Figure:
                     fontsize=9,
                     textcoords="offset points",
                 )
-            ratio = pair.teacher / pair.student if pair.student else float("nan")
-            ax.set_title(pair.title, fontsize=10)
-            ax.set_xticks([0, 1], ["teacher\nfloat32", f"student\nternary ({ratio:.1f}x less)"])
+            ax.set_title(textwrap.fill(pair.title, 24), fontsize=10)
+            ax.set_xticks([0, 1], ["teacher\nfloat32", f"student\nternary ({_ratio(pair)})"])
             ax.tick_params(axis="x", length=0, labelsize=8)
             ax.set_yticks([])
             ax.spines["left"].set_visible(False)
@@ -65,3 +65,10 @@ def pair_bars(pairs: Sequence[Pair], *, note: str = "") -> Figure:
         if note:
             figure.supxlabel(note, fontsize=8, color=MUTED)
     return figure
+
+
+def _ratio(pair: Pair) -> str:
+    """Say how many times less the student takes, or more, where it does."""
+    if pair.student <= pair.teacher:
+        return f"{pair.teacher / pair.student:.1f}x less" if pair.student else "nothing"
+    return f"{pair.student / pair.teacher:.1f}x more"

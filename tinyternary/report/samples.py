@@ -56,7 +56,7 @@ def prediction_grid(
     """
     rows = -(-len(images) // columns)
     with styled():
-        figure, axes = new_figure(1.25 * columns, 1.72 * rows + 0.3, rows, columns, squeeze=False)
+        figure, axes = new_figure(1.25 * columns, 1.85 * rows + 0.3, rows, columns, squeeze=False)
         for ax in axes.flat[len(images) :]:
             ax.set_axis_off()
         for ax, image, label, guess, confidence in zip(
@@ -68,7 +68,7 @@ def prediction_grid(
                 spine.set(visible=True, color=TERNARY if right else ACCENT, linewidth=2)
             caption = f"{_short(guess)}\n{confidence:.0%}"
             if not right:
-                caption += f" · is {_short(label)}"
+                caption += f"\nis: {_short(label)}"
             ax.set_xlabel(caption, fontsize=7, color=INK if right else ACCENT, labelpad=3)
         note = f"{SYNTHETIC_NOTE} · {CLINICAL_NOTE}" if synthetic else CLINICAL_NOTE
         figure.supxlabel(note, fontsize=8, color=MUTED)
