@@ -7,17 +7,16 @@ images from (seed, 2, step): nothing has to be remembered to go on from a step.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.data import Dataset
+from tinyternary.data import Dataset, balanced_order, mixup
 from tinyternary.data.augment import augmentation
 from tinyternary.errors import ConfigError
 from tinyternary.spec import Preprocessing, Task
 from tinyternary.train.objective import FloatArray, targets
-from tinyternary.train.recipe import Recipe, mirror_safe
+from tinyternary.train.recipe import Recipe
 
 _ORDER, _CHANGE = 1, 2  # purposes of random streams; `loop` uses 3, `pretraining` 4
 
@@ -72,7 +71,7 @@ class Batches:
         # the few images left over change from epoch to epoch: all batches are full
         self.per_epoch = len(data) // recipe.batch_size
         self.goal = targets(data.labels, data.task, data.num_classes, recipe.ordinal_width)
-        self.change = augmentation(recipe.augment, mirror=mirror_safe(data.class_names))
+        self.change = augmentation(recipe.augment, mirror=data.mirror_safe)
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
@@ -96,37 +95,3 @@ class Batches:
         if self.recipe.mixup > 0:
             images, goal = mixup(images, goal, self.recipe.mixup, rng)
         return Batch(images, goal, indices, step)
-
-
-def balanced_order(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """As many indices as labels, each class drawn equally often, rare ones repeatedly."""
-    classes = np.unique(labels)
-    share = -(-len(labels) // len(classes))
-    drawn = []
-    for label in classes:
-        members = np.flatnonzero(labels == label)
-        # whole rounds through a class before any of its images comes again
-        rounds = [rng.permutation(members) for _ in range(-(-share // len(members)))]
-        drawn.append(np.concatenate(rounds)[:share])
-    return rng.permutation(np.concatenate(drawn))[: len(labels)]
-
-
-def mixup(
-    images: FloatArray, goal: FloatArray, alpha: float, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Blend each image and its target with another's of the batch (Zhang et al., ICLR 2018).
-
-    Parameters
-    ----------
-    images : (B, C, H, W) float32
-    goal : (B, C) float32
-    alpha : float
-        Shares are drawn from Beta(alpha, alpha), one per image.
-    rng : Generator
-    """
-    share = rng.beta(alpha, alpha, len(images)).astype(np.float32)
-    share = np.maximum(share, 1 - share)
-    other = rng.permutation(len(images))
-    wide: Any = share[:, None, None, None]
-    mixed = wide * images + (1 - wide) * images[other]
-    return mixed, share[:, None] * goal + (1 - share[:, None]) * goal[other]

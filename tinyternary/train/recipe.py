@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -120,26 +119,20 @@ class Recipe(BaseModel):
             raise ValueError(f"betas: expected two numbers in [0, 1), got {self.betas}")
         return self
 
-    def resolved(self, channels: int, class_names: tuple[str, ...]) -> Recipe:
+    def resolved(self, channels: int, mirror_safe: bool) -> Recipe:
         """Say for a data set what "auto" means, and which images may be mirrored."""
         colour, changes = channels == 3, {}
         if self.augment == "auto":
             changes["augment"] = "microscopy" if colour else "medical"
         if self.flips == "auto":
             changes["flips"] = "both" if colour else "horizontal"
-        if not mirror_safe(class_names):
+        if not mirror_safe:
             changes["flips"] = "none"
         return self.model_copy(update=changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, read back by `make_recipe`."""
         return self.model_dump(mode="json")
-
-
-def mirror_safe(class_names: tuple[str, ...]) -> bool:
-    """Whether a mirrored image keeps its class: no class name speaks of a side."""
-    words = {word for name in class_names for word in re.split(r"[^a-z]+", name.lower())}
-    return words.isdisjoint({"left", "right"})
 
 
 def make_recipe(
