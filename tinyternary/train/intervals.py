@@ -84,7 +84,8 @@ def _count_features(judged: Judged) -> NDArray[np.float32]:
         marks = (cell[:, :, None] == np.arange(4)).reshape(len(cell), -1)
     else:
         marks = (classes * judged.truth + judged.decided)[:, None] == np.arange(classes**2)
-    return marks.astype(np.float32)
+    table: NDArray[np.float32] = marks.astype(np.float32)
+    return table
 
 
 def _gaps(judged: Judged) -> NDArray[np.float64]:

@@ -1,0 +1,176 @@
+"""Images in batches: shuffled, augmented, blended, and able to go on where they stopped.
+
+Built in lesson 03. Every random number is drawn from (seed, purpose, epoch or
+step), so the state of an iterator is two integers, and a run that was killed
+sees the same batches as one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.data.augment import Augmentation, augmentation
+from tinyternary.data.dataset import Dataset
+from tinyternary.errors import CheckpointError, ConfigError
+from tinyternary.spec import Preprocessing, Task
+
+F32 = NDArray[np.float32]
+_ORDER, _CHANGE = 1, 2  # purposes of random streams
+
+
+def balanced_order(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw as many indices as labels, each class equally often, rare ones repeatedly.
+
+    Parameters
+    ----------
+    labels : (N,) int
+    rng : Generator
+
+    Returns
+    -------
+    (N,) int64
+        No image comes a second time before all others of its class came once.
+    """
+    classes = np.unique(labels)
+    share = -(-len(labels) // len(classes))
+    drawn = []
+    for label in classes:
+        members = np.flatnonzero(labels == label)
+        rounds = [rng.permutation(members) for _ in range(-(-share // len(members)))]
+        drawn.append(np.concatenate(rounds)[:share])
+    return rng.permutation(np.concatenate(drawn))[: len(labels)]
+
+
+def mixup(images: F32, goal: F32, alpha: float, rng: np.random.Generator) -> tuple[F32, F32]:
+    """Blend each image and its target with another's of the batch (Zhang et al., ICLR 2018).
+
+    Parameters
+    ----------
+    images : (B, C, H, W) float32
+    goal : (B, K) float32
+        Target probabilities.
+    alpha : float
+        Shares are drawn from Beta(alpha, alpha), one per image; an image keeps
+        the larger share of itself.
+    rng : Generator
+
+    Returns
+    -------
+    images, goal
+        Of the same shapes.
+    """
+    drawn = rng.beta(alpha, alpha, len(images)).astype(np.float32)
+    share: F32 = np.maximum(drawn, 1 - drawn)
+    other = rng.permutation(len(images))
+    wide, tall = share[:, None, None, None], share[:, None]
+    blended: F32 = wide * images + (1 - wide) * images[other]
+    target: F32 = tall * goal + (1 - tall) * goal[other]
+    return blended, target
+
+
+class Batches:
+    """One epoch of batches per ``for`` loop: ``for images, goal in batches``.
+
+    `images` is (B, C, H, W) float32, `goal` (B, K) float32: 1 for the class (or
+    labels) that an image has, blended by mixup. All batches are full; the images
+    left over differ from epoch to epoch.
+
+    Parameters
+    ----------
+    data : Dataset
+    preprocessing : Preprocessing
+    batch_size : int
+    augment : str or Augmentation
+    mixup : float
+        Parameter of the Beta distribution; 0 is off.
+    balanced : bool
+        Draw classes equally often (not for multi-label data).
+    seed : int
+
+    Raises
+    ------
+    ConfigError
+        If the batch does not fit the data, or an option cannot be used.
+    """
+
+    def __init__(
+        self, data: Dataset, preprocessing: Preprocessing, batch_size: int = 64, *,
+        augment: str | Augmentation = "none", mixup: float = 0.0, balanced: bool = False,
+        seed: int = 0,
+    ) -> None:  # fmt: skip
+        if not 1 <= batch_size <= len(data):
+            raise ConfigError(
+                f"batch_size: expected 1 to {len(data)} (the images of {data.name!r}), "
+                f"got {batch_size}"
+            )
+        if balanced and data.task is Task.MULTI_LABEL:
+            raise ConfigError("balanced: images with several labels have no one class to balance")
+        if mixup < 0 or seed < 0:
+            raise ConfigError(f"mixup and seed: expected 0 or more, got {mixup} and {seed}")
+        self.data, self.preprocessing, self.batch_size = data, preprocessing, batch_size
+        if isinstance(augment, str):
+            augment = augmentation(augment, data.mirror_safe)
+        self.augment, self.mixup, self.balanced, self.seed = augment, mixup, balanced, seed
+        self.epoch = self.position = 0
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return len(self.data) // self.batch_size
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the order of the images in an epoch."""
+        rng = np.random.default_rng([self.seed, _ORDER, epoch])
+        if self.balanced:
+            return balanced_order(self.data.labels, rng)
+        return rng.permutation(len(self.data))
+
+    def __iter__(self) -> Iterator[tuple[F32, F32]]:
+        """Yield what is left of this epoch; the next loop is the next epoch."""
+        order = self.order(self.epoch)
+        while self.position < len(self):
+            step = self.epoch * len(self) + self.position
+            chosen = order[self.position * self.batch_size :][: self.batch_size]
+            # counted before the batch is handed out: a state saved in the loop's body
+            # goes on with the next batch
+            self.position += 1
+            yield self._batch(chosen, np.random.default_rng([self.seed, _CHANGE, step]))
+        self.epoch, self.position = self.epoch + 1, 0
+
+    def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[F32, F32]:
+        images = self.preprocessing(self.augment(self.data.images[chosen], rng))
+        labels = self.data.labels[chosen]
+        if self.data.task is Task.MULTI_LABEL:
+            goal = labels.astype(np.float32)
+        else:
+            goal = np.eye(self.data.num_classes, dtype=np.float32)[labels]
+        return mixup(images, goal, self.mixup, rng) if self.mixup else (images, goal)
+
+    def state_dict(self) -> dict[str, int]:
+        """Everything needed to go on, as plain integers."""
+        return {
+            "seed": self.seed, "epoch": self.epoch, "position": self.position,
+            "images": len(self.data), "batch_size": self.batch_size,
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from a saved state.
+
+        Raises
+        ------
+        CheckpointError
+            If it belongs to other data, another batch size or another seed.
+        """
+        for name, ours in self.state_dict().items():
+            if name not in state:
+                raise CheckpointError(f"batches: the saved state has no {name!r}")
+            if name not in ("epoch", "position") and state[name] != ours:
+                raise CheckpointError(f"batches: saved with {name} {state[name]}, now {ours}")
+        if state["epoch"] < 0 or not 0 <= state["position"] <= len(self):
+            raise CheckpointError(
+                f"batches: saved epoch {state['epoch']}, position {state['position']}; "
+                f"an epoch has {len(self)} batches"
+            )
+        self.epoch, self.position = int(state["epoch"]), int(state["position"])
