@@ -9,9 +9,12 @@ from __future__ import annotations
 from tinyternary.quant.activations import absmax, ternary
 from tinyternary.quant.bitlinear import BitLinear, set_sharpness, set_strength
 from tinyternary.quant.describing import Description, describe
+from tinyternary.quant.layer_sensitivity import Sensitivity, sensitivity
+from tinyternary.quant.microscope import Microscope
 from tinyternary.quant.norms import TernaryNorm
 from tinyternary.quant.quantised import Quantised, QuantisedInt
 from tinyternary.quant.registry import quantisers, weight_quantiser
+from tinyternary.quant.searching import Proposal, search_policy
 from tinyternary.quant.straight_through import STRAIGHT_THROUGH
 from tinyternary.quant.ternarising import ternarize
 from tinyternary.quant.weights import absmean, band, integer, seq, ttq, twn
@@ -23,8 +26,11 @@ __all__ = [
     "BitLinear",
     "Description",
     "LayerQuant",
+    "Microscope",
+    "Proposal",
     "Quantised",
     "QuantisedInt",
+    "Sensitivity",
     "TernaryNorm",
     "absmax",
     "absmean",
@@ -32,6 +38,8 @@ __all__ = [
     "describe",
     "integer",
     "quantisers",
+    "search_policy",
+    "sensitivity",
     "seq",
     "set_sharpness",
     "set_strength",
