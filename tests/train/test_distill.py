@@ -5,8 +5,9 @@ from train_small import dataset, model, splits
 from tinyternary.autograd import Tensor
 from tinyternary.data import Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
+from tinyternary.quant import set_strength
 from tinyternary.spec import LayerQuant, Task
-from tinyternary.train import Recipe, distill, fit, start_from
+from tinyternary.train import Recipe, calibrate_norms, distill, fit, start_from
 from tinyternary.train.batches import Batches
 from tinyternary.train.distillation import Distillation
 from tinyternary.train.features import attention_map, teacher_features
@@ -154,3 +155,22 @@ def test_teachers_that_do_not_fit(teacher):
         start_from(
             model(width=20, patch_size=2, num_classes=5, mlp_width=24), model(width=16, depth=1)
         )
+
+
+def test_a_calibrated_float_student_answers_almost_like_its_teacher():
+    data = splits(128)
+    net = fit(model(dropout=0.0, drop_path=0.0), data, QUICK, epochs=6, progress=False)
+    images = net.preprocessing(data.train.images)
+    wanted = net.model(images).data
+    errors = []
+    for calibration in (None, images):
+        student = model("all-linear", seed=9, dropout=0.0, drop_path=0.0)
+        start_from(student, net.model, calibration)
+        set_strength(student, 0.0)  # float weights, but with the norms inside
+        student.eval()
+        errors.append(float(np.abs(student(images).data - wanted).mean()))
+    assert errors[1] < 0.5 * errors[0]
+    assert student.blocks[0].mlp.fc2.strength == 0.0
+    sizes = calibrate_norms(student, images)
+    assert set(sizes) == set(student.policy)
+    assert student.blocks[0].mlp.fc2.norm.weight.data[0] == pytest.approx(sizes["blocks.0.mlp.fc2"])

@@ -5,7 +5,7 @@ Lesson 03 builds the loop, lesson 07 distillation.
 
 from tinyternary.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinyternary.train.clipping import clip_gradients, gradient_norm
-from tinyternary.train.distillation import distill, start_from
+from tinyternary.train.distillation import distill
 from tinyternary.train.ema import WeightAverage
 from tinyternary.train.evaluation import evaluate, predict_logits, scores
 from tinyternary.train.experiment import (
@@ -23,6 +23,7 @@ from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.reproduction import Results, reproduce, run_experiment
 from tinyternary.train.run import Run, build_model, load_run
 from tinyternary.train.schedule import Schedule
+from tinyternary.train.starting import calibrate_norms, start_from
 
 __all__ = [
     "SGD",
@@ -38,6 +39,7 @@ __all__ = [
     "Schedule",
     "WeightAverage",
     "build_model",
+    "calibrate_norms",
     "clip_gradients",
     "distill",
     "evaluate",

@@ -22,7 +22,6 @@ from tinyternary.data import Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.models import ViT
 from tinyternary.nn import LayerNorm, Linear, Module
-from tinyternary.quant import BitLinear, weight_quantiser
 from tinyternary.spec import Preprocessing
 from tinyternary.train.batches import Batch
 from tinyternary.train.evaluation import predict_logits
@@ -31,6 +30,7 @@ from tinyternary.train.fitting import OnEpoch, OnStep, train
 from tinyternary.train.objective import check_data, class_names_agree, task_loss, teacher_loss
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run
+from tinyternary.train.starting import start_from
 
 _CACHE_BYTES = 512 * 2**20
 
@@ -204,7 +204,7 @@ def distill(
     check_data(data.train, teacher.config, "the teacher's")
     preprocessing = preprocessing or fit_preprocessing(data.train)
     if chosen.start_from_teacher:
-        start_from(student, teacher)
+        start_from(student, teacher, preprocessing(data.train.images[:256]))
     objective = Distillation(student, teacher, data.train, preprocessing, chosen, seed)
     return train(
         student, objective, data, chosen, run_dir=run_dir, seed=seed, progress=progress,
@@ -220,24 +220,3 @@ def weights_checksum(model: ViT) -> str:
     for name, array in sorted(model.state_dict().items()):
         value = zlib.crc32(np.ascontiguousarray(array).tobytes(), zlib.crc32(name.encode(), value))
     return f"{value:08x}"
-
-
-def start_from(student: ViT, teacher: ViT) -> list[str]:
-    """Copy the teacher's arrays into the student where name and shape agree; gives the names.
-
-    Raises
-    ------
-    ConfigError
-        If none agrees.
-    """
-    source, target = teacher.state_dict(), student.state_dict()
-    shared = [n for n, a in target.items() if n in source and source[n].shape == a.shape]
-    if not shared:
-        raise ConfigError("start_from_teacher: no array of the teacher fits the student")
-    taken = {n: source[n] for n in shared}
-    student.load_state_dict({**target, **taken})
-    for module in student.modules():
-        if isinstance(module, BitLinear):  # learned scales start from the new weights
-            module.quantiser = weight_quantiser(module.rule, module.weight.data)
-    student.load_state_dict(taken, strict=False)  # unless the teacher has scales of its own
-    return shared
