@@ -51,6 +51,14 @@ def _fresh():
 check = _fresh()
 """
 
+# `exit()` lets its cell succeed and the kernel die later, under somebody else's cell
+_EXIT_IS_AN_ERROR = """\
+def _leave(*_):
+    raise SystemExit("exit() ends the notebook here")
+get_ipython().ask_exit = _leave
+del _leave
+"""
+
 
 @dataclass
 class _Step:
@@ -134,6 +142,7 @@ class _Run:
         rest = list(steps)
         while any(step.kind == "check" for step in rest) and self._left() > 0:
             with kernel(self.folder, grading=True) as session:
+                self._run(session, _EXIT_IS_AN_ERROR)
                 for step in self._done:  # what had worked, in a kernel that is gone
                     self._run(session, step.source)
                 while rest and session.alive and self._left() > 0:

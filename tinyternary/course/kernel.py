@@ -25,8 +25,6 @@ from tinyternary.course.sliders import STATIC
 Ending = Literal["done", "error", "timeout", "died"]
 
 _new: Any = v4  # nbformat's makers of cells carry no types
-_GRACE = 3.0
-"""Seconds that an interrupted kernel gets to answer before it is killed."""
 
 
 @dataclass
@@ -60,8 +58,9 @@ class Kernel:
         ----------
         cell : NotebookNode
         limit : float
-            Seconds. A cell that takes longer is interrupted; a kernel that does not
-            answer to that is killed (`alive` turns false).
+            Seconds. If a cell takes longer its kernel is killed (`alive` turns false):
+            an interrupt could be caught by the cell, and what it left half done
+            would be in the way of the next.
         """
         start = time.monotonic()
         ending: Ending
@@ -69,7 +68,9 @@ class Kernel:
             ending = self._execute(cell, limit)
         except CellTimeoutError:
             ending = "timeout"
-            self._stop_cell()
+            self.alive = False
+            assert self._client.km is not None
+            _wait(self._client.km.shutdown_kernel(now=True))
         except (DeadKernelError, RuntimeError):
             # nbclient reports some deaths as RuntimeError("Kernel died before replying")
             ending = "died"
@@ -84,18 +85,6 @@ class Kernel:
         except CellExecutionError:
             return "error"
         return "done"
-
-    def _stop_cell(self) -> None:
-        manager = self._client.km
-        assert manager is not None
-        try:
-            _wait(manager.interrupt_kernel())
-            answered = self._execute(_new.new_code_cell("pass"), _GRACE) == "done"
-        except (CellTimeoutError, DeadKernelError, RuntimeError):
-            answered = False
-        if not answered:
-            self.alive = False
-            _wait(manager.shutdown_kernel(now=True))
 
 
 @contextmanager

@@ -54,13 +54,13 @@ class Cell:
         if self.role == "solution":
             number, name = exercise_of(self.grade_id)
             stub = f'raise NotImplementedError("Exercise {number}: {name}")'
-            return _replace(self.source, "solution", stub)
-        return _replace(self.source, "hidden", None)
+            return _plain(_replace(self.source, "solution", stub))
+        return _plain(_replace(self.source, "hidden", None))
 
     def solved(self, *, hidden: bool) -> str:
         """Text with the solution, without marks; hidden tests where asked for."""
         text = _unmark(self.source, "solution")
-        return _unmark(text, "hidden") if hidden else _replace(text, "hidden", None)
+        return _plain(_unmark(text, "hidden") if hidden else _replace(text, "hidden", None))
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,8 @@ def parse_lesson(text: str, name: str, path: Path) -> Lesson:
         metadata = dict(raw.metadata)
         if raw.cell_type not in ("code", "markdown"):
             raise LessonError(f"{path}: a {raw.cell_type} cell; expected code or markdown")
+        for region in _REGION:
+            _walk(raw.source, region)  # marks come in pairs
         nbgrader = metadata.get("nbgrader")
         stem = nbgrader["grade_id"] if nbgrader else nbformat_safe(raw.source)
         same = sum(cell.id.split("~")[0] == stem for cell in cells)
@@ -253,6 +255,11 @@ def _exercises(cells: list[Cell], path: Path) -> tuple[Exercise, ...]:
     for lost in (*checks, *variants):
         raise LessonError(f"{path}: {lost} belongs to no exercise")
     return tuple(exercises)
+
+
+def _plain(source: str) -> str:
+    """Leave out notes to our formatter, which tell a reader nothing."""
+    return re.sub(r" *# fmt: (skip|on|off)$", "", source, flags=re.MULTILINE)
 
 
 def _replace(source: str, region: str, stub: str | None) -> str:
