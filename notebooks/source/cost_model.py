@@ -34,6 +34,7 @@ from IPython.display import HTML
 
 from tinyternary import cost
 from tinyternary.report import cost as figures
+from tinyternary.report.roofline import predicted_against_measured, roofline
 
 
 def show(rows):
@@ -197,7 +198,7 @@ figures.energy_against_zero_share(by_policy["everything"])
 # assumes perfect overlap, so a real device is slower: the published 16.9 ms lie above it.
 
 # %%
-figures.roofline(by_policy["bitmedvit"])
+roofline(by_policy["bitmedvit"])
 
 # %%
 rows = [("device", "float32, ms", "bitmedvit, ms", "everything, int8 attention, ms (all modelled)")]
@@ -263,9 +264,7 @@ timings = interleave(runs, seconds=0.4)
 measured = [timings[name].median for name in runs]
 least = [cost.least_kernel_seconds(machine, cost.Gemm(*shape, 8, 2, 32)) for shape in shapes]
 assert all(bound <= timings[name].low for bound, name in zip(least, runs))
-figures.predicted_against_measured(
-    list(runs), least, measured, title="kernels.matmul, M x K x N, one core"
-)
+predicted_against_measured(list(runs), least, measured, title="kernels.matmul, M x K x N, one core")
 
 # %% [markdown]
 # One row (M = 1) is far from the roof: it is over in microseconds, most of which are the call and the

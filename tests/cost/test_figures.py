@@ -9,6 +9,7 @@ import pytest
 
 from tinyternary import cost
 from tinyternary.report import cost as figures
+from tinyternary.report.roofline import predicted_against_measured, roofline
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,14 @@ def test_byte_bars_add_up_to_the_bytes_stored(comparison: cost.Comparison) -> No
 def test_figures_without_their_data_say_so() -> None:
     report = cost.analyze("tiny")
     with pytest.raises(ValueError, match="no device"):
-        figures.roofline(report)
+        roofline(report)
     with pytest.raises(ValueError, match="skips no zeros"):
         figures.energy_against_zero_share(report)
+
+
+def test_measured_times_lie_beside_their_bound() -> None:
+    figure = predicted_against_measured(
+        ["1 x 2 x 3", "4 x 5 x 6"], [1e-6, 2e-6], [2e-6, 8e-6], title="k"
+    )
+    assert [bar.get_width() for bar in figure.axes[1].patches] == pytest.approx([0.5, 0.25])
+    assert list(figure.axes[0].lines[1].get_xdata()) == pytest.approx([2, 8])

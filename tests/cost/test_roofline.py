@@ -54,10 +54,13 @@ def test_no_kernel_beats_the_bound_of_this_machine() -> None:
             x = rng.integers(-127, 128, (m, k)).astype(np.int8)
             runs[m, k, n] = lambda x=x, packed=packed: kernels.matmul(x, packed)
         timings = interleave({str(s): run for s, run in runs.items()}, seconds=0.2)
+        again = this_machine()
     finally:
         numba.set_num_threads(threads)
     for m, k, n in shapes:
         least = cost.least_kernel_seconds(machine, cost.Gemm(m, k, n, 8, 2, 32))
+        # a busy neighbour can hide the peak once; the roof is the higher of two looks at it
+        least *= machine.peak["int8"] / max(machine.peak["int8"], again.peak["int8"])
         assert 0 < least <= timings[str((m, k, n))].low
 
 

@@ -24,28 +24,30 @@ class Comparison:
     reports: tuple[CostReport, ...]
 
     def table(self) -> list[tuple[str, ...]]:
-        """Plain rows for a terminal: a header and one row per policy."""
+        """Plain rows for a terminal: a header and one row per policy, all per image.
+
+        Traffic, energy and time are modelled; exact numbers are in `to_dict`.
+        """
         base = self.reports[0]
-        timed = base.seconds is not None
-        head = ("policy", "parameters", "bytes stored", "times smaller", "MACs per image",
-                "DRAM bytes", "energy, uJ (modelled)", "low to high", "times less")  # fmt: skip
-        rows: list[tuple[str, ...]] = [(*head, "at least, ms (modelled)") if timed else head]
+        head = ["policy", "stored", "smaller", "DRAM", "energy (range)", "less"]
+        if base.seconds is not None:
+            head.append("at least")
+        rows = [tuple(head)]
         for report in self.reports:
-            low, middle, high = report.energy_uj
-            row: tuple[str, ...] = (
+            joules = report.energy_uj.times(1e-6)
+            middle, unit = scaled(joules.middle, "J").split()
+            factor = {"J": 1.0, "mJ": 1e3, "uJ": 1e6, "nJ": 1e9}[unit]
+            row = [
                 report.policy,
-                f"{report.parameters:,}",
-                f"{report.bytes_stored:,}",
-                f"{base.bytes_stored / report.bytes_stored:.2f}",
-                f"{report.macs:,}",
-                f"{report.traffic_by_level['DRAM']:,.0f}",
-                f"{middle:,.1f}",
-                f"{low:,.1f} to {high:,.1f}",
-                f"{base.energy_uj.middle / middle:.2f}",
-            )
+                binary(report.bytes_stored),
+                f"{base.bytes_stored / report.bytes_stored:.2f}x",
+                scaled(report.traffic_by_level["DRAM"], "B"),
+                f"{middle} {unit} ({joules.low * factor:.3g}-{joules.high * factor:.3g})",
+                f"{base.energy_uj.middle / report.energy_uj.middle:.2f}x",
+            ]
             if report.seconds is not None:
-                row = (*row, f"{1e3 * report.seconds:.3f}")
-            rows.append(row)
+                row.append(scaled(report.seconds, "s"))
+            rows.append(tuple(row))
         return rows
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,3 +86,16 @@ def compare(network: Any, policies: Sequence[str], **options: Any) -> Comparison
     if not names:
         raise ConfigError("policies: expected at least one name")
     return Comparison(tuple(analyze(network, name, **options) for name in names))
+
+
+def scaled(value: float, unit: str) -> str:
+    """Write a number with three digits and a decimal prefix: ``scaled(0.0123, "J")``."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "u")):
+        if abs(value) >= factor:
+            return f"{value / factor:#.3g}".rstrip(".") + f" {prefix}{unit}".rstrip()
+    return f"{value * 1e9:.3g} n{unit}" if value else f"0 {unit}".rstrip()
+
+
+def binary(count: float) -> str:
+    """Write a number of bytes in KiB or MiB."""
+    return f"{count / 2**20:.2f} MiB" if count >= 2**20 else f"{count / 1024:.1f} KiB"
