@@ -135,14 +135,13 @@ class Loop:
         """
         saved = time.perf_counter()
         with ProgressBar(self.total, self.step, label, progress) as bar, interruptible() as asked:
-            begun = time.perf_counter()
             while self.step < self.total and not self._early():
+                begun = time.perf_counter()
                 loss = self._step()
+                self.seconds += time.perf_counter() - begun
                 bar.step(loss, self.recipe.batch_size)
                 if self.step % self.batches.per_epoch == 0:
-                    self.seconds += time.perf_counter() - begun
                     bar.epoch(self._end_epoch())
-                    begun = time.perf_counter()
                 if asked():
                     break
                 ended = self.step % self.batches.per_epoch == 0
