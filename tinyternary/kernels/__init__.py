@@ -9,5 +9,16 @@ from tinyternary.kernels.dispatch import Backend, backends
 from tinyternary.kernels.layer import TernaryLinear
 from tinyternary.kernels.packed import PackedTernary, pack
 from tinyternary.kernels.products import linear, matmul
+from tinyternary.kernels.threads import get_threads, set_threads
 
-__all__ = ["Backend", "PackedTernary", "TernaryLinear", "backends", "linear", "matmul", "pack"]
+__all__ = [
+    "Backend",
+    "PackedTernary",
+    "TernaryLinear",
+    "backends",
+    "get_threads",
+    "linear",
+    "matmul",
+    "pack",
+    "set_threads",
+]

@@ -17,8 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.kernels import dispatch, reference
 from tinyternary.kernels.packed import PackedTernary
+from tinyternary.kernels.threads import WORTH_SHARING, get_threads, share
 
 ACTIVATIONS = (None, "gelu", "relu")
+ROWS = 4  # height of a tile: threads take rows in multiples of it
 
 
 class TernaryLinear:
@@ -75,33 +77,43 @@ class TernaryLinear:
             layout = packed.layout(self.backend.name, rung.prepare)
             columns = rung.columns(self.scale, self.bias, layout.shape[0])
             number = ACTIVATION_NUMBERS[activation]
-            self._run = functools.partial(
+            self._rows_to_share = WORTH_SHARING // (self.k * self.n) + 1
+            self._shared = functools.partial(
                 rung.linear_kernel, layout, columns, self.k, self.n, number
             )
+            self._run = functools.partial(self._shared, 0)
 
     def __call__(
-        self, x: NDArray[np.float32], out: NDArray[np.float32] | None = None
+        self,
+        x: NDArray[np.float32],
+        out: NDArray[np.float32] | None = None,
+        threads: int | None = None,
     ) -> NDArray[np.float32]:
         """Return the layer's output (M, N) float32 for x (M, K) float32.
 
-        ``out``, if given, must be C-contiguous and is filled and returned.
+        ``out``, if given, must be C-contiguous and is filled and returned. ``threads`` defaults
+        to `get_threads()`, or to one where there is too little to do; bits do not depend on it.
         """
         if out is not None and self._run is not None:
             # a small layer takes less time than Python takes to look at its arrays: let the
             # compiled code check them, and look closer only if it refuses
             try:
-                if not self._run(x, out):
+                if len(x) < self._rows_to_share and not self._run(x, out):
                     return out
             except TypeError:
                 pass
         self._check_input(x)
+        m = x.shape[0]
         if out is None:
-            out = np.empty((x.shape[0], self.n), dtype=np.float32)
+            out = np.empty((m, self.n), dtype=np.float32)
         else:
-            check_out(out, (x.shape[0], self.n), np.float32)
+            check_out(out, (m, self.n), np.float32)
         if self._run is None or out.size == 0:
             return self._composed(x, out)
-        self._run(np.ascontiguousarray(x), out)
+        if threads is None:
+            threads = get_threads() if m >= self._rows_to_share else 1
+        x = np.ascontiguousarray(x)
+        share(lambda tickets: self._shared(tickets, x, out), m, threads, ROWS)
         return out
 
     def _check_input(self, x: Any) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.errors import ShapeError
 from tinyternary.kernels import dispatch
-from tinyternary.kernels.layer import TernaryLinear, check_out
+from tinyternary.kernels.layer import ROWS, TernaryLinear, check_out
 from tinyternary.kernels.packed import PackedTernary
+from tinyternary.kernels.threads import WORTH_SHARING, get_threads, share
 
 
 def matmul(
@@ -16,6 +20,7 @@ def matmul(
     packed: PackedTernary,
     backend: str = "auto",
     out: NDArray[np.int32] | None = None,
+    threads: int | None = None,
 ) -> NDArray[np.int32]:
     """Multiply int8 activations by packed ternary weights, exactly.
 
@@ -28,6 +33,9 @@ def matmul(
         A name of `backends()`, or "auto".
     out : (M, N) int32, optional
         Where the result goes; must be C-contiguous.
+    threads : int, optional
+        Defaults to `get_threads()`, or to one where there is too little to do.
+        Only the vector paths share work out.
 
     Returns
     -------
@@ -57,9 +65,16 @@ def matmul(
     if k == 0:
         out[...] = 0
     elif out.size:
-        rung = chosen.load()
+        rung: Any = chosen.load()
         layout = packed.layout(chosen.name, rung.prepare)
-        rung.matmul(np.ascontiguousarray(x), layout, out)
+        x = np.ascontiguousarray(x)
+        if not chosen.simd:
+            rung.matmul(x, layout, out)
+            return out
+        if threads is None:
+            threads = get_threads() if x.shape[0] * n * k >= WORTH_SHARING else 1
+        job = functools.partial(rung.matmul, x, layout, out)
+        share(job, x.shape[0], threads, ROWS)
     return out
 
 
@@ -71,6 +86,7 @@ def linear(
     activation: str | None = None,
     out: NDArray[np.float32] | None = None,
     backend: str = "auto",
+    threads: int | None = None,
 ) -> NDArray[np.float32]:
     """Apply a packed ternary layer: absmax int8, integer product, rescale, bias, activation.
 
@@ -90,6 +106,8 @@ def linear(
         Where the result goes; must be C-contiguous.
     backend : str
         A name of `backends()`, or "auto".
+    threads : int, optional
+        Defaults to `get_threads()`, or to one where there is too little to do.
 
     Returns
     -------
@@ -102,4 +120,4 @@ def linear(
     ConfigError
         If the backend or the activation does not exist.
     """
-    return TernaryLinear(packed, scale, bias, activation, backend)(x, out)
+    return TernaryLinear(packed, scale, bias, activation, backend)(x, out, threads)

@@ -20,6 +20,7 @@ from numba import types
 from tinyternary.jit.switch import njit
 from tinyternary.kernels.simd.intrinsics import (
     NOTES,
+    draw,
     quantise_row,
     row_floats,
     row_integers,
@@ -27,17 +28,18 @@ from tinyternary.kernels.simd.intrinsics import (
     tile_integers,
 )
 from tinyternary.kernels.simd.targets import Target
+from tinyternary.kernels.threads import DONE, NEXT, STEP
 
 CHUNK_BYTES = 65536
 """Activation codes that are quantised at a time: what a second-level cache holds with ease."""
 
 _INT = types.int64
 _MATMUL = _INT(
-    types.uint8[:, :, :, ::1], _INT, _INT,
+    types.uint8[:, :, :, ::1], _INT, _INT, _INT,
     types.Array(types.int8, 2, "C", readonly=True), types.int32[:, ::1],
 )  # fmt: skip
 _LINEAR = _INT(
-    types.uint8[:, :, :, ::1], types.float32[:, ::1], _INT, _INT, _INT,
+    types.uint8[:, :, :, ::1], types.float32[:, ::1], _INT, _INT, _INT, _INT,
     types.Array(types.float32, 2, "C", readonly=True), types.float32[:, ::1],
 )  # fmt: skip
 
@@ -53,16 +55,17 @@ def _checksum() -> int:
 
 @functools.cache
 def matmul_kernel(target: Target) -> Callable[..., int]:
-    """Return ``matmul(weights, k, n, x, out) -> status`` compiled for ``target``.
+    """Return ``matmul(weights, k, n, tickets, x, out) -> status`` compiled for ``target``.
 
     x (M, k) int8, weights as `layout.interleave` makes them, out (M, n) int32. Status 0: done;
-    1: shapes do not fit and nothing was touched. What stays the same from call to call comes
-    first, so that `functools.partial` can hold it.
+    1: shapes do not fit and nothing was touched. ``tickets`` is the address of the counters by
+    which threads share the rows out (`threads.share`), 0 for one thread. What stays the same from
+    call to call comes first, so that `functools.partial` can hold it.
     """
     key, tall, outputs = target.index + 16 * _checksum(), target.rows, target.outputs
 
     @njit(signature_or_function=_MATMUL)
-    def matmul(weights: Any, k: int, n: int, x: Any, out: Any) -> int:
+    def matmul(weights: Any, k: int, n: int, tickets: int, x: Any, out: Any) -> int:
         m = x.shape[0]
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
             return 1
@@ -75,7 +78,14 @@ def matmul_kernel(target: Target) -> Callable[..., int]:
         scratch = np.empty(edge + tall * outputs * 4, np.uint8)
         signed = scratch.view(np.int8)
         sums = scratch[notes:edge].view(np.int32)
-        for first in range(0, m, step):
+        if tickets:
+            step = min(step, draw(tickets, STEP, 0))
+        first = 0
+        while first < m:
+            if tickets:
+                first = draw(tickets, NEXT, step)
+                if first >= m:
+                    break
             count = min(step, m - first)
             for row in range(count):
                 total = np.int32(0)
@@ -106,6 +116,10 @@ def matmul_kernel(target: Target) -> Callable[..., int]:
                         for i in range(height):
                             for j in range(n - column):
                                 out[first + row + i, column + j] = stored[i * outputs + j]
+            if tickets:
+                draw(tickets, DONE, count)
+            else:
+                first += step
         return 0
 
     return matmul
@@ -113,7 +127,7 @@ def matmul_kernel(target: Target) -> Callable[..., int]:
 
 @functools.cache
 def linear_kernel(target: Target) -> Callable[..., int]:
-    """Return ``linear(weights, columns, k, n, activation, x, out) -> status`` for ``target``.
+    """Return ``linear(weights, columns, k, n, activation, tickets, x, out) -> status``.
 
     x (M, k) and out (M, n) float32; columns (2, n filled up to whole blocks) float32 holds
     the outputs' scales and biases; ``activation`` is 0, `GELU` or `RELU`. Status as in
@@ -123,7 +137,14 @@ def linear_kernel(target: Target) -> Callable[..., int]:
 
     @njit(signature_or_function=_LINEAR)
     def linear(
-        weights: Any, columns: Any, k: int, n: int, activation: int, x: Any, out: Any
+        weights: Any,
+        columns: Any,
+        k: int,
+        n: int,
+        activation: int,
+        tickets: int,
+        x: Any,
+        out: Any,
     ) -> int:
         m = x.shape[0]
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
@@ -135,7 +156,14 @@ def linear_kernel(target: Target) -> Callable[..., int]:
         notes = most * wide  # where in the scratch notes begin
         edge = notes + most * NOTES  # where tiles that stick out go
         scratch = np.empty(edge + tall * outputs * 4, np.uint8)
-        for first in range(0, m, step):
+        if tickets:
+            step = min(step, draw(tickets, STEP, 0))
+        first = 0
+        while first < m:
+            if tickets:
+                first = draw(tickets, NEXT, step)
+                if first >= m:
+                    break
             count = min(step, m - first)
             for row in range(count):
                 quantise_row(key, x, (first + row) * k * 4, k, scratch, row * wide,
@@ -162,6 +190,10 @@ def linear_kernel(target: Target) -> Callable[..., int]:
                         for i in range(height):
                             for j in range(n - column):
                                 out[first + row + i, column + j] = stored[i * outputs + j]
+            if tickets:
+                draw(tickets, DONE, count)
+            else:
+                first += step
         return 0
 
     return linear

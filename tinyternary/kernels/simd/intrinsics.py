@@ -160,3 +160,14 @@ def _tile_floats(rows: int | None) -> Any:
 
 tile_integers, row_integers = _tile_integers(None), _tile_integers(1)
 tile_floats, row_floats = _tile_floats(None), _tile_floats(1)
+
+
+@intrinsic
+def draw(typingctx: Any, address: Any, place: Any, amount: Any) -> Any:
+    """Add ``amount`` to one of the counters that threads share; return what it was."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        counters = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.atomic_rmw("add", builder.gep(counters, [args[1]]), args[2], "seq_cst")
+
+    return types.int64(_INDEX, _INDEX, _INDEX), codegen

@@ -31,14 +31,18 @@ class SimdRung:
         return interleave(trits, self.target)
 
     def matmul(
-        self, x: NDArray[np.int8], layout: NDArray[np.uint8], out: NDArray[np.int32]
+        self,
+        x: NDArray[np.int8],
+        layout: NDArray[np.uint8],
+        out: NDArray[np.int32],
+        tickets: int = 0,
     ) -> None:
         """Fill ``out`` (M, N) int32 with the product of x (M, K) int8 and W (N, K)."""
-        driver.matmul_kernel(self.target)(layout, x.shape[1], out.shape[1], x, out)
+        driver.matmul_kernel(self.target)(layout, x.shape[1], out.shape[1], tickets, x, out)
 
     @property
     def linear_kernel(self) -> Callable[..., int]:
-        """Compiled ``linear(weights, columns, k, n, activation, x, out) -> status``."""
+        """Compiled ``linear(weights, columns, k, n, activation, tickets, x, out) -> status``."""
         return driver.linear_kernel(self.target)
 
     def columns(

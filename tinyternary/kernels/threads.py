@@ -1,0 +1,145 @@
+"""Rows shared out among threads (lesson 08_packing_and_kernels).
+
+Compiled kernels let go of Python's global lock, so plain threads are enough: no OpenMP, whose
+pool does not survive a fork and fights with that of a BLAS library. A row is computed by one
+thread as it would be alone, and so the bits do not depend on how many there are.
+
+``TINYTERNARY_THREADS`` or `set_threads` say how many; without them, one per processor core.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinyternary.errors import ConfigError
+
+WORTH_SHARING = 2**24
+"""Multiply-accumulates below which waking another thread costs more than it brings."""
+
+NEXT, DONE, STEP = 0, 1, 2
+"""Places in the counters that threads share: first row not taken yet, rows finished, and how
+many rows a thread takes at a time."""
+
+PIECES = 6
+"""Into how many pieces per thread the rows are cut."""
+SPINS = 2000
+"""How often a thread that has run out of rows looks whether the others have, too."""
+
+Job = Callable[[int], Any]
+
+
+class _Pool:
+    """Worker threads that live as long as the process, each with its own inbox."""
+
+    def __init__(self) -> None:
+        self.inboxes: list[queue.SimpleQueue[Any]] = []
+        self.lock = threading.Lock()
+
+    def grow(self, count: int) -> None:
+        with self.lock:
+            while len(self.inboxes) < count:
+                inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+                name = f"tinyternary-{len(self.inboxes) + 1}"
+                threading.Thread(target=_work, args=(inbox,), name=name, daemon=True).start()
+                self.inboxes.append(inbox)
+
+
+def _work(inbox: queue.SimpleQueue[Any]) -> None:
+    while True:
+        job, counters, answers = inbox.get()
+        try:
+            job(counters.ctypes.data)
+            answers.put(None)
+        except BaseException as error:  # handed to the thread that waits for the answer
+            answers.put(error)
+        del job, counters, answers  # or the last job's arrays live until the next
+
+
+_pool = _Pool()
+_chosen: int | None = None
+
+
+def _forget() -> None:
+    global _pool
+    _pool = _Pool()  # a forked child has none of its parent's threads
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def set_threads(count: int | None) -> None:
+    """Use ``count`` threads from now on; None goes back to the environment's choice.
+
+    Raises
+    ------
+    ConfigError
+        If ``count`` is not a whole number of at least 1.
+    """
+    global _chosen
+    _chosen = None if count is None else _checked(count, "threads")
+
+
+def get_threads() -> int:
+    """Return how many threads kernels may use."""
+    if _chosen is not None:
+        return _chosen
+    listed = os.environ.get("TINYTERNARY_THREADS")
+    if listed:
+        return _checked(listed, "TINYTERNARY_THREADS")
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _checked(count: Any, name: str) -> int:
+    try:
+        number = int(count)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1 or number != float(count):
+        raise ConfigError(f"{name} must be a whole number of at least 1, got {count!r}")
+    return number
+
+
+def share(job: Job, rows: int, threads: int, multiple: int) -> None:
+    """Have ``job`` do ``rows`` rows on ``threads`` threads.
+
+    Threads draw the next few rows from a counter until there are none left, so that one that
+    wakes up late, or shares its core with somebody else, holds nobody up.
+
+    Parameters
+    ----------
+    job : callable
+        Called on each thread with the address of the counters (see `NEXT`); compiled code
+        that draws rows from them, and does the same for a row whoever draws it.
+    rows : int
+    threads : int
+    multiple : int
+        Rows are drawn in multiples of this (the height of a tile).
+    """
+    count = min(threads, -(-rows // multiple))
+    if count <= 1:
+        job(0)
+        return
+    step = max(1, rows // (PIECES * count * multiple)) * multiple
+    counters = np.array([0, 0, step], dtype=np.int64)
+    _pool.grow(count - 1)
+    answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    for inbox in _pool.inboxes[: count - 1]:
+        inbox.put((job, counters, answers))
+    job(counters.ctypes.data)
+    # others may be at their last rows: that takes less time than going to sleep and waking up
+    for _ in range(SPINS):
+        if counters[DONE] == rows:
+            return
+    for _ in range(count - 1):
+        failure = answers.get()
+        if failure is not None:
+            raise failure
