@@ -12,7 +12,7 @@
 # - put four trits into one byte, and get them back;
 # - answer the question that everybody asks sooner or later: *why are my weights not -1, 0, 1?*
 #
-# **What you need:** Python, a little NumPy, what a mean and a matrix product are. **Time:** 60 to 90 minutes. **Network:** none. Everything here runs in about ten seconds.
+# **What you need:** Python, a little NumPy, what a mean and a matrix product are. **Time:** 60 to 90 minutes. **Network:** none. Everything here runs in seconds.
 #
 # **How it works.** Nine exercises wait for you. Each is a function with a `raise NotImplementedError` in it: put your code in that line's place, run the cell, then run the check below it. The check is instant, says what it expected, and you can run it as often as you like. An exercise you leave open does not block you: the cells below it then go on with the library's version, and say so. Some cells ask you to *predict, then run*. Write your guess down first. A guess that turns out wrong is what you will remember next week.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         check_built,
         instructor_notebook,
         validate_notebook,
+        write_instructor,
     )
     from tinyternary.course.checking import Checks, checks
     from tinyternary.course.grades import ExerciseGrade, GradeReport
@@ -43,6 +44,7 @@ _NAMES = {
     "run_variants": "variants",
     "slider": "sliders",
     "validate_notebook": "building",
+    "write_instructor": "building",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "run_variants",
     "slider",
     "validate_notebook",
+    "write_instructor",
 ]
 
 

@@ -126,7 +126,33 @@ def solved_notebook(lesson: Lesson, *, hidden: bool = False) -> nbformat.Noteboo
 
 def instructor_notebook(lesson: Lesson) -> nbformat.NotebookNode:
     """Make the notebook with solutions, hidden tests and their marks: nbgrader's own source."""
-    return _notebook(lesson, lambda cell: cell.source)
+    return _notebook(lesson, lambda cell: cell.for_instructor())
+
+
+def write_instructor(
+    folder: str | Path, names: Iterable[str] | None = None, root: str | Path | None = None
+) -> list[Path]:
+    """Write instructors' notebooks, as nbgrader's ``source/ASSIGNMENT`` folders want them.
+
+    Parameters
+    ----------
+    folder : path
+        Where to; made if absent.
+    names, root
+        As in `build`.
+
+    Returns
+    -------
+    list of Path
+        The notebooks. They hold the solutions: keep them from learners.
+    """
+    lessons = find_lessons(root)
+    written = []
+    for name in names or list_lessons(lessons):
+        lesson = read_lesson(name, lessons)
+        written.append(Path(folder) / f"{lesson.name}.ipynb")
+        _write(written[-1], to_text(instructor_notebook(lesson)))
+    return written
 
 
 def run_solved(lesson: Lesson) -> tuple[nbformat.NotebookNode, float]:

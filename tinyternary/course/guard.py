@@ -132,12 +132,20 @@ def _inside(module: str) -> bool:
     return module == _LIBRARY or module.startswith(_LIBRARY + ".")
 
 
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    yield from code.co_freevars
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield a function's code and that of the functions inside it."""
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names_in(constant)
+            yield from _codes(constant)
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """Names that the code looks up outside itself (attributes, such as `w.mean`, are none)."""
+    for part in _codes(code):
+        for step in dis.get_instructions(part):
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
+                yield str(step.argval)
 
 
 _PRODUCTS = (
@@ -150,10 +158,7 @@ def multiplications(obj: Any) -> list[str]:
     """Ways to multiply that a function's code contains: ``*``, ``@``, ``dot`` and the like."""
     found = []
     for function in functions_of(obj):
-        codes = [function.__code__]
-        while codes:
-            code = codes.pop()
-            codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        for code in _codes(function.__code__):
             for step in dis.get_instructions(code):
                 if step.opname == "BINARY_OP" and step.argrepr.rstrip("=") in ("*", "@", "**"):
                     found.append(step.argrepr)

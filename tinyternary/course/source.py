@@ -57,6 +57,10 @@ class Cell:
             return _plain(_replace(self.source, "solution", stub))
         return _plain(_replace(self.source, "hidden", None))
 
+    def for_instructor(self) -> str:
+        """Text with solutions, hidden tests and their marks."""
+        return _plain(self.source)
+
     def solved(self, *, hidden: bool) -> str:
         """Text with the solution, without marks; hidden tests where asked for."""
         text = _unmark(self.source, "solution")
