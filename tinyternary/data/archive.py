@@ -98,14 +98,14 @@ def _fill(stream: IO[bytes], view: memoryview) -> None:
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Return shape, Fortran order and dtype of an ``.npy`` stream."""
-    version = npy.read_magic(stream)
-    if version == (1, 0):
-        header = npy.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        header = npy.read_array_header_2_0(stream)
-    else:
-        raise ValueError(f"unknown .npy version {version}")
-    shape, fortran, dtype = header
+    try:
+        version = npy.read_magic(stream)
+        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        shape, fortran, dtype = read(stream)
+    # NumPy parses the header as Python text: damage shows as TokenError, SyntaxError,
+    # RecursionError, KeyError and more
+    except Exception as error:
+        raise ValueError(f"array header: {type(error).__name__}: {error}") from error
     if any(n < 0 for n in shape):
         raise ValueError(f"negative shape {shape}")
     return shape, fortran, dtype
@@ -130,10 +130,11 @@ def open_archive(path: Path) -> Iterator[Archive]:
     # zipfile and numpy.lib.format raise these on damaged input (NotImplementedError and
     # RuntimeError: unknown compression, encryption)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError,
-            RuntimeError, SyntaxError, TypeError, KeyError, OverflowError) as error:  # fmt: skip
+            RuntimeError, OverflowError) as error:  # fmt: skip
         if isinstance(error, TinyTernaryError):
             raise
-        raise DataFileError(f"{path}: damaged or not an .npz file ({error})") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataFileError(f"{path}: damaged or not an .npz file ({reason[:200]})") from error
     except OSError as error:
         raise DataFileError(f"{path}: cannot be read ({error.strerror or error})") from error
     except MemoryError as error:

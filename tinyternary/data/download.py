@@ -58,6 +58,6 @@ def download(name: str, root: str | os.PathLike[str] | None = None, size: int = 
         ) from error
     except Exception as error:
         # whatever the package raises: its own RuntimeError, torchvision's, an import that fails
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__).strip()
         raise DataFileError(f"{path}: download failed ({reason}); {advice}") from error
     return path

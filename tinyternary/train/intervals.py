@@ -70,7 +70,7 @@ def bootstrap(judged: Judged, seed: int, resamples: int) -> dict[str, NDArray[np
         weights = np.bincount(picks.ravel(), minlength=count * images).astype(np.int32)
         weights = weights.reshape(count, images)
         # whole numbers below 2^24: exact in float32, in any order
-        sums = weights.astype(np.float32) @ features
+        sums = (weights.astype(np.float32) @ features).astype(np.float64)
         by_bin = weights.astype(np.float64) @ gaps
         parts.append(_metrics(judged, sums, by_bin, ranking(weights)))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -99,19 +99,19 @@ def _gaps(judged: Judged) -> NDArray[np.float64]:
 
 
 def _metrics(
-    judged: Judged, sums: NDArray[np.float32], gaps: NDArray[np.float64], auc: NDArray[np.float64]
+    judged: Judged, sums: NDArray[np.float64], gaps: NDArray[np.float64], auc: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     """Metrics (R,) of resamples from their confusion counts, bin gaps and AUCs."""
     classes, images = judged.classes, len(judged.truth)
     if judged.task is Task.MULTI_LABEL:
-        counts: NDArray[np.float32] = sums.reshape(-1, classes, 2, 2)
+        counts: NDArray[np.float64] = sums.reshape(-1, classes, 2, 2)
         right = counts[..., 0, 0].sum(1) + counts[..., 1, 1].sum(1)
         right = right / classes
     else:
         counts = sums.reshape(-1, classes, classes)
         right = np.trace(counts, axis1=1, axis2=2)
     return {
-        "acc": right.astype(np.float64) / images,
+        "acc": right / images,
         "auc": auc,
         **summary(counts, judged.task),
         "ece": np.abs(gaps).sum(1) / images,
