@@ -7,6 +7,7 @@ the engine then answers for batches of any size.
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.deploy.engine_forward import Network
+from tinyternary.deploy.engine_fused import FusedNetwork, fusable
 from tinyternary.deploy.images import as_input
 from tinyternary.deploy.reader import PackedFile, read_packed
+from tinyternary.errors import ConfigError
 from tinyternary.spec import Task
 
 F32 = NDArray[np.float32]
@@ -55,16 +58,39 @@ class Engine:
 
     Made by `load`. Calls may come from several threads at once.
 
+    Parameters
+    ----------
+    packed : PackedFile
+    threads : int, optional
+        Threads that share a batch, or a single image; by default the cores that this
+        process may use. The answers are the same bits for any number.
+    fused : bool
+        False runs every layer by itself, also where the compiled encoder could run
+        the network: slower, and what the tests compare with.
+
     Attributes
     ----------
     packed : PackedFile
         Header and arrays as the file has them.
+    plain_because : str
+        Why the compiled encoder cannot run this network here; empty if it does.
     """
 
-    def __init__(self, packed: PackedFile) -> None:
+    def __init__(
+        self, packed: PackedFile, threads: int | None = None, *, fused: bool = True
+    ) -> None:
         self.packed = packed
         self.header = packed.header
-        self._network = Network(packed)
+        self.threads = available_threads() if threads is None else threads
+        if self.threads < 1:
+            raise ConfigError(f"threads: expected a positive number, got {threads}")
+        self.plain_because = fusable(packed) if fused else "it was asked not to"
+        self._fused = None if self.plain_because else FusedNetwork(packed, self.threads)
+
+    @functools.cached_property
+    def _network(self) -> Network:
+        # made when first needed: beside the compiled encoder only attention maps need it
+        return Network(self.packed)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -117,6 +143,8 @@ class Engine:
 
     def features(self, images: NDArray[np.uint8]) -> F32:
         """Return what the head reads: pooled, normalised tokens (B, width) float32."""
+        if self._fused is not None:
+            return self._fused(as_input(images, self.header.preprocessing))[1]
         record: dict[str, Any] = {}
         self._run(images, record)
         features: F32 = record["features"]
@@ -131,16 +159,27 @@ class Engine:
 
     def _run(self, images: NDArray[np.uint8], record: dict[str, Any] | None) -> F32:
         prepared = as_input(images, self.header.preprocessing)
+        if self._fused is not None and record is None:
+            return self._fused(prepared)[0]
         return self._network(self.header.preprocessing(prepared), record)
 
 
-def load(path: str | os.PathLike[str]) -> Engine:
+def available_threads() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
     """Map a packed model into memory, check it, and make it ready to answer.
 
     Parameters
     ----------
     path : path-like
         A file written by `tinyternary.deploy.pack(model).save(path)`.
+    threads : int, optional
+        By default the cores that this process may use.
 
     Returns
     -------
@@ -152,7 +191,7 @@ def load(path: str | os.PathLike[str]) -> Engine:
         If the file is missing, damaged, foreign or of a newer version; the
         message names the file, the field and what was expected.
     """
-    return Engine(read_packed(path))
+    return Engine(read_packed(path), threads)
 
 
 def _sigmoid(x: F32) -> F32:

@@ -172,12 +172,15 @@ def _columns(matrix: Any, columns: slice) -> Any:
     return np.ascontiguousarray(matrix[:, columns])
 
 
+def ternary_matrix(packed: PackedFile, name: str, outputs: int, inputs: int) -> PackedTernary:
+    """Return a ternary matrix; the reader has checked its bytes, which are used as they lie."""
+    return PackedTernary(packed.tensors[f"{name}.codes"], (outputs, inputs), packed.header.bits)
+
+
 def _matrix(packed: PackedFile, name: str, outputs: int, inputs: int) -> Any:
     storage = packed.header.layers[name].storage
     if storage == "ternary":
-        # the reader has checked every byte: the mapped bytes are used as they lie
-        codes = packed.tensors[f"{name}.codes"]
-        return PackedTernary(codes, (outputs, inputs), packed.header.bits)
+        return ternary_matrix(packed, name, outputs, inputs)
     values = packed.tensors[f"{name}.values"]
     if storage == "int8":
         return values

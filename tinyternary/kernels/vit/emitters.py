@@ -13,13 +13,15 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from tinyternary.kernels.simd.quantise import fold
-from tinyternary.kernels.simd.targets import F32, I32, I64, splat
+from tinyternary.kernels.simd.targets import F32, I8, I32, I64, splat
 from tinyternary.kernels.simd.tile import broadcast, load
 
 WIDE = 16
 """Floats per step of a row operation."""
 _ROW = ir.VectorType(F32, WIDE)
-_LN2_STEPS = 12582912.0  # 1.5 * 2^23: adding it rounds a float to an integer in its low bits
+_BITS = ir.VectorType(I32, WIDE)
+_ROUND = 12582912.0  # 1.5 * 2^23: adding it rounds a float to an integer in its low bits
+_ROUND_BITS = 0x4B400000
 
 EXP2 = (
     1.3266975143925064e-3, 9.6754645763239555e-3, 5.5507426457872239e-2,
@@ -47,8 +49,9 @@ def emit_float_tile(
     depth: Any,
     out: Any,
     out_stride: Any,
+    fresh: bool,
 ) -> None:
-    """Emit out += a b for one tile; strides in bytes.
+    """Emit out = a b (``fresh``) or out += a b for one tile; strides in bytes.
 
     Parameters
     ----------
@@ -66,7 +69,8 @@ def emit_float_tile(
         for column in range(columns):
             offset = builder.add(begin, ir.Constant(I64, column * lanes * 4))
             places.append(offset)
-            builder.store(load(builder, out, offset, kind, 4), tile[row][column])
+            begin_with = splat(0.0, kind) if fresh else load(builder, out, offset, kind, 4)
+            builder.store(begin_with, tile[row][column])
     with cgutils.for_range(builder, depth) as loop:
         here = builder.mul(loop.index, b_stride)
         vectors = [
@@ -172,13 +176,69 @@ def emit_rms_norm(
         store(builder, out, here, builder.fmul(value, load(builder, weight, here, _ROW, 4)))
 
 
+def emit_quantise(
+    builder: ir.IRBuilder, x: Any, weight: Any | None, width: Any, vectors: Any, eps: Any, out: Any
+) -> tuple[Any, Any]:
+    """Emit RMSNorm (if there is a ``weight``) and absmax int8 of a row; return scale and sum.
+
+    With y = x * weight the normalised row is r y, r = 1 / sqrt(mean(x^2) + eps), and its
+    scale r max |y| / 127: in the codes, round(127 y / max |y|), r cancels. So two passes do:
+    squares and maximum, then codes.
+    """
+
+    def scaled(at: Any) -> Any:
+        value = load(builder, x, at, _ROW, 4)
+        if weight is None:
+            return value, value
+        return value, builder.fmul(value, load(builder, weight, at, _ROW, 4))
+
+    squares = cgutils.alloca_once_value(builder, splat(0.0, _ROW))
+    top = cgutils.alloca_once_value(builder, splat(0, _BITS))
+    with _each(builder, vectors) as loop:
+        value, product = scaled(_bytes(builder, loop))
+        # without the sign bit floats order like their bits; NaN and infinity come out on top
+        bits = builder.and_(builder.bitcast(product, _BITS), splat(0x7FFFFFFF, _BITS))
+        so_far = builder.load(top)
+        builder.store(builder.select(builder.icmp_signed(">", bits, so_far), bits, so_far), top)
+        if weight is not None:
+            builder.store(multiply_add(builder, value, value, builder.load(squares)), squares)
+
+    def larger(a: Any, b: Any) -> Any:
+        return builder.select(builder.icmp_signed(">", a, b), a, b)
+
+    largest = builder.bitcast(fold(builder, builder.load(top), larger), F32)
+    one = ir.Constant(F32, 1.0)
+    factor = one
+    if weight is not None:
+        total = fold(builder, builder.load(squares), builder.fadd)
+        mean = builder.fdiv(total, builder.sitofp(width, F32))
+        factor = builder.fdiv(one, _root(builder, builder.fadd(mean, eps)))
+    floor = ir.Constant(F32, 1e-5)  # BitNet's guard against a row of zeros
+    normed = builder.fmul(factor, largest)
+    # an unordered comparison keeps NaN, so that a fault shows in the outputs
+    normed = builder.select(builder.fcmp_ordered("<", normed, floor), floor, normed)
+    scale = builder.fdiv(normed, ir.Constant(F32, 127.0))
+    gain = broadcast(builder, builder.fdiv(factor, scale), WIDE)
+    total = cgutils.alloca_once_value(builder, splat(0, _BITS))
+    with _each(builder, vectors) as loop:
+        _, product = scaled(_bytes(builder, loop))
+        # adding 1.5 * 2^23 rounds half to even and leaves the integer in the low byte
+        shifted = builder.fadd(builder.fmul(product, gain), splat(_ROUND, _ROW))
+        bits = builder.sub(builder.bitcast(shifted, _BITS), splat(_ROUND_BITS, _BITS))
+        builder.store(builder.add(builder.load(total), bits), total)
+        place = builder.gep(out, [builder.mul(loop.index, ir.Constant(I64, WIDE))])
+        codes = builder.trunc(bits, ir.VectorType(I8, WIDE))
+        builder.store(codes, builder.bitcast(place, codes.type.as_pointer())).align = 1
+    return scale, fold(builder, builder.load(total), builder.add)
+
+
 def exp2(builder: ir.IRBuilder, x: Any) -> Any:
     """Emit 2^x for a vector of floats from -126 to 0; smaller ones count as -126."""
     kind = x.type
     low = splat(-126.0, kind)
     x = builder.select(builder.fcmp_ordered("<", x, low), low, x)
-    shifted = builder.fadd(x, splat(_LN2_STEPS, kind))  # its low bits are x rounded
-    whole = builder.fsub(shifted, splat(_LN2_STEPS, kind))
+    shifted = builder.fadd(x, splat(_ROUND, kind))  # its low bits are x rounded
+    whole = builder.fsub(shifted, splat(_ROUND, kind))
     rest = builder.fsub(x, whole)
     value = splat(EXP2[0], kind)
     for coefficient in EXP2[1:]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 
-from tinyternary.kernels.simd.intrinsics import intrinsic
+from tinyternary.kernels.simd.epilogue import activate, store_floats
 from tinyternary.kernels.simd.targets import F32, I32, I64, TARGETS
-from tinyternary.kernels.simd.tile import load, pointer_to_bytes
+from tinyternary.kernels.simd.tile import emit_tile, load, pointer_to_bytes
 from tinyternary.kernels.vit import emitters
 
+# its own annotations describe the function before decoration
+intrinsic: Any = extending.intrinsic(prefer_literal=True)
 _INDEX = types.int64
 _FLOAT = types.float32
 FOUR = ir.Constant(I64, 4)
@@ -34,13 +36,13 @@ def tile_shape(index: int, vectors: int) -> tuple[int, int, int]:
     return target.rows, vectors, target.lanes
 
 
-def _float_tile(vectors: int | None) -> Any:
-    @intrinsic(prefer_literal=True)
+def _float_tile(vectors: int | None, fresh: bool) -> Any:
+    @intrinsic
     def float_tile(
         typingctx: Any, key: Any, a: Any, a_at: Any, a_stride: Any, b: Any, b_at: Any,
         b_stride: Any, depth: Any, out: Any, out_at: Any, out_stride: Any,
     ) -> Any:  # fmt: skip
-        """Add the product of a (rows, depth) and b (depth, columns) to a tile of out."""
+        """Set a tile of out to the product of a and b, or add it, see the names below."""
 
         def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
             index = sig.args[0].literal_value
@@ -51,7 +53,7 @@ def _float_tile(vectors: int | None) -> Any:
             strides = [builder.mul(args[i], FOUR) for i in (3, 6, 10)]
             emitters.emit_float_tile(
                 builder, tile_shape(index, columns), a_p, strides[0], b_p, strides[1], args[7],
-                out_p, strides[2],
+                out_p, strides[2], fresh,
             )  # fmt: skip
             return context.get_dummy_value()
 
@@ -61,10 +63,91 @@ def _float_tile(vectors: int | None) -> Any:
     return float_tile
 
 
-float_tile = _float_tile(None)
-"""As many columns as the target's integer tile."""
-float_strip = _float_tile(1)
-"""One vector of columns: for heads that are narrower than a tile."""
+new_float_tile, float_tile = _float_tile(None, True), _float_tile(None, False)
+"""out = a b and out += a b, as many columns wide as the target's integer tile."""
+float_strip = _float_tile(1, False)
+"""out += a b, one vector wide: for heads that are narrower than a tile."""
+
+
+@intrinsic
+def tile(
+    typingctx: Any, key: Any, x: Any, x_at: Any, x_stride: Any, codes: Any, codes_at: Any,
+    blocks: Any, sums: Any, scales: Any, first: Any, columns: Any, columns_at: Any,
+    biases_at: Any, out: Any, out_at: Any, out_stride: Any, activation: Any,
+) -> Any:  # fmt: skip
+    """One tile of a ternary layer: activation(integers * (row scale * column scale) + bias).
+
+    Scales and biases of the columns lie in one array; `sums` and `scales` belong to the rows
+    from ``first`` on.
+    """
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        target = TARGETS[sig.args[0].literal_value % 16]
+
+        def pointer(index: int, at: int) -> Any:
+            return _pointer(context, builder, sig.args[index], args[index], args[at])
+
+        def items(index: int, kind: Any) -> list[Any]:
+            place = pointer(index, 9)
+            return [load(builder, place, 4 * row, kind, 4) for row in range(target.rows)]
+
+        start = [builder.neg(total) for total in items(7, I32)]
+        tile = emit_tile(
+            builder, target, target.rows, pointer(1, 2), args[3], pointer(4, 5), args[6], start
+        )
+        place, stride = pointer(13, 14), builder.mul(args[15], FOUR)
+        store_floats(
+            builder, target, tile, items(8, F32), pointer(10, 11), pointer(10, 12), place, stride
+        )
+        activate(builder, target, args[16], place, stride, target.rows)
+        return context.get_dummy_value()
+
+    kinds = (
+        x, _INDEX, _INDEX, codes, _INDEX, _INDEX, sums, scales, _INDEX, columns, _INDEX, _INDEX,
+        out, _INDEX, _INDEX, _INDEX,
+    )  # fmt: skip
+    return types.none(key, *kinds), codegen
+
+
+@intrinsic
+def activate_tile(
+    typingctx: Any, key: Any, out: Any, out_at: Any, out_stride: Any, activation: Any
+) -> Any:
+    """Apply an activation to a tile in place."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        target = TARGETS[sig.args[0].literal_value % 16]
+        place = _pointer(context, builder, sig.args[1], args[1], args[2])
+        activate(builder, target, args[4], place, builder.mul(args[3], FOUR), target.rows)
+        return context.get_dummy_value()
+
+    return types.none(key, out, _INDEX, _INDEX, _INDEX), codegen
+
+
+def _quantiser(with_norm: bool) -> Any:
+    @intrinsic
+    def quantise(
+        typingctx: Any, x: Any, x_at: Any, weights: Any, weight_at: Any, width: Any, vectors: Any,
+        eps: Any, codes: Any, codes_at: Any,
+    ) -> Any:  # fmt: skip
+        """Quantise a row to int8; return its scale and the sum of its codes."""
+
+        def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+            source, weight, sink = (
+                _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 2, 7)
+            )
+            norm = weight if with_norm else None
+            found = emitters.emit_quantise(builder, source, norm, args[4], args[5], args[6], sink)
+            return context.make_tuple(builder, sig.return_type, found)
+
+        kinds = (x, _INDEX, weights, _INDEX, _INDEX, _INDEX, _FLOAT, codes, _INDEX)
+        return types.Tuple((types.float32, types.int32))(*kinds), codegen
+
+    return quantise
+
+
+quantise_row, norm_quantise_row = _quantiser(False), _quantiser(True)
+"""Without and with an RMSNorm."""
 
 
 @intrinsic
@@ -72,7 +155,9 @@ def add_row(typingctx: Any, x: Any, x_at: Any, y: Any, y_at: Any, vectors: Any) 
     """Add 16 * vectors floats of y to x."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        left, right = (_pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 2))
+        left, right = (
+            _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 2)
+        )
         emitters.emit_add(builder, left, right, args[4])
         return context.get_dummy_value()
 
@@ -90,9 +175,7 @@ def layer_norm_row(
         source = _pointer(context, builder, sig.args[0], args[0], args[1])
         weight, bias = (_pointer(context, builder, sig.args[2], args[2], args[i]) for i in (3, 4))
         sink = _pointer(context, builder, sig.args[8], args[8], args[9])
-        emitters.emit_layer_norm(
-            builder, source, weight, bias, args[5], args[6], args[7], sink
-        )
+        emitters.emit_layer_norm(builder, source, weight, bias, args[5], args[6], args[7], sink)
         return context.get_dummy_value()
 
     kinds = (x, _INDEX, weights, _INDEX, _INDEX, _INDEX, _INDEX, _FLOAT, out, _INDEX)
@@ -119,7 +202,7 @@ def rms_norm_row(
 
 @intrinsic
 def softmax_row(typingctx: Any, x: Any, x_at: Any, vectors: Any) -> Any:
-    """x = 2^(x - max x) in place for 16 * vectors floats; return their sum."""
+    """X = 2^(x - max x) in place for 16 * vectors floats; return their sum."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
         row = _pointer(context, builder, sig.args[0], args[0], args[1])
@@ -169,20 +252,3 @@ def arrived(typingctx: Any, counters: Any, at: Any) -> Any:
         return builder.load_atomic(place, "seq_cst", 4)
 
     return types.int32(counters, _INDEX), codegen
-
-
-__all__ = [
-    "F32",
-    "add_row",
-    "arrive",
-    "arrived",
-    "float_strip",
-    "float_tile",
-    "gelu_tanh_row",
-    "layer_norm_row",
-    "load",
-    "relu_squared_row",
-    "rms_norm_row",
-    "softmax_row",
-    "tile_shape",
-]

@@ -1,0 +1,251 @@
+"""The packed network as flat arrays for the compiled encoder (lesson 10).
+
+`fuse` lays weights out for this processor, once, at load; `FusedNetwork` runs
+batches on workspaces that are made once and used again. Networks with parts that
+the compiled encoder does not know (scales per group, int4, ternary activations)
+run on `engine_forward.Network`, which knows everything.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.deploy.engine_forward import positions
+from tinyternary.deploy.engine_layers import ternary_matrix
+from tinyternary.deploy.reader import PackedFile
+from tinyternary.kernels import dispatch
+from tinyternary.kernels.simd.layout import interleave, padded
+from tinyternary.kernels.simd.targets import TARGETS, Target
+from tinyternary.kernels.vit import encoder as places
+from tinyternary.kernels.vit import stages
+from tinyternary.spec import MatrixLayer, vit_matrices
+
+F32 = NDArray[np.float32]
+_ACTIVATIONS = {
+    "gelu": stages.GELU,
+    "gelu_tanh": stages.GELU_TANH,
+    "relu_squared": stages.RELU_SQUARED,
+}
+_CACHE_FLOATS = 65536  # of hidden rows at a time: 256 KiB, a quarter of a second-level cache
+
+
+def fusable(packed: PackedFile) -> str:
+    """Return why a packed model cannot run on the compiled encoder; empty if it can."""
+    chosen = dispatch.choose()
+    if not chosen.simd:
+        return f"the backend {chosen.name} has no compiled encoder"
+    for name, layer in packed.header.layers.items():
+        ternary = (
+            layer.storage == "ternary"
+            and layer.groups <= 1
+            and not layer.two_scales
+            and layer.activation == "int8"
+        )
+        if not (ternary or layer.is_float):
+            return f"{name} is {layer.storage} with {layer.activation} inputs"
+    return ""
+
+
+class _Flat:
+    """One array that grows by pieces; each piece starts on a cache line."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = np.dtype(dtype)
+        self.pieces: list[NDArray[Any]] = []
+        self.size = 0
+
+    def add(self, piece: NDArray[Any], length: int | None = None) -> int:
+        """Append a piece, filled up with zeros to `length`; return its offset."""
+        flat = np.ascontiguousarray(piece, self.dtype).reshape(-1)
+        start = self.size
+        length = max(flat.size, length or 0)
+        self.size += padded(length, 64 // self.dtype.itemsize)
+        self.pieces.append(np.concatenate((flat, np.zeros(self.size - start - flat.size,
+                                                          self.dtype))))  # fmt: skip
+        return start
+
+    def join(self) -> NDArray[Any]:
+        """Return all pieces as one array that starts on a cache line."""
+        out = _aligned(max(self.size, 1), self.dtype)
+        out[: self.size] = np.concatenate(self.pieces) if self.pieces else 0
+        self.pieces.clear()
+        return out
+
+
+def _aligned(count: int, dtype: Any) -> NDArray[Any]:
+    kind = np.dtype(dtype)
+    raw = np.zeros(count * kind.itemsize + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + count * kind.itemsize].view(kind)
+
+
+class FusedNetwork:
+    """A packed model laid out for the compiled encoder.
+
+    Parameters
+    ----------
+    packed : PackedFile
+        One for which `fusable` has nothing to say.
+    threads : int
+    """
+
+    def __init__(self, packed: PackedFile, threads: int = 1) -> None:
+        backend = dispatch.choose().name
+        self.target: Target = next(t for t in TARGETS if t.name == backend)
+        self.config = packed.header.config
+        self.threads = threads
+        self._floats, self._codes = _Flat(np.float32), _Flat(np.uint8)
+        matrices = vit_matrices(self.config)
+        self.plan = np.array([self._layer(packed, matrix) for matrix in matrices], np.int64)
+        self.norms = np.array(self._norms(packed), np.int64)
+        self.shape = np.array(self._shape(packed), np.int64)
+        self.floats, self.codes = self._floats.join(), self._codes.join()
+        self._run = places.encoder(self.target)
+        self._lock = threading.Lock()
+        self._idle: list[_Workspace] = []
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+
+    def _layer(self, packed: PackedFile, matrix: MatrixLayer) -> list[int]:
+        """Lay one matrix out; return its row of the plan."""
+        name, header, tensors = matrix.name, packed.header.layers[matrix.name], packed.tensors
+        n, k, outputs = matrix.outputs, matrix.inputs, self.target.outputs
+        wide = padded(n, outputs)
+        scales = norm = -1
+        if header.is_float:
+            kind = stages.FLOAT
+            panels = np.zeros((wide, k), np.float32)
+            panels[:n] = tensors[f"{name}.weight"]
+            # (panel, K, outputs): a step along K reads one line of outputs
+            weights = self._floats.add(panels.reshape(-1, outputs, k).transpose(0, 2, 1))
+        else:
+            kind = stages.TERNARY
+            trits = ternary_matrix(packed, name, n, k).unpack()
+            weights = self._codes.add(interleave(trits, self.target))
+            scale = np.broadcast_to(tensors[f"{name}.scale"].reshape(-1), (n,))
+            scales = self._floats.add(scale, wide)
+        if header.norm:
+            norm = self._floats.add(tensors[f"{name}.norm.weight"], padded(k, 16))
+        bias = tensors.get(f"{name}.bias", np.zeros(n, np.float32))
+        biases = self._floats.add(bias, wide)
+        return [kind, k, n, padded(k, 16) // 16, wide // outputs, weights, scales, biases, norm]
+
+    def _norms(self, packed: PackedFile) -> list[list[int]]:
+        """Offsets of weight and bias of each norm, two per block and the last; -1 for none."""
+        rows = []
+        for i in range(self.config.depth):
+            rows += [f"blocks.{i}.norm1", f"blocks.{i}.norm2"]
+        length = padded(self.config.width, 16)
+        return [
+            [self._floats.add(packed.tensors[f"{name}.{part}"], length)
+             for part in ("weight", "bias")]
+            if f"{name}.weight" in packed.tensors else [-1, -1]
+            for name in [*rows, "norm"]
+        ]  # fmt: skip
+
+    def _shape(self, packed: PackedFile) -> list[int]:
+        c, target, add = self.config, self.target, self._floats.add
+        outputs, length = target.outputs, padded(c.width, 16)
+        prepare = packed.header.preprocessing
+        std = np.asarray(prepare.std, np.float32)
+        table = np.zeros((c.tokens, length), np.float32)
+        table[:, : c.width] = positions(packed)
+        hidden = padded(c.mlp_width, outputs)
+        rows = max(target.rows, min(64, _CACHE_FLOATS // hidden) // target.rows * target.rows)
+        first = packed.tensors.get("cls_token", np.zeros(0, np.float32))
+        return [
+            c.image_size, c.channels, c.patch_size, c.step, c.padding, c.grid, c.tokens, c.width,
+            c.depth, c.heads, c.key_value_heads, c.head_dim, c.num_classes, int(c.pool == "cls"),
+            _ACTIVATIONS[c.activation], padded(c.width, outputs), padded(c.qkv_width, outputs),
+            hidden, padded(c.head_dim, target.lanes), rows,
+            add(np.float32(1 / 255) / std), add(np.asarray(prepare.mean, np.float32) / std),
+            add(table), add(first), add(np.array([c.norm_eps], np.float32)),
+        ]  # fmt: skip
+
+    def __call__(self, images: NDArray[np.uint8]) -> tuple[F32, F32]:
+        """Return logits (B, classes) and features (B, width) of images (B, S, S, C) uint8."""
+        count = len(images)
+        logits = np.empty((count, self.config.num_classes), np.float32)
+        features = np.empty((count, self.config.width), np.float32)
+        if count == 0:
+            return logits, features
+        team = self._take(self.threads)
+        try:
+            self._answer(images, logits, features, team)
+        finally:
+            with self._lock:
+                self._idle += team
+        return logits, features
+
+    def _take(self, count: int) -> list[_Workspace]:
+        with self._lock:
+            taken = [self._idle.pop() for _ in range(min(count, len(self._idle)))]
+        return taken + [_Workspace(self) for _ in range(count - len(taken))]
+
+    def _answer(
+        self, images: NDArray[np.uint8], logits: F32, features: F32, team: list[_Workspace]
+    ) -> None:
+        size, count = len(team), len(images)
+        # as many images as there are whole rounds for go one to a thread; what is left over is
+        # shared image by image
+        alone = count // size * size
+        share = alone // size
+        jobs = [(i, i * share, (i + 1) * share, 0, 1) for i in range(size) if share]
+        self._together(team, jobs, images, logits, features, team)
+        for image in range(alone, count):
+            team[0].counters[0] = 0
+            jobs = [(i, image, image + 1, i, size) for i in range(size)]
+            self._together(team, jobs, images, logits, features, [team[0]] * size)
+
+    def _together(
+        self, team: list[_Workspace], jobs: list[tuple[int, ...]], images: NDArray[np.uint8],
+        logits: F32, features: F32, shared: list[_Workspace],
+    ) -> None:  # fmt: skip
+        def work(job: tuple[int, ...]) -> None:
+            i, first, last, member, size = job
+            mine, common = team[i], shared[i]
+            self._run(
+                self.shape, self.plan, self.norms, self.codes, self.floats, images, first, last,
+                member, size, common.counters, common.stream, common.joint, common.keys,
+                common.values, mine.row_codes, mine.sums, mine.row_scales, mine.normed,
+                mine.rows_a, mine.rows_b, mine.scores, features, logits,
+            )  # fmt: skip
+
+        others = [self._pool.submit(work, job) for job in jobs[1:]] if self._pool else []
+        for job in jobs[:1]:
+            work(job)
+        for other in others:
+            other.result()
+
+
+class _Workspace:
+    """Everything that one thread writes to while it runs an image."""
+
+    def __init__(self, network: FusedNetwork) -> None:
+        c, target = network.config, network.target
+        shape = dict(zip(range(places.SETTINGS), network.shape.tolist()))
+        rows, wide, hidden = shape[places.CHUNK], shape[places.STREAM], shape[places.HIDDEN]
+        tokens = padded(c.tokens, target.rows)
+        keys = padded(c.tokens, target.outputs)
+        patch = padded(c.channels * c.patch_size**2, 16)
+        longest = max(wide, hidden, patch, padded(c.num_classes, target.outputs))
+        value = shape[places.VALUE]
+
+        def floats(*extents: int) -> F32:
+            return _aligned(int(np.prod(extents)), np.float32)
+
+        self.counters = np.zeros(16, np.int32)
+        self.stream = floats(tokens, wide)
+        self.joint = floats(2, tokens, shape[places.JOINT]).reshape(2, -1)
+        self.keys = floats(2, c.key_value_heads, keys, c.head_dim).reshape(2, -1)
+        self.values = floats(2, c.key_value_heads, keys, value).reshape(2, -1)
+        self.row_codes = _aligned(rows * longest, np.int8)
+        self.sums, self.row_scales = np.zeros(rows, np.int32), np.zeros(rows, np.float32)
+        self.normed = floats(rows, longest)
+        self.rows_a = floats(rows, wide)
+        self.rows_b = floats(rows, longest)
+        self.scores = floats(rows, keys + 1)
