@@ -12,7 +12,8 @@ from tinyternary.autograd import cross_entropy, no_grad
 from tinyternary.data import Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError, DataFileError
 from tinyternary.models import ViT, preset
-from tinyternary.quant import LayerQuant, describe, search_policy, sensitivity, ternarize
+from tinyternary.quant import BitLinear, LayerQuant, describe, search_policy, sensitivity, ternarize
+from tinyternary.quant.judging import Score
 from tinyternary.quant.layer_sensitivity import PROBE
 from tinyternary.spec import Task
 
@@ -166,18 +167,28 @@ def test_the_search_meets_its_budget_with_bytes_that_a_packed_file_has(splits):
     assert last
 
 
-def test_the_first_step_is_the_cheapest_of_all(splits):
+def test_steps_are_taken_by_loss_per_byte(splits, monkeypatch):
+    """A judge that charges a known price for each quantised layer: the order is then known."""
+    names = [row.name for row in describe(trained())]
+    prices = dict(zip(names, np.random.default_rng(0).uniform(0.5, 1.5, len(names))))
+
+    class Cashier:
+        def __init__(self, *given):
+            pass
+
+        def __call__(self, model):
+            bought = [n for n, m in model.named_modules() if isinstance(m, BitLinear)]
+            return Score(sum(prices[name] for name in bought), 0.0)
+
+    monkeypatch.setattr("tinyternary.quant.searching.Judge", Cashier)
+    before = {row.name: row.nbytes for row in describe(trained())}
+    after = {row.name: row.nbytes for row in describe(ternarize(trained(), {"*": PROBE}))}
     floats = 4 * sum(p.data.size for p in trained().parameters())
-    found = search_policy(trained(), splits, floats - 1, options=(PROBE,), limit=40)
-    (step,) = found.steps
-    preprocessing = fit_preprocessing(splits.train)
-    base = by_hand(trained(), splits.val, preprocessing)[0]
-    costs = {}
-    for row in describe(trained()):
-        model = ternarize(trained(), {row.name: PROBE})
-        saved = row.nbytes - {r.name: r.nbytes for r in describe(model)}[row.name]
-        costs[row.name] = (by_hand(model, splits.val, preprocessing)[0] - base) / saved
-    assert step["layer"] == min(costs, key=costs.get)
+    least = floats - sum(before[n] - after[n] for n in names)
+    found = search_policy(trained(), splits, least, options=(PROBE,))
+    expected = sorted(names, key=lambda n: prices[n] / (before[n] - after[n]))
+    assert [step["layer"] for step in found.steps] == expected
+    assert expected != sorted(names, key=prices.get)
 
 
 def test_an_impossible_budget_says_what_is_possible(splits):

@@ -84,10 +84,10 @@ class BitLinear(Module):
             x = self.norm(x)
         try:
             weight = self._mixed(self.weight, self.quantiser)
+            if self.activation is not None:
+                x = self._mixed(x, self.activation)
         except NonFiniteError as error:
             raise NonFiniteError(f"{self.name}: {error}") from None
-        if self.activation is not None:
-            x = self._mixed(x, self.activation)
         return linear(x, weight, self.bias)
 
     def _mixed(self, value: Tensor, quantise: Module) -> Tensor:

@@ -119,7 +119,7 @@ def latent_over_time(record: Mapping[str, Any], layer: str) -> Figure:
     with styled():
         figure, ax = new_figure(7.0, 3.8)
         mesh = ax.pcolormesh(_borders(steps), edges, shares, cmap="Greys", rasterized=True)
-        figure.colorbar(mesh, ax=ax, label="share of the weights", format="{x:.0%}")
+        figure.colorbar(mesh, ax=ax, label="share of the weights", format="{x:.1%}")
         _both_sides(ax, steps, np.asarray(seen["threshold"], float))
         ax.set(
             title=f"{layer}: latent weights while training",

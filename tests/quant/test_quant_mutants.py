@@ -1,0 +1,10 @@
+"""The tests notice mistakes: each deliberate one fails a test."""
+
+import pytest
+import quant_mutants
+
+
+@pytest.mark.slow
+def test_every_mistake_in_quantisers_and_models_is_noticed():
+    assert len(quant_mutants.MUTANTS) >= 10
+    assert quant_mutants.survivors() == []
