@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tinyternary.autograd.activations import dropout, gelu
 from tinyternary.autograd.arithmetic import maximum, where
-from tinyternary.autograd.attending import attention
+from tinyternary.autograd.attending import attention, packed_attention
 from tinyternary.autograd.draw import Drawing, draw_graph
 from tinyternary.autograd.function import Context, Function
 from tinyternary.autograd.gradcheck import gradcheck
@@ -54,6 +54,7 @@ __all__ = [
     "maximum",
     "mse",
     "no_grad",
+    "packed_attention",
     "pad",
     "permute",
     "reshape",

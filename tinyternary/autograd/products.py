@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary import jit
 from tinyternary.autograd.broadcasting import unbroadcast
 from tinyternary.autograd.function import Context, Function
 from tinyternary.errors import ShapeError
@@ -81,22 +82,17 @@ class Linear(Function):
             )
         if bias is not None and bias.shape != weight.shape[:1]:
             raise ShapeError(f"linear: bias {bias.shape} for {weight.shape[0]} outputs")
-        rows = x.reshape(-1, x.shape[-1])
-        ctx.save(rows if ctx.needs[1] else None, weight if ctx.needs[0] else None, x.shape)
-        out = rows @ weight.T
-        if bias is not None:
-            out += bias
-        return out.reshape(*x.shape[:-1], weight.shape[0])
+        ctx.save(x if ctx.needs[1] or ctx.needs[2] else None, weight if ctx.needs[0] else None)
+        return jit.linear_forward(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
-        rows, weight, shape = ctx.saved
-        g = grad.reshape(-1, grad.shape[-1])
-        return (
-            (g @ weight).reshape(shape) if ctx.needs[0] else None,
-            g.T @ rows if ctx.needs[1] else None,
-            g.sum(0) if ctx.needs[2] else None,
-        )
+        x, weight = ctx.saved
+        grad_x = jit.linear_grad_input(grad, weight) if ctx.needs[0] else None
+        grad_weight = grad_bias = None
+        if ctx.needs[1] or ctx.needs[2]:
+            grad_weight, grad_bias = jit.linear_grad_weight(grad, x)
+        return grad_x, grad_weight, grad_bias if ctx.needs[2] else None
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:

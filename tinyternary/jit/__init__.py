@@ -22,9 +22,20 @@ if TYPE_CHECKING:
         rms_norm_backward,
         rms_norm_forward,
     )
+    from tinyternary.jit.optimise import adamw_step
     from tinyternary.jit.probabilities import log_softmax, softmax, softmax_backward
+    from tinyternary.jit.threads import set_threads
 
 _HOMES = {
+    "set_threads": "threads",
+    "adamw_step": "optimise",
+    "linear_grad_weight": "linear",
+    "linear_grad_input": "linear",
+    "linear_forward": "linear",
+    "fake_ternary": "fake",
+    "fake_quantise_rows": "fake",
+    "absmean_scale": "fake",
+    "attention_forward": "attend",
     "attention": "attend",
     "attention_backward": "attend",
     "attention_weights": "attend",
@@ -52,18 +63,27 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "absmean_scale",
+    "adamw_step",
     "attention",
     "attention_backward",
+    "attention_forward",
     "attention_weights",
+    "fake_quantise_rows",
+    "fake_ternary",
     "gelu",
     "gelu_backward",
     "layer_norm",
     "layer_norm_backward",
     "layer_norm_forward",
+    "linear_forward",
+    "linear_grad_input",
+    "linear_grad_weight",
     "log_softmax",
     "rms_norm",
     "rms_norm_backward",
     "rms_norm_forward",
+    "set_threads",
     "softmax",
     "softmax_backward",
 ]

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.jit.dispatch import as_line, compiled, deliver, result
+
 Array = NDArray[Any]
 
 _TANH_SCALE = sqrt(2 / pi)
@@ -50,9 +52,26 @@ def gelu(x: Array, out: Array | None = None, approximate: str = "none") -> Array
         Where to write; may be `x` itself.
     approximate : {"none", "tanh"}
     """
-    return gelu_numpy(x, out, approximate)
+    if not compiled(x):
+        return gelu_numpy(x, out, approximate)
+    from tinyternary.jit import rows_compiled, threads
+
+    out, written = result(out, x)
+    threads.crew.run(
+        rows_compiled.gelu, x.size, 1 << 15, as_line(x), written.reshape(-1), approximate == "tanh"
+    )
+    return deliver(out, written)
 
 
 def gelu_backward(grad: Array, x: Array, approximate: str = "none") -> Array:
     """Gradient of `gelu` with respect to `x`."""
-    return gelu_backward_numpy(grad, x, approximate)
+    if not compiled(grad, x):
+        return gelu_backward_numpy(grad, x, approximate)
+    from tinyternary.jit import rows_compiled, threads
+
+    out = np.empty(x.shape, np.float32)
+    threads.crew.run(
+        rows_compiled.gelu_backward, x.size, 1 << 15,
+        as_line(grad), as_line(x), out.reshape(-1), approximate == "tanh",
+    )  # fmt: skip
+    return out

@@ -5,8 +5,10 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.jit.dispatch import compiled
 from tinyternary.jit.probabilities import softmax_backward_numpy, softmax_numpy
 
 Array = NDArray[Any]
@@ -64,9 +66,95 @@ def attention(q: Array, k: Array, v: Array, out: Array | None = None) -> Array:
     out : (B, H, T, D) float array, optional
         Where to write.
     """
-    return attention_numpy(q, k, v, out)
+    return attention_forward(q, k, v, out)[0]
 
 
-def attention_backward(grad: Array, q: Array, k: Array, v: Array) -> tuple[Array, Array, Array]:
-    """Gradients of `attention` with respect to q, k and v."""
-    return attention_backward_numpy(grad, q, k, v)
+def attention_forward(
+    q: Array, k: Array, v: Array, out: Array | None = None
+) -> tuple[Array, Array | None]:
+    """Return `attention`, and what its backward wants of the softmax: (B H, 2, T), or None.
+
+    Without `out` the result lies in memory as (B, T, H, D), so that joining the
+    heads copies nothing.
+    """
+    if not _fits(q, k, v):
+        return attention_numpy(q, k, v, out), None
+    from tinyternary.jit import attend_compiled, threads
+
+    batch, heads, tokens, width = q.shape
+    if out is None:
+        out = np.empty((batch, tokens, heads, width), np.float32).transpose(0, 2, 1, 3)
+    stats = np.empty((batch * heads, 2, tokens), np.float32)
+    target = out if _usable(out) else np.empty(q.shape, np.float32)
+    threads.crew.run(
+        attend_compiled.forward, batch * heads, _step(q, k), _near(q), _near(k), _near(v),
+        target, stats,
+    )  # fmt: skip
+    if target is not out:
+        out[...] = target
+    return out, stats
+
+
+def attention_backward(
+    grad: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    stats: Array | None = None,
+    out: tuple[Array, Array, Array] | None = None,
+) -> tuple[Array, Array, Array]:
+    """Gradients of `attention` with respect to q, k and v.
+
+    Parameters
+    ----------
+    grad : (B, H, T, D) float array
+    q, k, v
+        As given to `attention`.
+    stats : optional
+        As `attention_forward` gave them; computed again where they are missing.
+    out : three arrays like q, k and v, optional
+        Where to write.
+    """
+    if not (_fits(q, k, v) and compiled(grad)) or (out is not None and not all(map(_usable, out))):
+        found = attention_backward_numpy(grad, q, k, v)
+        if out is None:
+            return found
+        for target, value in zip(out, found):
+            target[...] = value
+        return out
+    from tinyternary.jit import attend_compiled, threads
+
+    if stats is None:
+        stats = attention_forward(q, k, v)[1]
+    if out is None:
+        out = (np.empty(q.shape, np.float32), np.empty(k.shape, np.float32),
+               np.empty(k.shape, np.float32))  # fmt: skip
+    group = q.shape[1] // k.shape[1]
+    threads.crew.run(
+        attend_compiled.backward, k.shape[0] * k.shape[1], -(-_step(q, k) // (2 * group)),
+        _near(grad), _near(q), _near(k), _near(v), stats, *out,
+    )  # fmt: skip
+    return out
+
+
+def _fits(q: Array, k: Array, v: Array) -> bool:
+    """Whether the compiled kernel takes these: float32, heads of whole vectors."""
+    if not compiled(q, k, v):
+        return False
+    from tinyternary.jit.tiles import LANES
+
+    return q.shape[3] % LANES == 0
+
+
+def _usable(x: Array) -> bool:
+    """Whether each row of the last axis lies together, and all strides count floats."""
+    return x.dtype == np.float32 and x.strides[3] == 4 and all(s % 4 == 0 for s in x.strides)
+
+
+def _near(x: Array) -> Array:
+    return x if _usable(x) else np.ascontiguousarray(x)
+
+
+def _step(q: Array, k: Array) -> int:
+    """Heads that are worth a thread: some 30 microseconds of work."""
+    return -(-1_000_000 // (q.shape[2] * k.shape[2] * q.shape[3]))

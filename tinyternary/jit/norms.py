@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.jit.dispatch import EMPTY, as_line, as_rows, compiled, deliver, result
+
 Array = NDArray[Any]
 
 
@@ -91,7 +93,75 @@ def rms_norm(x: Array, weight: Array | None, eps: float, out: Array | None = Non
     return rms_norm_forward(x, weight, eps, out)[0]
 
 
-layer_norm_forward = layer_norm_forward_numpy
-layer_norm_backward = layer_norm_backward_numpy
-rms_norm_forward = rms_norm_forward_numpy
-rms_norm_backward = rms_norm_backward_numpy
+def layer_norm_forward(
+    x: Array, weight: Array, bias: Array | None, eps: float, out: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Return `layer_norm`, and the mean and 1/deviation of each row (...,) for backward."""
+    if not compiled(x, weight, bias):
+        return layer_norm_forward_numpy(x, weight, bias, eps, out)
+    from tinyternary.jit import rows_compiled, threads
+
+    out, written = result(out, x)
+    rows = as_rows(x)
+    mean, rstd = np.empty(x.shape[:-1], np.float32), np.empty(x.shape[:-1], np.float32)
+    threads.crew.run(
+        rows_compiled.layer_norm, len(rows), rows_compiled.BLOCK, rows, as_line(weight),
+        EMPTY if bias is None else as_line(bias), eps, written.reshape(rows.shape),
+        mean.reshape(-1), rstd.reshape(-1), bias is not None,
+    )  # fmt: skip
+    return deliver(out, written), mean, rstd
+
+
+def layer_norm_backward(
+    grad: Array, x: Array, weight: Array, mean: Array, rstd: Array
+) -> tuple[Array, Array, Array]:
+    """Gradients of `layer_norm`: input, weight, bias."""
+    if not compiled(grad, x, weight):
+        return layer_norm_backward_numpy(grad, x, weight, mean, rstd)
+    from tinyternary.jit import rows_compiled, threads
+
+    rows, grad_x = as_rows(x), np.empty(x.shape, np.float32)
+    blocks = -(-len(rows) // rows_compiled.BLOCK)
+    sums = np.zeros((2, blocks, rows.shape[1]), np.float32)
+    threads.crew.run(
+        rows_compiled.layer_norm_backward, len(rows), rows_compiled.BLOCK, as_rows(grad), rows,
+        as_line(weight), as_line(mean), as_line(rstd), grad_x.reshape(rows.shape), sums[0], sums[1],
+    )  # fmt: skip
+    return grad_x, sums[0].sum(0), sums[1].sum(0)
+
+
+def rms_norm_forward(
+    x: Array, weight: Array | None, eps: float, out: Array | None = None
+) -> tuple[Array, Array]:
+    """Return `rms_norm`, and 1/root of each row (...,) for backward."""
+    if not compiled(x, weight):
+        return rms_norm_forward_numpy(x, weight, eps, out)
+    from tinyternary.jit import rows_compiled, threads
+
+    out, written = result(out, x)
+    rows, rstd = as_rows(x), np.empty(x.shape[:-1], np.float32)
+    threads.crew.run(
+        rows_compiled.rms_norm, len(rows), rows_compiled.BLOCK, rows,
+        EMPTY if weight is None else as_line(weight), eps, written.reshape(rows.shape),
+        rstd.reshape(-1), weight is not None,
+    )  # fmt: skip
+    return deliver(out, written), rstd
+
+
+def rms_norm_backward(
+    grad: Array, x: Array, weight: Array | None, rstd: Array
+) -> tuple[Array, Array | None]:
+    """Gradients of `rms_norm`: input and weight (None without one)."""
+    if not compiled(grad, x, weight):
+        return rms_norm_backward_numpy(grad, x, weight, rstd)
+    from tinyternary.jit import rows_compiled, threads
+
+    rows, grad_x = as_rows(x), np.empty(x.shape, np.float32)
+    blocks = -(-len(rows) // rows_compiled.BLOCK)
+    sums = np.zeros((blocks, rows.shape[1]), np.float32)
+    threads.crew.run(
+        rows_compiled.rms_norm_backward, len(rows), rows_compiled.BLOCK, as_rows(grad), rows,
+        EMPTY if weight is None else as_line(weight), as_line(rstd), grad_x.reshape(rows.shape),
+        sums, weight is not None,
+    )  # fmt: skip
+    return grad_x, None if weight is None else sums.sum(0)

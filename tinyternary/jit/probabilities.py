@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.jit.dispatch import as_rows, compiled, deliver, result
+
 Array = NDArray[Any]
 
 
@@ -44,12 +46,28 @@ def softmax(x: Array, out: Array | None = None) -> Array:
     out : (..., C) float array, optional
         Where to write; may be `x` itself.
     """
-    return softmax_numpy(x, out)
+    if not compiled(x) or x.ndim == 0:
+        return softmax_numpy(x, out)
+    from tinyternary.jit import rows_compiled, threads
+
+    out, written = result(out, x)
+    rows = as_rows(x)
+    threads.crew.run(rows_compiled.softmax, len(rows), 256, rows, written.reshape(rows.shape))
+    return deliver(out, written)
 
 
 def softmax_backward(y: Array, grad: Array) -> Array:
     """Gradient of `softmax` with respect to its input, from its output `y`."""
-    return softmax_backward_numpy(y, grad)
+    if not compiled(y, grad):
+        return softmax_backward_numpy(y, grad)
+    from tinyternary.jit import rows_compiled, threads
+
+    out = np.empty(y.shape, np.float32)
+    rows = as_rows(y)
+    threads.crew.run(
+        rows_compiled.softmax_backward, len(rows), 256, rows, as_rows(grad), out.reshape(rows.shape)
+    )
+    return out
 
 
 def log_softmax(x: Array, out: Array | None = None) -> Array:

@@ -74,12 +74,12 @@ class Attention(Module):
         record : dict, optional
             Receives the attention weights as "attn", (B, H, T, T).
         """
-        q, k, v = self.split_heads(self.qkv(x))
+        qkv = self.qkv(x)
         if record is not None:
+            q, k, _ = self.split_heads(qkv.detach())
             record["attn"] = jit.attention_weights(q.data, k.data)
-        mixed = autograd.attention(q, k, v)  # (B, H, T, Dh)
-        batch, _, tokens, _ = mixed.shape
-        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, self.dim))
+        # as split_heads, attention and joining the heads again, less the copies
+        return self.proj(autograd.packed_attention(qkv, self.heads, self.kv_heads))
 
     def describe(self) -> str:
         """Sizes."""
