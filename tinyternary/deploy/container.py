@@ -93,8 +93,9 @@ def parse_container(buffer: Any, where: str = "packed model") -> Container:
     """
     size = len(buffer)
     if size < 8:
-        raise PackedFileError(f"{where}: header length: the file has {size} bytes, expected 8 more"
-                              " than that at least")  # fmt: skip
+        raise PackedFileError(
+            f"{where}: header length: the file has {size} bytes; truncated, or not a packed model"
+        )
     length = int.from_bytes(buffer[:8], "little")
     if length > size - 8 or length > MAX_HEADER_BYTES:
         raise PackedFileError(

@@ -9,6 +9,7 @@ run on `engine_forward.Network`, which knows everything.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -202,7 +203,7 @@ class FusedNetwork:
             self._together(team, jobs, images, logits, features, [team[0]] * size)
 
     def _together(
-        self, team: list[_Workspace], jobs: list[tuple[int, ...]], images: NDArray[np.uint8],
+        self, team: list[_Workspace], jobs: Sequence[tuple[int, ...]], images: NDArray[np.uint8],
         logits: F32, features: F32, shared: list[_Workspace],
     ) -> None:  # fmt: skip
         def work(job: tuple[int, ...]) -> None:

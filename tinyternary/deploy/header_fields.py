@@ -136,6 +136,10 @@ def parse_header(values: dict[str, Any], where: str, tensor_count: int) -> Packe
     class_names = top.take("class_names", list, "a list of names")
     if len(class_names) != config.num_classes or not all(type(n) is str for n in class_names):
         raise top.error("class_names", class_names, f"{config.num_classes} names")
+    try:
+        "".join([*class_names, top.take("dataset", str, "a name")]).encode()
+    except UnicodeEncodeError:  # JSON can hold halves of characters that nothing can print
+        raise PackedFileError(f"{where}: class_names: not valid text") from None
     metrics = top.take("metrics", dict, "a JSON object")
     header = PackedHeader(
         config=config,

@@ -63,13 +63,11 @@ from tinyternary.kernels.vit.stages import (
 _PATIENCE = 2000
 """Looks at a counter, some microseconds, before a thread offers its core to others."""
 
+_yield: Any
 if os.name == "posix":
     _yield = types.ExternalFunction("sched_yield", types.int32())
 else:
-
-    @njit()
-    def _yield() -> int:
-        return 0
+    _yield = njit()(lambda: 0)
 
 
 _I, _I32, _F = types.int64, types.int32[::1], types.float32[::1]

@@ -57,7 +57,7 @@ def fingerprint() -> int:
 
 def stage(function: Any) -> Any:
     """Make an overload of a function that returns its implementation; the name is called."""
-    options = {"error_model": "numpy"}
+    options: Any = {"error_model": "numpy"}
 
     @functools.wraps(function)
     def literal(key: Any, *args: Any) -> Any:

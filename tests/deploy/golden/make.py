@@ -1,0 +1,67 @@
+"""Write this folder's files. Run once per format version; what is committed stays as it is.
+
+``python tests/deploy/golden/make.py`` refuses to overwrite: a file that an older version
+wrote must load for ever, with the same logits.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from small_models import images_for, make_model  # noqa: E402
+
+from tinyternary.deploy import Engine, pack  # noqa: E402
+from tinyternary.spec import LayerQuant  # noqa: E402
+
+SMALL = {"width": 24, "depth": 1, "heads": 2, "mlp_width": 36, "image_size": 8, "num_classes": 3}
+CASES = {
+    "all-linear-2bit": ("all-linear", {}, {}),
+    "everything-1.6bit": ("everything", {"pool": "cls"}, {"bits": 1.6}),
+    "bitmedvit-int8": ("bitmedvit", {"kv_heads": 1, "mlp_norm": False}, {"rest": "int8"}),
+    "float16": (None, {"positions": "sinusoidal", "activation": "gelu_tanh"}, {"rest": "float16"}),
+    "two-scales": ({"blocks.*.mlp.fc?": LayerQuant(weight="ttq")}, {"channels": 1}, {}),
+    "int4": (
+        {"*": LayerQuant(weight="int4", granularity="channel")},
+        {"activation": "relu_squared"},
+        {},
+    ),
+    "groups-ternary-inputs": (
+        {"blocks.*.mlp.fc?": LayerQuant(granularity=12, activation="ternary")},
+        {"patch_size": 4, "stride": 2},
+        {},
+    ),
+    "thresholds": ("all-linear", {}, {"task": "multi-label", "threshold": [0.25, 0.5, 0.75]}),
+}
+
+
+def main() -> None:
+    """Write the files of format version 1."""
+    answers = {}
+    for name, (policy, changes, options) in CASES.items():
+        path = HERE / f"v1-{name}.safetensors"
+        if path.exists():
+            raise SystemExit(f"{path} exists: files of a format version are written once")
+        model = make_model(policy, **{**SMALL, **changes})
+        packed = pack(
+            model,
+            class_names=["round", "lobed", "grainy"],
+            metrics={"acc": {"value": 0.5, "low": 0.4, "high": 0.6}},
+            dataset="phantoms",
+            **options,
+        )
+        packed.save(path)
+        images = images_for(model, 2)
+        answers[path.name] = {
+            "images": images.tolist(),
+            "logits": Engine(packed.read(), fused=False)(images).astype(np.float64).tolist(),
+        }
+    (HERE / "v1-answers.json").write_text(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()
