@@ -163,7 +163,7 @@ def test_inspect_and_card(packed_path, tmp_path, model):
     rows = {row["name"]: row for row in found["layers"]}
     assert rows["blocks.0.mlp.fc1"]["storage"] == "ternary"
     assert 2 <= rows["blocks.0.mlp.fc1"]["bits"] < 2.1
-    weights = sum(p.size for p in map(lambda p: p.data, model.parameters()))
+    weights = sum(p.data.size for p in model.parameters())
     assert found["parameters"] == weights
     card = model_card(load(packed_path).packed, "m.safetensors")
     assert "for teaching and research, not for clinical use" in card.lower()

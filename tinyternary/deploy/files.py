@@ -180,7 +180,7 @@ def _read_picture(file: Path) -> Images:
     except UnidentifiedImageError:
         raise DataFileError(f"{file}: not a PNG or JPEG image") from None
     except Image.DecompressionBombError:
-        raise DataFileError(f"{file}: expected at most {MAX_PIXELS:,} pixels") from None
+        raise DataFileError(f"{file}: too large: expected at most {MAX_PIXELS:,} pixels") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataFileError(f"{file}: damaged image: {reason}") from None
@@ -208,7 +208,9 @@ def _read_arrays(file: Path) -> Iterator[tuple[str, Images]]:
     try:
         loaded = np.load(file, mmap_mode="r" if file.suffix.lower() == ".npy" else None,
                          allow_pickle=False)  # fmt: skip
-    except (ValueError, EOFError, zipfile.BadZipFile, MemoryError, OverflowError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # NumPy's reader of headers raises a dozen kinds
         raise DataFileError(f"{file}: damaged array file: {_first_line(error)}") from None
     if isinstance(loaded, np.ndarray):
         yield from _split(str(file), loaded)
@@ -221,8 +223,7 @@ def _read_arrays(file: Path) -> Iterator[tuple[str, Images]]:
         for name in names:
             try:
                 array = loaded[name]
-            except (ValueError, EOFError, zipfile.BadZipFile, OSError, MemoryError,
-                    OverflowError, NotImplementedError, RuntimeError) as error:  # fmt: skip
+            except Exception as error:  # as above, and what zlib and zipfile add to them
                 raise DataFileError(f"{file}: {name}: damaged: {_first_line(error)}") from None
             yield from _split(f"{file}[{name}]", array)
 
