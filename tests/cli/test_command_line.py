@@ -55,7 +55,7 @@ def test_help_of_each_command_has_an_example(command: str) -> None:
         (["pack", "no-such-run-folder"], 1, "no-such-run-folder"),
         (["inspect", "no-such-file.safetensors"], 1, "no-such-file.safetensors"),
         (["predict", "no-such-file.safetensors", "x.png"], 1, "no-such-file.safetensors"),
-        (["grade", "no-such-notebook.ipynb"], 1, "no-such-notebook.ipynb"),
+        (["grade", "no-such-notebook.ipynb"], 2, "no-such-notebook.ipynb"),
         (["train", "--out", "x", "--set", "epochz=3"], 2, "epochs"),
         (["train", "--out", "x", "--set", "epochs"], 2, "name=value"),
         (["reproduce", "breastmist", "--out", "x"], 2, "breastmnist"),
