@@ -18,19 +18,19 @@ QUICK = Recipe(epochs=3, batch_size=16, lr=5e-3, warmup_epochs=0.5, augment="non
 
 @pytest.fixture(scope="module")
 def teacher():
-    net = model(dropout=0.0, drop_path=0.0)
+    net = model(width=32, dropout=0.0, drop_path=0.0)
     return fit(net, splits(192), QUICK, epochs=12, progress=False)
 
 
 @pytest.mark.parametrize("feature", ["mse", "cosine", "attention", "none"])
 def test_a_ternary_student_learns_from_its_teacher(teacher, feature):
     assert teacher.metrics["test"]["acc"] > 0.9
-    student = model("all-linear", dropout=0.0, drop_path=0.0)
+    student = model("all-linear", width=32, dropout=0.0, drop_path=0.0)
     run = distill(
-        student, teacher, splits(192), QUICK, epochs=15, feature=feature,
+        student, teacher, splits(192), QUICK, epochs=25, feature=feature,
         start_from_teacher=True, progress=False,
     )  # fmt: skip
-    assert run.metrics["test"]["acc"] > 0.9
+    assert run.metrics["test"]["acc"] > 0.8  # chance is 0.25
     assert not any("matcher" in n or "proj_teacher" in n for n in run.model.state_dict())
 
 

@@ -91,7 +91,7 @@ class Experiment(BaseModel):
         """Teacher's and student's recipe for so many training images.
 
         Sets the epochs where the experiment counts images, and lowers the batch
-        size to an eighth of the data where that is less.
+        size to a sixteenth of the data where that is less.
         """
         changes: dict[str, Any] = {}
         student: dict[str, Any] = {}
@@ -100,7 +100,7 @@ class Experiment(BaseModel):
             epochs = min(max(wished, self.fewest_epochs), self.most_epochs)
             changes["epochs"] = epochs
             student["epochs"] = max(1, round(self.student_share * epochs))
-        most = max(1, train_images // 8)
+        most = max(1, train_images // 16)
         return (
             make_recipe(self.teacher, **changes, batch_size=min(self.teacher.batch_size, most)),
             make_recipe(self.student, **student, batch_size=min(self.student.batch_size, most)),

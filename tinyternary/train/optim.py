@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary import jit
 from tinyternary.autograd import Tensor
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.train.groups import ParameterGroup
@@ -150,29 +151,6 @@ class SGD(Optimiser):
         weight -= lr * (gradient + self.momentum * velocity if self.nesterov else velocity)
 
 
-def adamw_step(
-    weight: NDArray[Any],
-    grad: NDArray[Any],
-    mean: NDArray[Any],
-    square: NDArray[Any],
-    lr: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    decay: float,
-    step: int,
-) -> None:
-    """One AdamW update in place (Loshchilov and Hutter, ICLR 2019, algorithm 2)."""
-    kind = weight.dtype.type
-    weight *= kind(1.0 - lr * decay)
-    mean += kind(1.0 - beta1) * (grad - mean)
-    square += kind(1.0 - beta2) * (grad * grad - square)
-    root = np.sqrt(square)
-    root *= kind((1.0 - beta2**step) ** -0.5)
-    root += kind(eps)
-    weight -= kind(lr / (1.0 - beta1**step)) * (mean / root)
-
-
 class AdamW(Optimiser):
     """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019, algorithm 2).
 
@@ -207,7 +185,7 @@ class AdamW(Optimiser):
         lr: float,
         decay: float,
     ) -> None:
-        adamw_step(
+        jit.adamw_step(
             weight, grad, state["mean"], state["square"],
             lr, self.betas[0], self.betas[1], self.eps, decay, self.steps,
         )  # fmt: skip
