@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary import jit
 from tinyternary.autograd.broadcasting import check_broadcast, shape_of, unbroadcast
 from tinyternary.autograd.function import Context, Function
 
@@ -35,7 +36,7 @@ class Add(Function):
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         check_broadcast("add", a.shape, b.shape)
         ctx.save(a.shape, b.shape)
-        return np.add(a, b)
+        return jit.add(a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary import jit
@@ -56,7 +55,7 @@ class PackedAttention(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         qkv, stats, heads, kv_heads = ctx.saved
-        result = np.empty_like(qkv)
+        result = jit.empty(qkv.shape, qkv.dtype)
         g = grad.reshape(*grad.shape[:2], heads, -1).transpose(0, 2, 1, 3)
         into = _split(result, heads, kv_heads)
         jit.attention_backward(g, *_split(qkv, heads, kv_heads), stats, into)

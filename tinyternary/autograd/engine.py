@@ -13,6 +13,7 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary import jit
 from tinyternary.autograd.function import Context
 from tinyternary.autograd.modes import no_grad
 from tinyternary.autograd.tensor import Tensor
@@ -131,9 +132,9 @@ def _add_to_output(node: Context, index: int, grad: Array) -> None:
     if before is None:
         node.grads[index] = grad  # may be shared with another edge: not ours to change
     elif node.owned[index]:
-        before += grad
+        jit.add(before, grad, out=before)
     else:
-        node.grads[index] = before + grad
+        node.grads[index] = jit.add(before, grad)
         node.owned[index] = True
 
 
@@ -142,7 +143,7 @@ def _add_to_leaf(leaf: Tensor, grad: Array, hooked: dict[int, tuple[Tensor, Arra
         before = hooked.get(id(leaf))
         hooked[id(leaf)] = (leaf, grad if before is None else before[1] + grad)
     elif leaf.grad is None:
-        leaf.grad = grad.copy()  # it may be shared with another edge: .grad belongs to the leaf
+        leaf.grad = jit.copy(grad)  # it may be shared with another edge: .grad belongs to the leaf
     else:
         leaf.grad += grad
 

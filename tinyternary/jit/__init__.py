@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tinyternary.jit.activations import gelu, gelu_backward
     from tinyternary.jit.attend import attention, attention_backward, attention_weights
+    from tinyternary.jit.memory import copy, empty
     from tinyternary.jit.norms import (
         layer_norm,
         layer_norm_backward,
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
     )
     from tinyternary.jit.optimise import adamw_step
     from tinyternary.jit.probabilities import log_softmax, softmax, softmax_backward
+    from tinyternary.jit.sums import add
     from tinyternary.jit.threads import set_threads
 
 _HOMES = {
+    "copy": "memory",
+    "empty": "memory",
+    "add": "sums",
     "set_threads": "threads",
     "adamw_step": "optimise",
     "linear_grad_weight": "linear",
@@ -65,10 +70,13 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "absmean_scale",
     "adamw_step",
+    "add",
     "attention",
     "attention_backward",
     "attention_forward",
     "attention_weights",
+    "copy",
+    "empty",
     "fake_quantise_rows",
     "fake_ternary",
     "gelu",

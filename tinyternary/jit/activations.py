@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.jit.dispatch import as_line, compiled, deliver, result
+from tinyternary.jit.memory import empty
 
 Array = NDArray[Any]
 
@@ -69,7 +70,7 @@ def gelu_backward(grad: Array, x: Array, approximate: str = "none") -> Array:
         return gelu_backward_numpy(grad, x, approximate)
     from tinyternary.jit import rows_compiled, threads
 
-    out = np.empty(x.shape, np.float32)
+    out = empty(x.shape)
     threads.crew.run(
         rows_compiled.gelu_backward, x.size, 1 << 15,
         as_line(grad), as_line(x), out.reshape(-1), approximate == "tanh",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.jit.dispatch import compiled
+from tinyternary.jit.memory import empty
 from tinyternary.jit.probabilities import softmax_backward_numpy, softmax_numpy
 
 Array = NDArray[Any]
@@ -83,9 +84,9 @@ def attention_forward(
 
     batch, heads, tokens, width = q.shape
     if out is None:
-        out = np.empty((batch, tokens, heads, width), np.float32).transpose(0, 2, 1, 3)
-    stats = np.empty((batch * heads, 2, tokens), np.float32)
-    target = out if _usable(out) else np.empty(q.shape, np.float32)
+        out = empty((batch, tokens, heads, width)).transpose(0, 2, 1, 3)
+    stats = empty((batch * heads, 2, tokens))
+    target = out if _usable(out) else empty(q.shape)
     threads.crew.run(
         attend_compiled.forward, batch * heads, _step(q, k), _near(q), _near(k), _near(v),
         target, stats,
@@ -127,8 +128,8 @@ def attention_backward(
     if stats is None:
         stats = attention_forward(q, k, v)[1]
     if out is None:
-        out = (np.empty(q.shape, np.float32), np.empty(k.shape, np.float32),
-               np.empty(k.shape, np.float32))  # fmt: skip
+        out = (empty(q.shape), empty(k.shape),
+               empty(k.shape))  # fmt: skip
     group = q.shape[1] // k.shape[1]
     threads.crew.run(
         attend_compiled.backward, k.shape[0] * k.shape[1], -(-_step(q, k) // (2 * group)),

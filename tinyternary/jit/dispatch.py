@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.jit.memory import empty
 from tinyternary.jit.switch import jit_enabled
 
 Array = NDArray[Any]
@@ -36,12 +37,12 @@ def result(out: Array | None, x: Array) -> tuple[Array, Array]:
     that writes where it reads is not turned into vector code.
     """
     if out is None:
-        out = np.empty(x.shape, np.float32)
+        out = empty(x.shape)
         return out, out
     usable = out.flags.c_contiguous and out.dtype == np.float32
     if usable and not np.may_share_memory(out, x):
         return out, out
-    return out, np.empty(x.shape, np.float32)
+    return out, empty(x.shape)
 
 
 def deliver(out: Array, written: Array) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.jit.dispatch import as_line, as_rows, compiled, deliver, result
+from tinyternary.jit.memory import empty
 
 Array = NDArray[Any]
 
@@ -38,8 +39,8 @@ def fake_quantise_rows(x: Array, out: Array | None = None) -> Array:
         return fake_quantise_rows_numpy(x, out)
     from tinyternary.jit import rows_compiled, threads
 
-    out = np.empty(x.shape, np.float32) if out is None else out
-    written = out if out.flags.c_contiguous else np.empty(x.shape, np.float32)
+    out = empty(x.shape) if out is None else out
+    written = out if out.flags.c_contiguous else empty(x.shape)
     rows = as_rows(x)
     threads.crew.run(
         rows_compiled.fake_quantise_rows, len(rows), 64, rows, written.reshape(rows.shape)

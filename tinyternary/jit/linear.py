@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.jit.dispatch import EMPTY, as_rows, compiled
+from tinyternary.jit.memory import empty
 
 Array = NDArray[Any]
 
@@ -55,7 +56,7 @@ def _multiply(
     from tinyternary.jit import linear_compiled, threads
 
     rows = as_rows(x)
-    packed = np.empty(weight.size, np.float32)
+    packed = empty((weight.size,))
     weight = np.ascontiguousarray(weight)
     if transposed:
         linear_compiled.pack_panels_transposed(weight, packed)
@@ -63,7 +64,7 @@ def _multiply(
         linear_compiled.pack_panels(weight, packed)
     columns = weight.shape[0] if transposed else weight.shape[1]
     usable = out is not None and out.flags.c_contiguous
-    target = out if out is not None and usable else np.empty((*x.shape[:-1], columns), np.float32)
+    target = out if out is not None and usable else empty((*x.shape[:-1], columns))
     step = 64 * -(-_MACS // (64 * weight.size))
     threads.crew.run(
         linear_compiled.multiply_rows, len(rows), step, rows, packed,
@@ -112,7 +113,7 @@ def linear_grad_weight(grad: Array, x: Array) -> tuple[Array, Array]:
     from tinyternary.jit import linear_compiled, threads
 
     g, rows = as_rows(grad), as_rows(x)
-    grad_weight, grad_bias = np.empty((outputs, inputs), np.float32), np.empty(outputs, np.float32)
+    grad_weight, grad_bias = empty((outputs, inputs)), empty((outputs,))
     step = 16 * -(-_MACS // (16 * rows.size))
     threads.crew.run(
         linear_compiled.weight_gradient, outputs, step, g, rows, grad_weight, grad_bias

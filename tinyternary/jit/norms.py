@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.jit.dispatch import EMPTY, as_line, as_rows, compiled, deliver, result
+from tinyternary.jit.memory import empty
 
 Array = NDArray[Any]
 
@@ -103,7 +104,7 @@ def layer_norm_forward(
 
     out, written = result(out, x)
     rows = as_rows(x)
-    mean, rstd = np.empty(x.shape[:-1], np.float32), np.empty(x.shape[:-1], np.float32)
+    mean, rstd = empty(x.shape[:-1]), empty(x.shape[:-1])
     threads.crew.run(
         rows_compiled.layer_norm, len(rows), rows_compiled.BLOCK, rows, as_line(weight),
         EMPTY if bias is None else as_line(bias), eps, written.reshape(rows.shape),
@@ -120,7 +121,7 @@ def layer_norm_backward(
         return layer_norm_backward_numpy(grad, x, weight, mean, rstd)
     from tinyternary.jit import rows_compiled, threads
 
-    rows, grad_x = as_rows(x), np.empty(x.shape, np.float32)
+    rows, grad_x = as_rows(x), empty(x.shape)
     blocks = -(-len(rows) // rows_compiled.BLOCK)
     sums = np.zeros((2, blocks, rows.shape[1]), np.float32)
     threads.crew.run(
@@ -139,7 +140,7 @@ def rms_norm_forward(
     from tinyternary.jit import rows_compiled, threads
 
     out, written = result(out, x)
-    rows, rstd = as_rows(x), np.empty(x.shape[:-1], np.float32)
+    rows, rstd = as_rows(x), empty(x.shape[:-1])
     threads.crew.run(
         rows_compiled.rms_norm, len(rows), rows_compiled.BLOCK, rows,
         EMPTY if weight is None else as_line(weight), eps, written.reshape(rows.shape),
@@ -156,7 +157,7 @@ def rms_norm_backward(
         return rms_norm_backward_numpy(grad, x, weight, rstd)
     from tinyternary.jit import rows_compiled, threads
 
-    rows, grad_x = as_rows(x), np.empty(x.shape, np.float32)
+    rows, grad_x = as_rows(x), empty(x.shape)
     blocks = -(-len(rows) // rows_compiled.BLOCK)
     sums = np.zeros((blocks, rows.shape[1]), np.float32)
     threads.crew.run(

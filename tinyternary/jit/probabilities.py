@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.jit.dispatch import as_rows, compiled, deliver, result
+from tinyternary.jit.memory import empty
 
 Array = NDArray[Any]
 
@@ -62,7 +63,7 @@ def softmax_backward(y: Array, grad: Array) -> Array:
         return softmax_backward_numpy(y, grad)
     from tinyternary.jit import rows_compiled, threads
 
-    out = np.empty(y.shape, np.float32)
+    out = empty(y.shape)
     rows = as_rows(y)
     threads.crew.run(
         rows_compiled.softmax_backward, len(rows), 256, rows, as_rows(grad), out.reshape(rows.shape)

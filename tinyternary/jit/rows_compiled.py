@@ -12,6 +12,7 @@ from numba import types
 
 from tinyternary.jit.elementary import FAST, erf, exp, sigmoid
 from tinyternary.jit.switch import njit
+from tinyternary.jit.tiles import LANES, add_lanes
 
 BLOCK = 256
 """Rows whose contributions to a weight's gradient are added up in one partial sum."""
@@ -151,6 +152,16 @@ def rms_norm_backward(first, last, grad, x, weight, rstd, grad_x, weight_sums, h
             inner *= scale * scale / f32(width)
             for j in range(width):
                 result[j] = (g[j] - row[j] * inner) * scale
+
+
+@njit(signature_or_function=types.void(_I, _I, _IN1, _IN1, _VEC))
+def add(first, last, a, b, out):
+    """Sum of entries; `out` may be `a` or `b`."""
+    whole = last - (last - first) % LANES
+    for i in range(first, whole, LANES):
+        add_lanes(a, i, b, i, out, i)
+    for i in range(whole, last):
+        out[i] = a[i] + b[i]
 
 
 @njit(signature_or_function=types.void(_I, _I, _IN1, _VEC, _I), fastmath=FAST)

@@ -146,6 +146,25 @@ def move(_typing: Any, source: Any, source_at: Any, target: Any, target_at: Any)
     return types.void(source, types.int64, target, types.int64), codegen
 
 
+@intrinsic
+def add_lanes(_typing: Any, a: Any, a_at: Any, b: Any, b_at: Any, out: Any, out_at: Any) -> Any:
+    """Write LANES sums; all is read before anything is written."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(_F32, LANES)
+
+        def place(number: int) -> Any:
+            array = context.make_array(signature.args[number])(context, builder, args[number])
+            start = builder.bitcast(array.data, _F32.as_pointer())
+            return builder.bitcast(builder.gep(start, [args[number + 1]]), vector.as_pointer())
+
+        total = builder.fadd(builder.load(place(0), align=4), builder.load(place(2), align=4))
+        builder.store(total, place(4), align=4)
+        return context.get_dummy_value()
+
+    return types.void(a, types.int64, b, types.int64, out, types.int64), codegen
+
+
 _wide, _narrow = _tile(TALL, 2), _tile(TALL, 1)
 _wide_row, _narrow_row = _tile(1, 2), _tile(1, 1)
 
