@@ -228,9 +228,9 @@ for row in range(3):
     for column in range(5):
         total = CountingNumber(0, tally)
         for i in range(20):
-            if trits[column, i] == 1:
+            if trits[column, i] > 0:
                 total = total + counting[row, i]
-            elif trits[column, i] == -1:
+            elif trits[column, i] < 0:
                 total = total - counting[row, i]
         assert total.value == x[row] @ trits[column]
 values = Counter(trits.ravel().tolist())
@@ -242,13 +242,10 @@ print("predicted", dict(operations.ternary_matmul(3, values[1], values[-1], valu
 # kernels; then the kernels themselves are timed. The bound must never be above a measurement.
 
 # %%
-import numba
-
 from tinyternary import kernels
 from tinyternary.bench.peaks import this_machine
 from tinyternary.bench.timing import interleave
 
-numba.set_num_threads(1)
 machine = this_machine()
 print(machine.title)
 print(f"int8 {machine.peak['int8'] / 1e9:,.0f} GMAC/s, float32 {machine.peak['fp32'] / 1e9:,.0f} GMAC/s, "
@@ -259,7 +256,9 @@ runs = {}
 for m, k, n in shapes:
     packed = kernels.pack(rng.integers(-1, 2, (n, k)).astype(np.int8))
     inputs = rng.integers(-127, 128, (m, k)).astype(np.int8)
-    runs[f"{m} x {k} x {n}"] = lambda inputs=inputs, packed=packed: kernels.matmul(inputs, packed)
+    runs[f"{m} x {k} x {n}"] = lambda inputs=inputs, packed=packed: kernels.matmul(
+        inputs, packed, threads=1
+    )
 timings = interleave(runs, seconds=0.4)
 measured = [timings[name].median for name in runs]
 least = [cost.least_kernel_seconds(machine, cost.Gemm(*shape, 8, 2, 32)) for shape in shapes]

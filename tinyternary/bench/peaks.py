@@ -27,7 +27,7 @@ _CHAINS = 16  # independent accumulators: latency (4-5 cycles) times issue width
 _UNROLL = 8
 
 
-def this_machine(runs: int = 25) -> Device:
+def this_machine(runs: int = 50) -> Device:
     """Measure one core of this machine, and describe it as a device of the cost model.
 
     Parameters
@@ -86,7 +86,6 @@ def _best_rate(run: Callable[[int], Any], macs_per_turn: int, runs: int) -> floa
     best = float("inf")
     for _ in range(runs):
         best = min(best, _seconds(run, turns))
-        time.sleep(0.02)  # spread out: a neighbour on a shared machine may be busy for a while
     return turns * macs_per_turn / best
 
 
@@ -199,5 +198,4 @@ def _read_rate(runs: int, megabytes: int = 256) -> float:
         start = time.perf_counter()
         total(values)
         seconds.append(time.perf_counter() - start)
-        time.sleep(0.02)
     return float(values.nbytes / min(seconds))
