@@ -19,7 +19,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -27,13 +26,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinyternary.course import guard
+from tinyternary.course.judging import CheckFailed, StandIn, judge
 from tinyternary.course.present import show
 
 Body = Callable[[Any], None]
-
-
-class CheckFailed(AssertionError):
-    """What a check found wrong, in words for the learner."""
 
 
 class Checks:
@@ -86,7 +82,7 @@ class Checks:
             namespace = body.__globals__
             given = namespace.get(name)
             own = given.attempt if isinstance(given, StandIn) else given
-            status, message = _judge(body, name, own, number, allow)
+            status, message = judge(body, name, own, number, allow)
             outcome = {
                 "exercise": number, "name": name, "status": status, "message": message,
                 "token": self.token,
@@ -195,26 +191,6 @@ class Checks:
         return f"The cells below go on with the library's `{name}`."
 
 
-class StandIn:
-    """The library's version of a function, bound to the learner's name until theirs passes.
-
-    Attributes
-    ----------
-    attempt : object
-        What the learner had written, so that a check that runs again sees that.
-    """
-
-    def __init__(self, library: Any, attempt: Any) -> None:
-        self._library = library
-        self.attempt = attempt
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102 - the library's
-        return self._library(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._library, name)
-
-
 def checks(lesson: str) -> Checks:
     """Return the checks of a lesson, for its first cell.
 
@@ -226,86 +202,9 @@ def checks(lesson: str) -> Checks:
     return Checks(lesson)
 
 
-def _judge(body: Body, name: str, own: Any, number: str, allow: tuple[str, ...]) -> tuple[str, str]:
-    """Run a check on a learner's object; return status and message."""
-    if own is None:
-        return "not attempted", (
-            f"There is no `{name}` yet: run the cell above. If that cell fails, mend it first."
-        )
-    if not callable(own) or guard.is_library(own):
-        return "failed", f"`{name}` should be a function of your own, written in the cell above."
-    mentioned = guard.library_names(own, allow)
-    if mentioned:
-        return "failed", (
-            f"`{name}` uses `{mentioned[0]}` from the library. "
-            "The point is to write it yourself, with NumPy alone."
-        )
-    own_codes = tuple(part.__code__ for part in guard.functions_of(own))
-    watched = _Watched(own, allow) if not isinstance(own, type) else own
-    outer = guard.Watch(own_codes, None)
-    try:
-        if isinstance(own, type):
-            with outer:
-                body(watched)
-        else:
-            body(watched)
-    except CheckFailed as failure:
-        return "failed", str(failure)
-    except NotImplementedError as stub:
-        return "not attempted", _unwritten(stub, number)
-    except Exception as error:
-        return "crashed", _trouble(error, name)
-    calls = watched.calls if isinstance(watched, _Watched) else outer.calls
-    if not calls:
-        return "failed", f"The check ended without calling your `{name}`."
-    return "passed", ""
-
-
-class _Watched:
-    """A learner's function that counts its calls and refuses the library's help."""
-
-    def __init__(self, function: Callable[..., Any], allow: tuple[str, ...]) -> None:
-        self.learners_own = function
-        self._allow = allow
-        self.calls = 0
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with guard.Watch((), self._allow) as watch:
-            result = self.learners_own(*args, **kwargs)
-        self.calls += 1
-        if watch.library:
-            raise CheckFailed(
-                f"Your function called `{watch.library[0]}`. "
-                "The point is to write it yourself, with NumPy alone."
-            )
-        return result
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.learners_own, name)
-
-
 def _headline(number: str, name: str, status: str) -> str:
     says = {"crashed": "stopped with an error", "failed": "not right yet"}
     return f"Exercise {number}, `{name}`: {says.get(status, status)}"
-
-
-def _unwritten(stub: NotImplementedError, number: str) -> str:
-    text = str(stub)
-    if text.startswith("Exercise ") and not text.startswith(f"Exercise {number}:"):
-        return f"It calls something that is not written yet: {text}"
-    return "Not attempted yet. Write it in the cell above, run that cell, then run this one."
-
-
-def _trouble(error: Exception, name: str) -> str:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name == name]
-    where = f" In your cell: `{frames[-1].line}`" if frames and frames[-1].line else ""
-    extra = ""
-    if isinstance(error, NameError):
-        extra = (
-            "\nA function may use its arguments, the lesson's imports and what your own "
-            "cells define."
-        )
-    return f"{type(error).__name__}: {error}.{where}{extra}"
 
 
 def _plain(value: Any) -> str:

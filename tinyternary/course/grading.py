@@ -13,9 +13,8 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import nbformat
 from nbformat import v4
@@ -26,15 +25,10 @@ from tinyternary.course.kernel import Kernel, Ran, kernel
 from tinyternary.course.source import (
     Exercise,
     Lesson,
-    find_lessons,
-    notebook_name,
-    parse_lesson,
-    read_lesson,
 )
-from tinyternary.errors import ConfigError, LessonError
+from tinyternary.course.submission import Step, key_of, plan, read_notebook, source_of
 
 _new: Any = v4  # nbformat's makers of cells carry no types
-_nbformat: Any = nbformat
 
 CELL_LIMIT = 20.0
 """Seconds for one cell."""
@@ -58,13 +52,6 @@ def _leave(*_):
 get_ipython().ask_exit = _leave
 del _leave
 """
-
-
-@dataclass
-class _Step:
-    kind: Literal["setup", "own", "edited", "answer", "check"]
-    source: str
-    exercise: Exercise | None = None
 
 
 def grade(
@@ -104,9 +91,9 @@ def grade(
     user: put a stranger's notebook into a container.
     """
     path = Path(notebook)
-    given = _read(path)
-    lesson = _source_of(given, path, source)
-    answers, steps = _plan(given, lesson)
+    given = read_notebook(path)
+    lesson = source_of(given, path, source)
+    answers, steps = plan(given, lesson)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         run = _Run(lesson, Path(folder), cell_limit, start + total_limit)
@@ -134,10 +121,10 @@ class _Run:
         self.deadline = deadline
         self.grades: dict[str, ExerciseGrade] = {}
         self.notes: list[str] = []
-        self._done: list[_Step] = []
+        self._done: list[Step] = []
         self._blocked: set[str] = set()
 
-    def go(self, steps: list[_Step]) -> None:
+    def go(self, steps: list[Step]) -> None:
         """Run all steps, in as many kernels as it takes."""
         rest = list(steps)
         while any(step.kind == "check" for step in rest) and self._left() > 0:
@@ -148,7 +135,7 @@ class _Run:
                 while rest and session.alive and self._left() > 0:
                     self._step(session, rest.pop(0))
 
-    def _step(self, session: Kernel, step: _Step) -> None:
+    def _step(self, session: Kernel, step: Step) -> None:
         exercise = step.exercise
         if exercise is not None and step.kind == "check":
             if exercise.number not in self._blocked:
@@ -215,52 +202,8 @@ class _Run:
         return "error", ran.error or "The check did not run to its end."
 
 
-def _plan(given: nbformat.NotebookNode, lesson: Lesson) -> tuple[set[str], list[_Step]]:
-    """Lay the learner's answers and own cells among the source's set-up and checks.
-
-    Returns
-    -------
-    (set of str, list of _Step)
-        Grade ids of the exercises that hold more than the stub; what to run.
-    """
-    known = {cell.id: cell for cell in lesson.cells if cell.role != "variant"}
-    before: dict[str, list[_Step]] = {}
-    texts: dict[str, list[str]] = {}
-    waiting: list[_Step] = []
-    for cell in given.cells:
-        key = _key(cell)
-        home = known.get(key)
-        if home is None or home.role == "prose":
-            if cell.cell_type == "code" and cell.source.strip():
-                waiting.append(_Step("own", cell.source))
-            continue
-        before.setdefault(key, []).extend(waiting)
-        waiting = []
-        if home.role == "solution":
-            texts.setdefault(key, []).append(cell.source)
-        elif home.role in ("setup", "demo") and _differs(cell.source, home.for_learner()):
-            before.setdefault(key + "/after", []).append(_Step("edited", cell.source))
-    by_id = {exercise.solution.grade_id: exercise for exercise in lesson.exercises}
-    by_check = {exercise.check.grade_id: exercise for exercise in lesson.exercises}
-    answers = set()
-    steps = []
-    for key, cell in known.items():
-        steps += before.get(key, [])
-        if cell.role == "setup":
-            steps.append(_Step("setup", cell.source))
-        elif cell.role == "solution":
-            written = [text for text in texts.get(key, []) if _differs(text, cell.for_learner())]
-            if written:
-                answers.add(key)
-                steps += [_Step("answer", text, by_id[key]) for text in written]
-        elif cell.role == "check" and by_check[key].solution.grade_id in answers:
-            steps.append(_Step("check", "", by_check[key]))
-        steps += before.get(key + "/after", [])
-    return answers, steps + waiting
-
-
 def _blank(given: nbformat.NotebookNode, exercise: Exercise) -> tuple[Status, str]:
-    if any(_key(cell) == exercise.solution.grade_id for cell in given.cells):
+    if any(key_of(cell) == exercise.solution.grade_id for cell in given.cells):
         return "not attempted", "Not attempted."
     return "missing", f"The notebook has no cell {exercise.solution.grade_id}."
 
@@ -270,42 +213,3 @@ def _grade(exercise: Exercise, status: Status, message: str, seconds: float = 0.
     return ExerciseGrade(
         exercise.number, exercise.name, points, exercise.points, status, message, seconds
     )
-
-
-def _key(cell: nbformat.NotebookNode) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id", ""))
-
-
-def _differs(text: str, other: str) -> bool:
-    return [line.rstrip() for line in text.strip().splitlines()] != [
-        line.rstrip() for line in other.strip().splitlines()
-    ]
-
-
-def _read(path: Path) -> nbformat.NotebookNode:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; expected a learner's notebook") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LessonError(f"{path}: cannot be read as a notebook ({error})") from None
-    try:
-        notebook: nbformat.NotebookNode = _nbformat.reads(text, as_version=4)
-        nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises whatever its parts raise on foreign JSON
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LessonError(f"{path}: not a notebook ({reason[:120]})") from None
-    return notebook
-
-
-def _source_of(given: nbformat.NotebookNode, path: Path, source: str | Path | None) -> Lesson:
-    name = notebook_name(given, path)
-    if source is not None:
-        file = Path(source)
-        if file.is_file():
-            return parse_lesson(file.read_text(encoding="utf-8"), file.stem, file)
-        return read_lesson(name, find_lessons(file))
-    try:
-        return read_lesson(name, find_lessons(path.resolve().parent))
-    except (LessonError, ConfigError):
-        return read_lesson(name)

@@ -14,7 +14,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 _LIBRARY = "tinyternary"
-_STAND_INS = "tinyternary.course.checking"
+_STAND_INS = "tinyternary.course.judging"
 """Where stand-ins are called: one for another exercise may be used, and the library in it."""
 
 

@@ -23,15 +23,12 @@ from typing import Any, Literal
 import jupytext
 import nbformat
 
+from tinyternary.course.marks import REGIONS, plain, replace, unmark, walk
 from tinyternary.errors import LessonError, unknown_name
 
 Role = Literal["prose", "demo", "setup", "solution", "check", "variant"]
 
 _GRADE_ID = re.compile(r"^(\d+)_(\d+)_([a-z_][a-z0-9_]*?)(_check)?$", re.IGNORECASE)
-_REGION = {
-    "solution": ("### BEGIN SOLUTION", "### END SOLUTION"),
-    "hidden": ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"),
-}
 
 
 @dataclass(frozen=True)
@@ -54,17 +51,17 @@ class Cell:
         if self.role == "solution":
             number, name = exercise_of(self.grade_id)
             stub = f'raise NotImplementedError("Exercise {number}: {name}")'
-            return _plain(_replace(self.source, "solution", stub))
-        return _plain(_replace(self.source, "hidden", None))
+            return plain(replace(self.source, "solution", stub))
+        return plain(replace(self.source, "hidden", None))
 
     def for_instructor(self) -> str:
         """Text with solutions, hidden tests and their marks."""
-        return _plain(self.source)
+        return plain(self.source)
 
     def solved(self, *, hidden: bool) -> str:
         """Text with the solution, without marks; hidden tests where asked for."""
-        text = _unmark(self.source, "solution")
-        return _plain(_unmark(text, "hidden") if hidden else _replace(text, "hidden", None))
+        text = unmark(self.source, "solution")
+        return plain(unmark(text, "hidden") if hidden else replace(text, "hidden", None))
 
 
 @dataclass(frozen=True)
@@ -188,8 +185,8 @@ def parse_lesson(text: str, name: str, path: Path) -> Lesson:
         metadata = dict(raw.metadata)
         if raw.cell_type not in ("code", "markdown"):
             raise LessonError(f"{path}: a {raw.cell_type} cell; expected code or markdown")
-        for region in _REGION:
-            _walk(raw.source, region)  # marks come in pairs
+        for region in REGIONS:
+            walk(raw.source, region)  # marks come in pairs
         nbgrader = metadata.get("nbgrader")
         stem = nbgrader["grade_id"] if nbgrader else nbformat_safe(raw.source)
         same = sum(cell.id.split("~")[0] == stem for cell in cells)
@@ -259,39 +256,3 @@ def _exercises(cells: list[Cell], path: Path) -> tuple[Exercise, ...]:
     for lost in (*checks, *variants):
         raise LessonError(f"{path}: {lost} belongs to no exercise")
     return tuple(exercises)
-
-
-def _plain(source: str) -> str:
-    """Leave out notes to our formatter, which tell a reader nothing."""
-    return re.sub(r" *# fmt: (skip|on|off)$", "", source, flags=re.MULTILINE)
-
-
-def _replace(source: str, region: str, stub: str | None) -> str:
-    """Put `stub`, at the depth of the mark, in place of each marked region."""
-    out: list[str] = []
-    for line, inside, mark in _walk(source, region):
-        if mark == "begin" and stub is not None:
-            out.append(line[: len(line) - len(line.lstrip())] + stub)
-        elif not inside and not mark:
-            out.append(line)
-    return "\n".join(out).rstrip()
-
-
-def _unmark(source: str, region: str) -> str:
-    return "\n".join(line for line, _, mark in _walk(source, region) if not mark)
-
-
-def _walk(source: str, region: str) -> list[tuple[str, bool, str]]:
-    """Each line, whether it is inside a region, and whether it is a mark."""
-    begin, end = _REGION[region]
-    out = []
-    inside = False
-    for line in source.splitlines():
-        mark = {begin: "begin", end: "end"}.get(line.strip(), "")
-        if mark and (mark == "begin") == inside:
-            raise LessonError(f"{line.strip()} without its counterpart, in: {source[:60]!r}")
-        inside = {"begin": True, "end": False}.get(mark, inside)
-        out.append((line, inside, mark))
-    if inside:
-        raise LessonError(f"{begin} without {end}, in: {source[:60]!r}")
-    return out

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyternary.course.checking import CheckFailed, Checks
+from tinyternary.course.checking import Checks
+from tinyternary.course.judging import CheckFailed
 from tinyternary.course.source import Exercise, Lesson, find_lessons, list_lessons, read_lesson
 
 FEWEST_WRONG = 3
