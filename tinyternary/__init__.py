@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         spec,
         train,
     )
-    from tinyternary.autograd import Tensor, draw_graph, gradcheck, no_grad
+    from tinyternary.autograd import Tensor, draw_graph, no_grad
+    from tinyternary.autograd.gradcheck import gradcheck
 
 # fmt: off
 _PARTS = (

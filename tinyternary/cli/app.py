@@ -35,4 +35,3 @@ def root(
     ] = False,
 ) -> None:
     """Hold the options that stand before a command."""
-

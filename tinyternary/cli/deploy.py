@@ -23,7 +23,8 @@ def pack(
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("model.safetensors"),
     bits: Annotated[float, typer.Option(help="Bits per trit: 2 or 1.6.")] = 2.0,
     rest: Annotated[
-        str, typer.Option(help="Storage of what is not ternary: float32, float16 or int8.")
+        Literal["float32", "float16", "int8"],
+        typer.Option(help="Storage of what is not ternary."),
     ] = "float32",
     as_json: AsJson = False,
 ) -> None:

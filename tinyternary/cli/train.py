@@ -128,13 +128,14 @@ def evaluate(
         raise unknown_name("split", split, ("train", "val", "test"))
     if source.is_dir():
         run = training.load_run(source)
-        model, preprocessing, flips = run.model, run.preprocessing, run.recipe.flips
         name = data or run.dataset
+        images = datasets.load(name, root=root, seed=seed)[split]
+        metrics = training.evaluate(run.model, images, run.preprocessing, flips=run.recipe.flips)
     else:
-        model, preprocessing, flips = deploy.load(source), None, "none"
-        name = data or model.header.dataset or "phantoms"
-    images = datasets.load(name, root=root, seed=seed)[split]
-    metrics = training.evaluate(model, images, preprocessing, flips=flips)
+        engine = deploy.load(source)
+        name = data or engine.header.dataset or "phantoms"
+        images = datasets.load(name, root=root, seed=seed)[split]
+        metrics = training.evaluate(engine, images)
     _show_metrics({split: metrics}, as_json, title=f"{source} on {name}")
 
 
@@ -224,13 +225,18 @@ def _show_metrics(metrics: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
         console.print_json(metrics)
         return
-    from tinyternary.train.metrics import metric_rows
-
     for split, values in metrics.items():
-        header, *rows = metric_rows(values)
         console.print_table(
-            header,
-            rows,
+            ["metric", "value", "95 % interval"],
+            [
+                [name, f"{value:.4f}", _interval(values.get("intervals", {}).get(name))]
+                for name, value in values.items()
+                if isinstance(value, float)
+            ],
             title=f"{title}: {split}",
             caption="For teaching and research, not for clinical use.",
         )
+
+
+def _interval(ends: list[float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"

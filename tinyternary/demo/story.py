@@ -188,7 +188,11 @@ def _pictures(engine: Any, student_run: Any, teacher_run: Any, test: Any) -> Any
         for name, module in student_run.model.named_modules()
         if isinstance(module, quant.BitLinear)
     }
-    quantised = {name: layer.quantised() for name, layer in layers.items()}
+    quantised = {
+        name: q
+        for name, layer in layers.items()
+        if isinstance(q := layer.quantised(), quant.Quantised)
+    }
     return DemoPictures(
         images=test.images[shown],
         labels=[_name(test, test.labels[i]) for i in shown],

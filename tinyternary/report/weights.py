@@ -48,24 +48,18 @@ def latent_histogram(
             ax.axvline(side * scale, color=INK, linestyle=":", linewidth=1.2)
         top = ax.get_ylim()[1] * 1.12
         ax.set_ylim(0, top)
-        ax.annotate(
-            "threshold δ",
-            (threshold, top),
-            (4, -4),
-            textcoords="offset points",
-            va="top",
-            color=ACCENT,
-            fontsize=9,
-        )
-        ax.annotate(
-            "scale α",
-            (scale, top),
-            (4, -16),
-            textcoords="offset points",
-            va="top",
-            color=INK,
-            fontsize=9,
-        )
+        # both names stand to the right of the outermost line, where nothing crosses them
+        beside = max(threshold, scale)
+        for text, colour, drop in (("threshold δ", ACCENT, -4), ("scale α", INK, -18)):
+            ax.annotate(
+                text,
+                (beside, top),
+                (5, drop),
+                textcoords="offset points",
+                va="top",
+                color=colour,
+                fontsize=9,
+            )
         ax.set(
             title=f"{name}: latent weights and their trits",
             xlabel="latent weight",
