@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+from tinyternary.bench.infer import bench_infer, ratios
+
+
+@pytest.mark.slow
+def test_bench_infer_returns_plain_rows():
+    found = bench_infer(
+        ["tiny"], batches=[1, 4], threads=[1], seconds=0.01, contenders=["ternary", "float"]
+    )
+    json.dumps(found)
+    assert len(found["points"]) == 4
+    for row in found["points"]:
+        assert 0 < row["p50_ms"] <= row["p95_ms"]
+        assert row["calls"] >= 3
+    assert {row["contender"] for row in found["processes"]} == {"ternary", "float"}
+    assert all(row["peak_mb"] > 10 and row["start_s"] > 0 for row in found["processes"])
+    assert found["ratios"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parity
+def test_every_contender_gives_the_float_models_answers(tmp_path):
+    import numpy as np
+
+    from tinyternary.bench.infer import random_images, write_files
+    from tinyternary.bench.infer_peers import CONTENDERS, installed, start
+
+    names = [name for name in CONTENDERS if installed(name)]
+    write_files("tiny", "all-linear", tmp_path, names)
+    images = random_images("tiny", 3)
+    answers = {name: np.asarray(start(name, tmp_path, 1)(images)) for name in names}
+    for name in set(names) - {"ternary", "onnxruntime int8"}:
+        np.testing.assert_allclose(answers[name], answers["float"], atol=1e-5)
+    if "onnxruntime int8" in names:
+        np.testing.assert_allclose(answers["onnxruntime int8"], answers["float"], atol=0.05)
+
+
+def test_ratios_against_the_best_peer():
+    point = {"preset": "small", "batch": 1, "threads": 1}
+    times = {"ternary": 1.0, "float": 0.5, "pytorch": 2.6, "onnxruntime int8": 1.4}
+    (row,) = ratios([{**point, "contender": n, "p50_ms": t} for n, t in times.items()])
+    assert row["best_peer"] == "onnxruntime int8"
+    assert row["times_best_peer"] == pytest.approx(1.4)
+    assert row["times_pytorch"] == pytest.approx(2.6)
+    assert row["met"]
+    times["pytorch"] = 2.4
+    (row,) = ratios([{**point, "contender": n, "p50_ms": t} for n, t in times.items()])
+    assert not row["met"]

@@ -1,0 +1,207 @@
+"""Whole networks against other runtimes: time, memory, start-up (lesson 10).
+
+Contenders take turns in one process, with a rest between them in which thread
+pools go to sleep: those that spin would otherwise take the next one's core.
+Weights are random: no time here depends on them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyternary.bench.infer_peers import CONTENDERS, installed, quantise_onnx, start
+
+PRESETS = ("small", "deit-tiny", "bitmedvit")
+BATCHES = {"small": (1, 64), "deit-tiny": (1, 64), "bitmedvit": (1, 8)}
+"""Batch sizes by preset: eight of BitMedViT's images are as much work as it gets."""
+GOALS = {"batch 1": 1.3, "larger batch": 1.15, "pytorch": 2.5}
+"""How many times as fast as the best peer, and as PyTorch float32, the ternary engine should be."""
+
+
+def bench_infer(
+    presets: Sequence[str] = PRESETS,
+    *,
+    batches: Sequence[int] | None = None,
+    threads: Sequence[int] = (1, 2),
+    policy: str = "all-linear",
+    seconds: float = 2.0,
+    contenders: Iterable[str] | None = None,
+    processes: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Time this engine and its peers on random networks.
+
+    Parameters
+    ----------
+    presets : sequence of str
+        Names of `tinyternary.spec.PRESETS`.
+    batches : sequence of int, optional
+        By default 1 and 64 (8 for "bitmedvit").
+    threads : sequence of int
+        Threads for every contender.
+    policy : str
+        Which layers of the ternary network are ternary.
+    seconds : float
+        Time to spend on each contender at each point, about; at least three calls are timed.
+    contenders : iterable of str, optional
+        Names of `CONTENDERS`; by default all whose packages are installed.
+    processes : bool
+        Also start each contender in a process of its own for memory and start-up.
+    progress : callable, optional
+        Called with a line of text before each point.
+
+    Returns
+    -------
+    dict
+        Plain JSON types. ``machine``; ``points``: one row per preset, batch, threads and
+        contender with ``p50_ms``, ``p95_ms``, ``images_per_s``, ``calls``; ``ratios``: one
+        row per point with how many times as fast the ternary engine is as the best peer
+        and as PyTorch, and whether that meets the goals; ``processes``: ``peak_mb`` and
+        ``start_s`` (from starting Python to the first answer); ``files``: bytes.
+    """
+    from tinyternary.bench.machine import describe_machine
+
+    names = [name for name in (contenders or CONTENDERS) if installed(name)]
+    say = progress or (lambda line: None)
+    result: dict[str, Any] = {
+        "machine": describe_machine(max(threads)),
+        "policy": policy,
+        "contenders": {name: CONTENDERS[name][2] for name in names},
+        "points": [],
+        "ratios": [],
+        "processes": [],
+        "files": [],
+    }
+    for preset in presets:
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            files = write_files(preset, policy, folder, names)
+            result["files"] += [{"preset": preset, **row} for row in files]
+            sizes = tuple(batches or BATCHES.get(preset, (1, 64)))
+            for count in threads:
+                runs = {name: start(name, folder, count) for name in names}
+                for batch in sizes:
+                    say(f"{preset}, batch {batch}, {count} thread(s)")
+                    rows = _point(preset, batch, count, runs, seconds)
+                    result["points"] += rows
+                    result["ratios"] += ratios(rows)
+            if processes:
+                for batch in sizes:
+                    say(f"{preset}, batch {batch}: memory and start-up")
+                    result["processes"] += [_process(preset, name, folder, batch) for name in names]
+    return result
+
+
+def write_files(
+    preset: str, policy: str, folder: Path, names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Write the files that the contenders run into a folder; return names and bytes."""
+    from tinyternary import deploy, models, quant
+
+    model = models.ViT(models.preset(preset), seed=0)
+    deploy.pack(model).save(folder / "float.safetensors")
+    if any(name.startswith("onnxruntime") for name in names):
+        deploy.to_onnx(model, folder / "float.onnx")
+    if "onnxruntime int8" in names:
+        quantise_onnx(folder / "float.onnx", folder / "int8.onnx")
+    quant.ternarize(model, policy)
+    deploy.pack(model).save(folder / "ternary.safetensors")
+    return [{"file": path.name, "bytes": path.stat().st_size} for path in sorted(folder.iterdir())]
+
+
+def random_images(preset: str, batch: int) -> Any:
+    """Return random bytes (B, S, S, C) for a preset."""
+    from tinyternary.spec import preset as find
+
+    config = find(preset)
+    shape = (batch, config.image_size, config.image_size, config.channels)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def _point(
+    preset: str, batch: int, threads: int, runs: dict[str, Callable[..., Any]], seconds: float
+) -> list[dict[str, Any]]:
+    images = random_images(preset, batch)
+    samples: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run(images), run(images)
+    spent = dict.fromkeys(runs, 0.0)
+    while any(spent[name] < seconds or len(samples[name]) < 3 for name in runs):
+        for name, run in runs.items():
+            time.sleep(0.003)
+            # short ones several times in a row: waking up from each rest is another story
+            for _ in range(max(1, min(20, int(0.02 / max(samples[name] or [0.02]))))):
+                begin = time.perf_counter()
+                run(images)
+                samples[name].append(time.perf_counter() - begin)
+                spent[name] += samples[name][-1]
+    rows = []
+    for name, values in samples.items():
+        p50, p95 = np.quantile(values, (0.5, 0.95)).tolist()
+        rows.append(
+            {
+                "preset": preset, "batch": batch, "threads": threads, "contender": name,
+                "p50_ms": p50 * 1e3, "p95_ms": p95 * 1e3, "images_per_s": batch / p50,
+                "calls": len(values),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def ratios(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Compare the ternary engine with the best peer and with PyTorch at one point."""
+    times = {row["contender"]: row["p50_ms"] for row in rows}
+    peers = {name: value for name, value in times.items() if name not in ("ternary", "float")}
+    if "ternary" not in times or not peers:
+        return []
+    best = min(peers, key=lambda name: peers[name])
+    goal = GOALS["batch 1" if rows[0]["batch"] == 1 else "larger batch"]
+    against_best = peers[best] / times["ternary"]
+    against_torch = peers["pytorch"] / times["ternary"] if "pytorch" in peers else None
+    met = against_best >= goal and (against_torch is None or against_torch >= GOALS["pytorch"])
+    point = {name: rows[0][name] for name in ("preset", "batch", "threads")}
+    return [
+        {
+            **point, "best_peer": best, "times_best_peer": against_best, "goal": goal,
+            "times_pytorch": against_torch, "met": met,
+        }
+    ]  # fmt: skip
+
+
+def _process(preset: str, name: str, folder: Path, batch: int) -> dict[str, Any]:
+    """Run a contender once in a process of its own: peak memory, time to the first answer."""
+    code = "import sys; from tinyternary.bench.infer import probe; probe(*sys.argv[1:])"
+    begin = time.time()
+    done = subprocess.run(
+        [sys.executable, "-c", code, preset, name, str(folder), str(batch)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {
+        "preset": preset, "batch": batch, "contender": name, "peak_mb": found["peak_mb"],
+        "start_s": found["answered"] - begin,
+    }  # fmt: skip
+
+
+def probe(preset: str, name: str, folder: str, batch: str) -> None:
+    """Answer twice on one thread and print when, and how much memory it took."""
+    import resource
+
+    images = random_images(preset, int(batch))
+    run = start(name, Path(folder), 1)
+    run(images[:1])
+    answered = time.time()
+    run(images)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # kilobytes on Linux, bytes on macOS
+    scale = 1e-6 if sys.platform == "darwin" else 1.024e-3
+    print(json.dumps({"answered": answered, "peak_mb": peak * scale}))
