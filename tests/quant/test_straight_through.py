@@ -302,3 +302,40 @@ def test_calibration_takes_the_units_of_the_inputs(rng):
     quantiser.calibrate(x)
     codes, scale = quantiser.quantise(x)
     assert ((codes * scale - x) ** 2).mean() / (x**2).mean() == pytest.approx(0.19, rel=0.03)
+
+
+# ---- the compiled usual case ---------------------------------------------------------
+
+
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**31))
+def test_the_fused_norm_and_rounding_are_the_two_after_each_other(rows, inputs, seed):
+    from tinyternary.autograd import rms_norm
+    from tinyternary.quant import absmax
+    from tinyternary.quant.fake_activations import NormAbsmax
+
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, inputs)).astype(np.float32)
+    x[0] = 0
+    weight = rng.standard_normal(inputs).astype(np.float32)
+    grad = rng.standard_normal((rows, inputs)).astype(np.float32)
+    fused = [Tensor(x, requires_grad=True), Tensor(weight, requires_grad=True)]
+    apart = [Tensor(x, requires_grad=True), Tensor(weight, requires_grad=True)]
+    out = NormAbsmax.apply(*fused, eps=1e-5)
+    normed = rms_norm(*apart, 1e-5)
+    codes, scale = absmax(normed.data)
+    np.testing.assert_array_equal(out.data, codes * scale)
+    out.backward(grad)
+    normed.backward(grad)
+    for a, b in zip(fused, apart):
+        np.testing.assert_array_equal(a.grad, b.grad)
+
+
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**31), st.floats(1e-7, 1e3))
+def test_the_compiled_absmean_is_the_plain_one_to_the_bit(rows, inputs, seed, size):
+    from tinyternary.quant import absmean
+
+    rng = np.random.default_rng(seed)
+    w = (size * rng.standard_normal((rows, inputs))).astype(np.float32)
+    _, weight, out, grad = run(LayerQuant(), w)
+    np.testing.assert_array_equal(out.data, absmean(w).dequantise())
+    np.testing.assert_array_equal(weight.grad, grad.astype(np.float32))

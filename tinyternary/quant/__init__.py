@@ -9,6 +9,7 @@ from __future__ import annotations
 from tinyternary.quant.activations import absmax, ternary
 from tinyternary.quant.bitlinear import BitLinear, set_sharpness, set_strength
 from tinyternary.quant.describing import Description, describe
+from tinyternary.quant.integers import integer
 from tinyternary.quant.layer_sensitivity import Sensitivity, sensitivity
 from tinyternary.quant.microscope import Microscope
 from tinyternary.quant.norms import TernaryNorm
@@ -17,7 +18,7 @@ from tinyternary.quant.registry import quantisers, weight_quantiser
 from tinyternary.quant.searching import Proposal, search_policy
 from tinyternary.quant.straight_through import STRAIGHT_THROUGH
 from tinyternary.quant.ternarising import ternarize
-from tinyternary.quant.weights import absmean, band, integer, seq, ttq, twn
+from tinyternary.quant.weights import absmean, band, seq, ttq, twn
 from tinyternary.spec import POLICIES, LayerQuant
 
 __all__ = [

@@ -18,6 +18,7 @@ from tinyternary.autograd import Tensor, linear
 from tinyternary.errors import ConfigError, NonFiniteError
 from tinyternary.nn import Linear, Module, RMSNorm
 from tinyternary.quant.activation_quantisers import ActivationQuantiser
+from tinyternary.quant.fake_activations import NormAbsmax
 from tinyternary.quant.quantised import Quantised, QuantisedInt
 from tinyternary.quant.registry import weight_quantiser
 from tinyternary.spec import LayerQuant
@@ -80,15 +81,25 @@ class BitLinear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to x (..., K); returns (..., N)."""
-        if self.norm is not None:
-            x = self.norm(x)
         try:
             weight = self._mixed(self.weight, self.quantiser)
-            if self.activation is not None:
-                x = self._mixed(x, self.activation)
+            x = self._input(x)
         except NonFiniteError as error:
             raise NonFiniteError(f"{self.name}: {error}") from None
         return linear(x, weight, self.bias)
+
+    def _input(self, x: Tensor) -> Tensor:
+        """Normalise and quantise the input (..., K)."""
+        norm = self.norm
+        if (
+            isinstance(norm, RMSNorm) and norm.weight is not None
+            and self.rule.activation == "int8" and self.strength == 1.0
+        ):  # fmt: skip
+            both: Tensor = NormAbsmax.apply(x, norm.weight, eps=norm.eps)
+            return both
+        if norm is not None:
+            x = norm(x)
+        return x if self.activation is None else self._mixed(x, self.activation)
 
     def _mixed(self, value: Tensor, quantise: Module) -> Tensor:
         if self.strength == 0.0:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyternary import jit
 from tinyternary.autograd import Function
 from tinyternary.quant.activations import absmax, ternary
 from tinyternary.quant.quantised import Floats
@@ -13,11 +14,18 @@ from tinyternary.quant.straight_through import surrogate, threshold_slope
 
 
 class FakeAbsmax(Function):
-    """Rows to int8 or int4 times their scale; absmax clips nothing, so the gradient passes."""
+    """Rows to int8 or int4 times their scale; absmax clips nothing, so the gradient passes.
+
+    A NaN stays a NaN with int8, so that the loss shows it; checking would cost a
+    pass over every activation.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Floats, *, bits: int = 8) -> Floats:
         """Quantise and dequantise (..., K)."""
+        if bits == 8:
+            rounded: Floats = jit.fake_quantise_rows(x)
+            return rounded
         codes, scale = absmax(x, bits)
         return (codes * scale).astype(x.dtype, copy=False)
 
@@ -25,6 +33,27 @@ class FakeAbsmax(Function):
     def backward(ctx: Any, grad: Floats) -> Floats:
         """Identity."""
         return grad
+
+
+class NormAbsmax(Function):
+    """RMSNorm and int8 absmax in one: the normalised rows are rounded where they lie.
+
+    The same numbers as `FakeAbsmax` of `rms_norm`, without keeping the rows between.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Floats, weight: Floats, *, eps: float) -> Floats:
+        """Normalise, quantise and dequantise (..., K)."""
+        normed, rstd = jit.rms_norm_forward(x, weight, eps)
+        ctx.save(x, weight, rstd)
+        rounded: Floats = jit.fake_quantise_rows(normed, out=normed)
+        return rounded
+
+    @staticmethod
+    def backward(ctx: Any, grad: Floats) -> tuple[Floats, Floats | None]:
+        """Straight through the rounding, then RMSNorm's own derivative."""
+        x, weight, rstd = ctx.saved
+        return jit.rms_norm_backward(grad, x, weight, rstd)
 
 
 class FakeTernaryActivation(Function):

@@ -14,17 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from tinyternary import jit
 from tinyternary.autograd import Function
 from tinyternary.quant.quantised import (
     Floats,
     Granularity,
     Quantised,
     QuantisedInt,
+    finite,
     grouped,
     spread,
 )
 from tinyternary.quant.straight_through import surrogate, threshold_slope
-from tinyternary.quant.weights import SEQ_CLIP
+from tinyternary.quant.weights import SEQ_CLIP, SMALLEST_SCALE, mean_magnitude
 
 
 class FakeTernary(Function):
@@ -77,6 +79,27 @@ class FakeTernary(Function):
         if beta is not None:
             to_beta = _per_scale(grad * threshold_slope(w, *_beside(q, w)), size, beta) * step
         return to_w, to_alpha, to_negative, to_beta
+
+
+class FakeAbsmean(Function):
+    """BitNet b1.58 with one scale per matrix and the identity rule: the usual case, compiled.
+
+    The same numbers as `FakeTernary` with `weights.absmean`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, w: Floats) -> Floats:
+        """Quantise and dequantise (N, K)."""
+        alpha = np.maximum(mean_magnitude(w.reshape(1, -1)), SMALLEST_SCALE).item()
+        if not np.isfinite(alpha):
+            finite(w)
+        rounded: Floats = jit.fake_ternary(w, alpha)
+        return rounded
+
+    @staticmethod
+    def backward(ctx: Any, grad: Floats) -> Floats:
+        """Identity."""
+        return grad
 
 
 class FakeStretched(Function):

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
 from tinyternary.nn import Module, Parameter
-from tinyternary.quant.fake_weights import FakeInteger, FakeStretched, FakeTernary
+from tinyternary.quant.fake_weights import FakeAbsmean, FakeInteger, FakeStretched, FakeTernary
+from tinyternary.quant.integers import integer
 from tinyternary.quant.quantised import Floats, Quantised, QuantisedInt
-from tinyternary.quant.weights import absmean, band, integer, seq, ttq, twn
+from tinyternary.quant.weights import absmean, band, seq, ttq, twn
 from tinyternary.spec import LayerQuant
 
 
@@ -49,6 +50,7 @@ class Statistic(WeightQuantiser):
     def __init__(self, rule: LayerQuant, weights: Floats, plain: Callable[..., Quantised]) -> None:
         super().__init__(rule, weights)
         self._plain = plain
+        self._usual = (rule.granularity, rule.ste) == ("tensor", "identity")
 
     def quantise(self, weights: Floats) -> Quantised:
         """Apply the plain rule."""
@@ -56,7 +58,11 @@ class Statistic(WeightQuantiser):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Fake-quantise the latent weights (N, K)."""
-        result: Tensor = FakeTernary.apply(
+        result: Tensor
+        if self.rule.weight == "absmean" and self._usual:
+            result = FakeAbsmean.apply(weight)
+            return result
+        result = FakeTernary.apply(
             weight, None, None, None,
             quantise=self.quantise, ste=self.rule.ste, sharpness=self.sharpness,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Weights to trits and to small integers, as plain arithmetic on arrays (lesson 01).
+"""Weights to trits, as plain arithmetic on arrays (lesson 01).
 
 Each function reads from top to bottom: find the scale alpha and the threshold
 beta of each group of weights, then
@@ -11,12 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyternary.errors import ConfigError
 from tinyternary.quant.quantised import (
     Floats,
     Granularity,
     Quantised,
-    QuantisedInt,
     as_scale,
     finite,
     grouped,
@@ -197,36 +195,6 @@ def seq(
     half = np.maximum(half, w.dtype.type(1.5) * SMALLEST_SCALE)
     trits = np.rint(np.clip(w / half, -SEQ_CLIP, SEQ_CLIP) * w.dtype.type(1.5))
     return _quantised(trits, half / w.dtype.type(1.5), half / 3, weights, granularity)
-
-
-def integer(
-    weights: ArrayLike, granularity: Granularity = "channel", *, bits: int = 8
-) -> QuantisedInt:
-    """Quantise symmetrically to int8 or int4: scale = max |W| / (2^(bits-1) - 1).
-
-    Parameters
-    ----------
-    weights : (N, K) float
-    granularity : {"tensor", "channel"} or int
-    bits : {8, 4}
-
-    Returns
-    -------
-    QuantisedInt
-
-    Raises
-    ------
-    ConfigError
-        If `bits` is neither 8 nor 4.
-    """
-    if bits not in (8, 4):
-        raise ConfigError(f"bits: expected 8 or 4, got {bits!r}")
-    w = grouped(finite(weights), granularity)
-    most = 2 ** (bits - 1) - 1
-    largest = np.abs(w).max(axis=-1, keepdims=True, initial=0)
-    scale = np.maximum(largest, SMALLEST_SCALE) / w.dtype.type(most)
-    values = np.clip(np.rint(w / scale), -most, most).astype(np.int8)
-    return QuantisedInt(values.reshape(np.shape(weights)), as_scale(scale, granularity), bits)
 
 
 def threshold(w: Floats, beta: Floats | float) -> Floats:

@@ -1,0 +1,40 @@
+"""Weights to int8 and int4, for layers that lose too much as trits (lesson 06)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tinyternary.errors import ConfigError
+from tinyternary.quant.quantised import Granularity, QuantisedInt, as_scale, finite, grouped
+from tinyternary.quant.weights import SMALLEST_SCALE
+
+
+def integer(
+    weights: ArrayLike, granularity: Granularity = "channel", *, bits: int = 8
+) -> QuantisedInt:
+    """Quantise symmetrically to int8 or int4: scale = max |W| / (2^(bits-1) - 1).
+
+    Parameters
+    ----------
+    weights : (N, K) float
+    granularity : {"tensor", "channel"} or int
+    bits : {8, 4}
+
+    Returns
+    -------
+    QuantisedInt
+
+    Raises
+    ------
+    ConfigError
+        If `bits` is neither 8 nor 4.
+    """
+    if bits not in (8, 4):
+        raise ConfigError(f"bits: expected 8 or 4, got {bits!r}")
+    w = grouped(finite(weights), granularity)
+    most = 2 ** (bits - 1) - 1
+    largest = np.abs(w).max(axis=-1, keepdims=True, initial=0)
+    scale = np.maximum(largest, SMALLEST_SCALE) / w.dtype.type(most)
+    values = np.clip(np.rint(w / scale), -most, most).astype(np.int8)
+    return QuantisedInt(values.reshape(np.shape(weights)), as_scale(scale, granularity), bits)
