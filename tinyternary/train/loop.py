@@ -152,7 +152,9 @@ class Loop:
             save_state(self)
             self.use_kept()
             where = f"; the same command goes on from {self.run_dir}" if self.run_dir else ""
-            raise KeyboardInterrupt(f"stopped after step {self.step} of {self.total}{where}")
+            message = f"stopped after step {self.step} of {self.total}{where}"
+            bar.note(message)
+            raise KeyboardInterrupt(message)
         self.use_kept()
 
     def _step(self) -> float:

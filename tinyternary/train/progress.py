@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
 from typing import Any
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 
 class ProgressBar:
@@ -52,6 +53,11 @@ class ProgressBar:
         for name in ("val_acc", "val_auc"):
             if row.get(name) is not None:
                 self.metric[name] = f"{row[name]:.3f}"
+
+    def note(self, message: str) -> None:
+        """Write a line above the bar."""
+        if self._shown:
+            self._bar.write(message, file=sys.stderr)
 
     def __enter__(self) -> ProgressBar:
         return self
