@@ -57,6 +57,7 @@ CASES = [
     (lambda: ag.bce_with_logits(zeros(2, 3), np.zeros((2, 2))), r"bce_with_logits: targets \(2, 2\)"),
     (lambda: ag.kl_divergence(zeros(2, 3), np.zeros((2, 2)), 1.0), r"kl_divergence: student \(2, 3\)"),
     (lambda: ag.mse(zeros(2), zeros(3)), r"mse: shapes \(2,\) and \(3,\) differ"),
+    (lambda: ag.packed_attention(zeros(2, 3, 10), 2, 1), r"packed_attention: qkv \(2, 3, 10\) for 2 heads and 1"),
 ]  # fmt: skip
 
 
