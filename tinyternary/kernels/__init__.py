@@ -10,6 +10,7 @@ from tinyternary.kernels.layer import TernaryLinear
 from tinyternary.kernels.packed import PackedTernary, pack
 from tinyternary.kernels.products import linear, matmul
 from tinyternary.kernels.threads import get_threads, set_threads
+from tinyternary.kernels.warming import warmup
 
 __all__ = [
     "Backend",
@@ -21,4 +22,5 @@ __all__ = [
     "matmul",
     "pack",
     "set_threads",
+    "warmup",
 ]

@@ -45,6 +45,8 @@ class Backend:
         Whether it needs Numba.
     simd : bool
         Whether it is one of the vector-instruction paths of `tinyternary.kernels.simd`.
+    activations : {"int8", "int7", "ternary"}
+        Which activations it takes: any int8, -63..63, or trits.
     """
 
     name: str
@@ -52,6 +54,12 @@ class Backend:
     needs: tuple[str, ...] = ()
     compiled: bool = True
     simd: bool = False
+    activations: str = "int8"
+
+    @property
+    def layout(self) -> str:
+        """Name of the layout that it reads; the 7-bit kernel shares that of the 8-bit one."""
+        return "avx512" if self.name == "lookup7" else self.name
 
     @property
     def missing(self) -> str:
@@ -83,13 +91,25 @@ def _features() -> frozenset[str]:
 
 
 BACKENDS: tuple[Backend, ...] = (
-    Backend("blas", "NumPy float BLAS on unpacked trits", compiled=False),
-    Backend("tile", "trits unpacked to int8, loop vectorised by the compiler"),
+    Backend("naive", "loops over trits: add, subtract, skip"),
+    Backend("packed", "loops over 2-bit codes"),
+    Backend("lookup", "tables of sums that pairs of trits index"),
+    Backend("planes", "bit planes of weights and activations, popcount"),
+    Backend("blas", "NumPy float BLAS on unpacked trits: no compiler needed", compiled=False),
+    Backend("tile", "rows unpacked to int8, loop vectorised by the compiler"),
     Backend("vector", "portable vector IR: runs on any processor", simd=True),
     Backend("neon", "Arm: sdot, 128 bits", ("neon", "dotprod"), simd=True),
     Backend("avx2", "x86: pair sums in 16 bits, 256 bits", ("avx2",), simd=True),
     Backend("avxvnni", "x86: vpdpbusd, 256 bits", ("avxvnni", "avx2"), simd=True),
     Backend("avx512", "x86: vpdpbusd, 512 bits", ("avx512vnni", "avx512bw", "avx512vl"), simd=True),
+    Backend(
+        "lookup7",
+        "x86: 7-bit activations, tables in registers, vpermb",
+        ("avx512vnni", "avx512bw", "avx512vl", "avx512vbmi"),
+        simd=True,
+        activations="int7",
+    ),
+    Backend("ternary", "ternary activations: AND, XOR, popcount on planes", activations="ternary"),
 )
 _BY_NAME = {backend.name: backend for backend in BACKENDS}
 _PREFERENCE = ("avx512", "avxvnni", "avx2", "neon", "vector", "blas")
@@ -123,3 +143,12 @@ def choose(name: str = "auto") -> Backend:
 def _fastest(compiled: bool) -> Backend:
     del compiled  # only makes the answer depend on the switch
     return next(_BY_NAME[best] for best in _PREFERENCE if _BY_NAME[best].available)
+
+
+def fastest_for(inputs: str) -> str:
+    """Return the name of the fastest available backend for "int7" or "ternary" activations.
+
+    Seven bits and trits are int8 too: where nothing special is available, "auto" serves.
+    """
+    special = [b.name for b in BACKENDS if b.activations == inputs and b.available]
+    return special[-1] if special else "auto"

@@ -37,6 +37,9 @@ class TernaryLinear:
         GELU is the exact one, x Phi(x).
     backend : str
         A name of `backends()`, or "auto".
+    inputs : {"int8", "int7", "ternary"}
+        What activations are quantised to: int8; 7 bits, for table lookups past the speed of the
+        int8 instructions; or trits, for counting bits. "auto" picks the backend to match.
 
     Raises
     ------
@@ -53,28 +56,30 @@ class TernaryLinear:
         bias: NDArray[np.float32] | None = None,
         activation: str | None = None,
         backend: str = "auto",
+        inputs: str = "int8",
     ) -> None:
         if not isinstance(packed, PackedTernary):
             raise ShapeError(f"packed must be a PackedTernary, got {type(packed).__name__}")
         if activation not in ACTIVATIONS:
             raise ConfigError(f"activation must be None, 'gelu' or 'relu', got {activation!r}")
-        self.packed = packed
-        self.activation = activation
+        if inputs not in _MATCHING:
+            raise ConfigError(f"inputs must be 'int8', 'int7' or 'ternary', got {inputs!r}")
+        self.packed, self.activation = packed, activation
         self.n, self.k = packed.shape
+        self.scale, self.bias = _scales(scale, self.n, self.k), _bias(bias, self.n)
+        if backend == "auto" and inputs != "int8":
+            backend = dispatch.fastest_for(inputs)
         self.backend = dispatch.choose(backend)
+        # a kernel for fewer bits says what its inputs are
+        self.inputs = inputs if self.backend.activations == "int8" else self.backend.activations
         rung: Any = self.backend.load()
         self._rung = rung
-        self.scale = np.broadcast_to(_column_scale(scale, self.n), self.n)
-        self.bias = np.zeros(self.n, dtype=np.float32)
-        if bias is not None:
-            if not isinstance(bias, np.ndarray) or bias.shape != (self.n,):
-                raise ShapeError(f"bias must be ({self.n},), got shape {np.shape(bias)}")
-            self.bias[:] = bias
         self._run: Any = None
-        if self.backend.simd and self.n > 0 and self.k > 0:
+        fused = self.backend.simd and self.inputs == self.backend.activations
+        if fused and self.n > 0 and self.k > 0 and self.scale.ndim == 1:
             from tinyternary.kernels.simd.rung import ACTIVATION_NUMBERS
 
-            layout = packed.layout(self.backend.name, rung.prepare)
+            layout = packed.layout(self.backend.layout, rung.prepare)
             columns = rung.columns(self.scale, self.bias, layout.shape[0])
             number = ACTIVATION_NUMBERS[activation]
             self._rows_to_share = WORTH_SHARING // (self.k * self.n) + 1
@@ -125,12 +130,14 @@ class TernaryLinear:
 
     def _composed(self, x: NDArray[np.float32], out: NDArray[np.float32]) -> NDArray[np.float32]:
         """Quantise, multiply, rescale and activate one after the other in NumPy."""
-        codes, rows = reference.quantise(x)
-        sums = np.zeros(out.shape, dtype=np.int32)
-        if sums.size and self.k:
-            layout = self.packed.layout(self.backend.name, self._rung.prepare)
-            self._rung.matmul(codes, layout, sums)
-        np.multiply(sums.astype(np.float32), rows[:, None] * self.scale, out=out)
+        codes, rows = _MATCHING[self.inputs](x)
+        groups = 1 if self.scale.ndim == 1 else self.scale.shape[1]
+        out[...] = 0
+        for group in range(groups):
+            scale = self.scale if self.scale.ndim == 1 else self.scale[:, group]
+            sums = self._product(codes, group, groups).astype(np.float32)
+            # an empty sum or the first group: 0 + y is y, bit for bit, but for the sign of zero
+            out += sums * (rows[:, None] * scale)
         out += self.bias
         if self.activation == "relu":
             np.maximum(out, 0, out=out)
@@ -138,15 +145,57 @@ class TernaryLinear:
             out[...] = reference.gelu(out)
         return out
 
+    def _product(self, codes: NDArray[np.int8], group: int, groups: int) -> NDArray[np.int32]:
+        """Integer product of one group of inputs with its part of the weights."""
+        sums = np.zeros((codes.shape[0], self.n), dtype=np.int32)
+        if sums.size == 0 or self.k == 0:
+            return sums
+        if groups == 1:
+            layout = self.packed.layout(self.backend.layout, self._rung.prepare)
+            self._rung.matmul(codes, layout, sums)
+            return sums
+        size = self.k // groups
+        part = slice(group * size, (group + 1) * size)
+        layout = self.packed.layout(
+            f"{self.backend.layout}, inputs {part.start} to {part.stop}",
+            lambda trits: self._rung.prepare(np.ascontiguousarray(trits[:, part])),
+        )
+        self._rung.matmul(np.ascontiguousarray(codes[:, part]), layout, sums)
+        return sums
 
-def _column_scale(scale: ArrayLike, n: int) -> NDArray[np.float32]:
-    """Scale as (N,) float32, or a scalar array, from a number, (1, 1), (N,) or (N, 1)."""
-    array = np.asarray(scale, dtype=np.float32)
+
+_MATCHING: dict[str, Any] = {
+    "int8": reference.quantise,
+    "int7": functools.partial(reference.quantise, most=63),
+    "ternary": reference.quantise_ternary,
+}
+"""How each kind of inputs is quantised."""
+
+
+def _scales(scale: ArrayLike, n: int, k: int) -> NDArray[np.float32]:
+    """Scale as (N,) float32, or (N, groups) where there are several groups of inputs."""
+    try:
+        array = np.asarray(scale, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ShapeError(f"scale must be a number or float32 array, got {scale!r}") from None
     if array.size == 1:
-        return array.reshape(())
+        return np.full(n, array.reshape(()), dtype=np.float32)
     if array.shape in {(n,), (n, 1)}:
         return array.reshape(n)
-    raise ShapeError(f"scale must be a number or ({n},), got shape {array.shape}")
+    if array.ndim == 2 and array.shape[0] == n and array.shape[1] and k % array.shape[1] == 0:
+        return array
+    raise ShapeError(
+        f"scale must be a number, ({n},) or ({n}, groups that divide {k}), got shape {array.shape}"
+    )
+
+
+def _bias(bias: NDArray[np.float32] | None, n: int) -> NDArray[np.float32]:
+    """Bias as (N,) float32, zeros if there is none."""
+    if bias is None:
+        return np.zeros(n, dtype=np.float32)
+    if not isinstance(bias, np.ndarray) or bias.shape != (n,):
+        raise ShapeError(f"bias must be ({n},), got shape {np.shape(bias)}")
+    return bias.astype(np.float32)
 
 
 def check_out(out: Any, shape: tuple[int, int], dtype: type[np.generic]) -> None:

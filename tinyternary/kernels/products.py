@@ -66,7 +66,7 @@ def matmul(
         out[...] = 0
     elif out.size:
         rung: Any = chosen.load()
-        layout = packed.layout(chosen.name, rung.prepare)
+        layout = packed.layout(chosen.layout, rung.prepare)
         x = np.ascontiguousarray(x)
         if not chosen.simd:
             rung.matmul(x, layout, out)

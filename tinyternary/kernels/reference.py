@@ -31,12 +31,45 @@ def matmul(x: NDArray[np.int8], trits: NDArray[np.int8]) -> NDArray[np.int32]:
     return x.astype(np.int32) @ trits.astype(np.int32).T
 
 
-def quantise(x: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def quantise(
+    x: NDArray[np.float32], most: int = 127
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Quantise each row to int8 by its largest absolute value.
 
-    s = max(max |x|, 1e-5) / 127 and q = clip(round_half_even(x / s), -128, 127), all in
+    s = max(max |x|, 1e-5) / most and q = clip(round_half_even(x / s), -most - 1, most), all in
     float32 (BitNet b1.58, arXiv 2402.17764, section 2, per token). A row that holds a NaN
     or an infinity gets scale NaN and zeros, so that the fault shows in its outputs.
+
+    Parameters
+    ----------
+    x : (M, K) float32
+    most : int
+        Largest code: 127, or 63 for the 7-bit table lookups.
+
+    Returns
+    -------
+    q : (M, K) int8
+    scale : (M,) float32
+    """
+    largest = np.abs(x).max(axis=1, initial=0.0).astype(np.float32)  # NaN stays NaN
+    scale = np.maximum(largest, ABSMAX_FLOOR) / np.float32(most)
+    bad = ~np.isfinite(largest)
+    scale[bad] = np.nan
+    safe = np.where(bad, np.float32(1), scale)
+    finite = np.where(bad[:, None], np.float32(0), x)
+    q = np.clip(np.rint(finite / safe[:, None]), -most - 1, most).astype(np.int8)
+    return q, scale
+
+
+TERNARY_THRESHOLD, TERNARY_LEVEL = 0.767, 1.534
+"""Threshold and level of ternary activations in units of a row's mean |x|: those that lose least
+on a Gaussian (Max, "Quantizing for minimum distortion", 1960)."""
+
+
+def quantise_ternary(
+    x: NDArray[np.float32],
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Quantise each row to trits: the sign where |x| is above 0.767 mean |x|, level 1.534 mean |x|.
 
     Parameters
     ----------
@@ -45,16 +78,16 @@ def quantise(x: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float
     Returns
     -------
     q : (M, K) int8
+        Trits; a row that holds a NaN or an infinity gets zeros and scale NaN.
     scale : (M,) float32
     """
-    largest = np.abs(x).max(axis=1, initial=0.0).astype(np.float32)  # NaN stays NaN
-    scale = np.maximum(largest, ABSMAX_FLOOR) / np.float32(127)
-    bad = ~np.isfinite(largest)
-    scale[bad] = np.nan
-    safe = np.where(bad, np.float32(1), scale)
+    unit = np.abs(x).mean(axis=1, dtype=np.float64).astype(np.float32)
+    bad = ~np.isfinite(unit)
     finite = np.where(bad[:, None], np.float32(0), x)
-    q = np.clip(np.rint(finite / safe[:, None]), -128, 127).astype(np.int8)
-    return q, scale
+    above = np.abs(finite) > np.float32(TERNARY_THRESHOLD) * np.where(bad, 0, unit)[:, None]
+    scale = np.maximum(np.float32(TERNARY_LEVEL) * unit, ABSMAX_FLOOR)
+    scale[bad] = np.nan
+    return (np.sign(finite) * above).astype(np.int8), scale
 
 
 def gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ from tinyternary.jit.switch import njit
 from tinyternary.kernels.simd.intrinsics import (
     NOTES,
     draw,
+    finish_row,
     quantise_row,
     row_floats,
     row_integers,
@@ -45,7 +46,7 @@ _LINEAR = _INT(
 
 
 @functools.cache
-def _checksum() -> int:
+def checksum() -> int:
     """CRC of this folder's source, so that editing an emitter cannot revive old machine code."""
     total = 0
     for path in sorted(Path(__file__).parent.glob("*.py")):
@@ -62,7 +63,8 @@ def matmul_kernel(target: Target) -> Callable[..., int]:
     which threads share the rows out (`threads.share`), 0 for one thread. What stays the same from
     call to call comes first, so that `functools.partial` can hold it.
     """
-    key, tall, outputs = target.index + 16 * _checksum(), target.rows, target.outputs
+    key, tall, outputs = target.index + 16 * checksum(), target.rows, target.outputs
+    row_block = target.row_block
 
     @njit(signature_or_function=_MATMUL)
     def matmul(weights: Any, k: int, n: int, tickets: int, x: Any, out: Any) -> int:
@@ -70,7 +72,8 @@ def matmul_kernel(target: Target) -> Callable[..., int]:
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
             return 1
         blocks_n, blocks = weights.shape[0], weights.shape[1]
-        wide, panel = 16 * blocks, weights.size // blocks_n
+        wide, panel = row_block * blocks, weights.size // blocks_n
+        codes = (row_block - 16) * blocks  # where in a row's place its codes stand
         step = max(tall, CHUNK_BYTES // wide // tall * tall)
         most = min(m, step)
         notes = most * wide  # where in the scratch notes begin
@@ -91,10 +94,11 @@ def matmul_kernel(target: Target) -> Callable[..., int]:
                 total = np.int32(0)
                 for i in range(k):
                     value = x[first + row, i]
-                    signed[row * wide + i] = value
+                    signed[row * wide + codes + i] = value
                     total += np.int32(value)
-                for i in range(k, wide):
-                    signed[row * wide + i] = 0
+                for i in range(k, 16 * blocks):
+                    signed[row * wide + codes + i] = 0
+                finish_row(key, scratch, row * wide, blocks)
                 sums[2 * row + 1] = total
             height = tall if count >= tall else 1
             for block in range(blocks_n):
@@ -133,7 +137,8 @@ def linear_kernel(target: Target) -> Callable[..., int]:
     the outputs' scales and biases; ``activation`` is 0, `GELU` or `RELU`. Status as in
     `matmul_kernel`.
     """
-    key, tall, outputs = target.index + 16 * _checksum(), target.rows, target.outputs
+    key, tall, outputs = target.index + 16 * checksum(), target.rows, target.outputs
+    row_block = target.row_block
 
     @njit(signature_or_function=_LINEAR)
     def linear(
@@ -150,7 +155,8 @@ def linear_kernel(target: Target) -> Callable[..., int]:
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
             return 1
         blocks_n, blocks = weights.shape[0], weights.shape[1]
-        wide, panel, biases = 16 * blocks, weights.size // blocks_n, 4 * columns.shape[1]
+        wide, panel, biases = row_block * blocks, weights.size // blocks_n, 4 * columns.shape[1]
+        codes = (row_block - 16) * blocks  # where in a row's place its codes stand
         step = max(tall, CHUNK_BYTES // wide // tall * tall)
         most = min(m, step)
         notes = most * wide  # where in the scratch notes begin
@@ -166,8 +172,9 @@ def linear_kernel(target: Target) -> Callable[..., int]:
                     break
             count = min(step, m - first)
             for row in range(count):
-                quantise_row(key, x, (first + row) * k * 4, k, scratch, row * wide,
+                quantise_row(key, x, (first + row) * k * 4, k, scratch, row * wide + codes,
                              scratch, notes + row * NOTES)  # fmt: skip
+                finish_row(key, scratch, row * wide, blocks)
             height = tall if count >= tall else 1
             for block in range(blocks_n):
                 column = block * outputs

@@ -15,7 +15,8 @@ from numba import extending, types
 
 from tinyternary.kernels.simd import epilogue, quantise
 from tinyternary.kernels.simd.gemv import emit_gemv
-from tinyternary.kernels.simd.targets import F32, I32, I64, TARGETS, Target
+from tinyternary.kernels.simd.lookup import emit_lookups, emit_tables
+from tinyternary.kernels.simd.targets import F32, I32, I64, LOOKUP7, TARGETS, Target
 from tinyternary.kernels.simd.tile import at, emit_tile, load, pointer_to_bytes
 
 _INDEX = types.int64
@@ -66,18 +67,36 @@ def quantise_row(
     typingctx: Any, key: Any, x: Any, x_at: Any, k: Any, scratch: Any, codes_at: Any,
     scratch_again: Any, notes_at: Any,
 ) -> Any:  # fmt: skip
-    """Quantise ``k`` floats; store codes, filled up to whole blocks by zeros, and notes."""
+    """Quantise ``k`` floats; store codes, filled up to whole blocks by zeros, and notes.
+
+    For a target that looks products up, codes have to be followed by `finish_row`.
+    """
 
     def emit(call: _Call) -> None:
         builder = call.builder
         row = quantise.Row(builder, call.pointer(1), call.scalar(3))
-        scale = quantise.scale_of(builder, quantise.largest_bits(builder, row))
+        scale = quantise.scale_of(builder, quantise.largest_bits(builder, row), call.target.most)
         total = quantise.emit_codes(builder, row, scale, call.pointer(4))
         notes = call.pointer(6)
         builder.store(scale, at(builder, notes, 0, F32)).align = 4
         builder.store(total, at(builder, notes, 4, I32)).align = 4
 
     return _emitted(emit, key, x, _INDEX, _INDEX, scratch, _INDEX, scratch_again, _INDEX)
+
+
+@intrinsic
+def finish_row(typingctx: Any, key: Any, scratch: Any, row_at: Any, blocks: Any) -> Any:
+    """Turn the codes at the end of a row's place into what its tiles read: tables, if anything."""
+
+    def emit(call: _Call) -> None:
+        if call.target is LOOKUP7:
+            row, blocks = call.pointer(1), call.scalar(3)
+            last = ir.Constant(I64, LOOKUP7.row_block - 16)
+            codes = call.builder.gep(row, [call.builder.mul(blocks, last)])
+            # a block's tables never reach codes that are still to be read
+            emit_tables(call.builder, codes, blocks, row)
+
+    return _emitted(emit, key, scratch, _INDEX, _INDEX)
 
 
 def _products(call: _Call, rows: int) -> tuple[list[list[Any]], list[Any]]:
@@ -90,6 +109,8 @@ def _products(call: _Call, rows: int) -> tuple[list[list[Any]], list[Any]]:
     )
     scales, sums = call.notes(7, rows)
     start = [call.builder.neg(total) for total in sums]
+    if call.target is LOOKUP7:
+        return emit_lookups(call.builder, rows, codes, stride, weights, blocks), scales
     if rows == 1:
         tile = [emit_gemv(call.builder, call.target, codes, weights, blocks, start[0])]
     else:

@@ -101,12 +101,12 @@ def fold(builder: ir.IRBuilder, vector: Any, combine: Any) -> Any:
     return builder.extract_element(vector, ir.Constant(I32, 0))
 
 
-def scale_of(builder: ir.IRBuilder, bits: Any) -> Any:
-    """Emit max(max |x|, 1e-5) / 127 from the bits of max |x|; NaN if that is not finite."""
+def scale_of(builder: ir.IRBuilder, bits: Any, most: int = 127) -> Any:
+    """Emit max(max |x|, 1e-5) / most from the bits of max |x|; NaN if that is not finite."""
     floor = ir.Constant(F32, _FLOOR)
     largest = builder.bitcast(bits, F32)
     largest = builder.select(builder.fcmp_ordered(">", largest, floor), largest, floor)
-    scale = builder.fdiv(largest, ir.Constant(F32, 127.0))
+    scale = builder.fdiv(largest, ir.Constant(F32, float(most)))
     bad = builder.icmp_signed(">=", bits, ir.Constant(I32, _INFINITY_BITS))
     return builder.select(bad, ir.Constant(F32, float("nan")), scale)
 
@@ -114,7 +114,7 @@ def scale_of(builder: ir.IRBuilder, bits: Any) -> Any:
 def emit_codes(builder: ir.IRBuilder, row: Row, scale: Any, out: Any) -> Any:
     """Emit division by ``scale``, rounding and storing of int8 codes; return their sum.
 
-    |x / scale| is at most 127 but for its last bit, so that rounding never leaves int8.
+    |x / scale| is at most 127 (or 63) but for its last bit, so that rounding never leaves int8.
     """
     divisor = broadcast(builder, scale, WIDE)
     totals = [cgutils.alloca_once_value(builder, splat(0, _BITS)) for _ in range(2)]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.errors import ShapeError
 from tinyternary.kernels.simd import driver, epilogue
 from tinyternary.kernels.simd.layout import interleave
 from tinyternary.kernels.simd.targets import TARGETS, Target
@@ -38,6 +39,12 @@ class SimdRung:
         tickets: int = 0,
     ) -> None:
         """Fill ``out`` (M, N) int32 with the product of x (M, K) int8 and W (N, K)."""
+        most = self.target.most
+        if most < 127 and x.size and (x.min() < -most or x.max() > most):
+            raise ShapeError(
+                f"kernel {self.target.name!r} takes activations of -{most}..{most}, "
+                f"got {x.min()}..{x.max()}"
+            )
         driver.matmul_kernel(self.target)(layout, x.shape[1], out.shape[1], tickets, x, out)
 
     @property

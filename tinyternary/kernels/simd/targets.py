@@ -71,6 +71,16 @@ class Target:
         return self.lanes * self.columns
 
     @property
+    def row_block(self) -> int:
+        """Bytes that a block of 16 activations takes: its codes, or the tables made of them."""
+        return 128 if self.name == "lookup7" else 16
+
+    @property
+    def most(self) -> int:
+        """Largest activation code."""
+        return 63 if self.name == "lookup7" else 127
+
+    @property
     def codes(self) -> ir.VectorType:
         """Vector of code bytes."""
         return ir.VectorType(I8, self.width)
@@ -83,16 +93,18 @@ class Target:
     @property
     def partial(self) -> ir.VectorType:
         """Type of the running accumulators: 32 bits, or 16 where they have to be emptied."""
-        return ir.VectorType(I16, self.width // 2) if self.flush else self.words
+        if not self.flush:
+            return self.words
+        return ir.VectorType(I16, self.width // 2 if self.name == "avx2" else self.width)
 
     def dot(self, builder: ir.IRBuilder, total: Any, codes: Any, x: Any) -> Any:
         """Return ``total`` plus products of code bytes (0..2, unsigned) and int8 ``x``.
 
         ``codes`` and ``x`` are vectors of 32-bit words of four bytes each.
         """
-        if self.name in ("avx512", "avxvnni"):
+        if self.name in ("avx512", "avxvnni", "lookup7"):
             # vpdpbusd: four u8 x s8 products and one 32-bit accumulator per word
-            return _call(
+            return call_named(
                 builder,
                 f"llvm.x86.avx512.vpdpbusd.{self.width * 8}",
                 self.words,
@@ -100,7 +112,7 @@ class Target:
             )
         if self.name == "neon":
             narrow = ir.VectorType(I8, 16)
-            return _call(
+            return call_named(
                 builder,
                 "llvm.aarch64.neon.sdot.v4i32.v16i8",
                 self.words,
@@ -109,20 +121,20 @@ class Target:
         if self.name == "avx2":
             # vpmaddubsw: pairs into 16 bits. One pair adds at most 2 * 2 * 128 = 512, and a
             # block of 16 inputs gives a lane four of them: 16 blocks stay within 16 bits
-            pairs = _call(
+            pairs = call_named(
                 builder,
                 "llvm.x86.avx2.pmadd.ub.sw",
                 self.partial,
                 (builder.bitcast(codes, self.codes), builder.bitcast(x, self.codes)),
             )
             return builder.add(total, pairs)
-        wide = ir.VectorType(I16, self.width)
-        left = builder.zext(builder.bitcast(codes, self.codes), wide)
-        right = builder.sext(builder.bitcast(x, self.codes), wide)
-        return builder.add(total, self._neighbours(builder, builder.mul(left, right)))
+        # 16-bit lanes: a product is at most 256, a block of 16 inputs adds four of them to a lane
+        left = builder.zext(builder.bitcast(codes, self.codes), self.partial)
+        right = builder.sext(builder.bitcast(x, self.codes), self.partial)
+        return builder.add(total, builder.mul(left, right))
 
     def _neighbours(self, builder: ir.IRBuilder, products: Any) -> Any:
-        """Add neighbouring 16-bit lanes pairwise: (2 n) lanes to n."""
+        """Add neighbouring lanes pairwise: (2 n) lanes to n."""
         count = products.type.count // 2
         index = ir.VectorType(I32, count)
         poison = ir.Constant(products.type, ir.Undefined)
@@ -140,13 +152,15 @@ class Target:
             return builder.add(total, partial)
         if self.name == "avx2":
             ones = splat(1, self.partial)
-            pairs = _call(builder, "llvm.x86.avx2.pmadd.wd", self.words, (partial, ones))
+            pairs = call_named(builder, "llvm.x86.avx2.pmadd.wd", self.words, (partial, ones))
             return builder.add(total, pairs)
         wide = builder.sext(partial, ir.VectorType(I32, partial.type.count))
-        return builder.add(total, self._neighbours(builder, wide))
+        pairs = self._neighbours(builder, wide)
+        return builder.add(total, self._neighbours(builder, pairs))
 
 
-def _call(builder: ir.IRBuilder, name: str, result: ir.Type, args: tuple[Any, ...]) -> Any:
+def call_named(builder: ir.IRBuilder, name: str, result: ir.Type, args: tuple[Any, ...]) -> Any:
+    """Call the function (a target's intrinsic, say) called ``name``, declaring it if need be."""
     kind = ir.FunctionType(result, [arg.type for arg in args])
     module = builder.module
     function = module.globals.get(name) or ir.Function(module, kind, name)
@@ -157,10 +171,11 @@ AVX512 = Target(0, "avx512", 64, 4, 4, 0, True, ("avx512vnni", "avx512bw", "avx5
 AVXVNNI = Target(1, "avxvnni", 32, 4, 2, 0, True, ("avxvnni", "avx2"))
 AVX2 = Target(2, "avx2", 32, 4, 2, 16, False, ("avx2",))
 NEON = Target(3, "neon", 16, 4, 4, 0, False, ("dotprod", "neon"))
-VECTOR = Target(4, "vector", 16, 4, 1, 16, False, ())
+VECTOR = Target(4, "vector", 16, 4, 1, 31, False, ())
+LOOKUP7 = Target(5, "lookup7", 64, 5, 4, 0, False, (*AVX512.needs, "avx512vbmi"))
 
-TARGETS = (AVX512, AVXVNNI, AVX2, NEON, VECTOR)
-"""Fastest first; the last needs nothing but LLVM."""
+TARGETS = (AVX512, AVXVNNI, AVX2, NEON, VECTOR, LOOKUP7)
+"""By index. `VECTOR` needs nothing but LLVM; `LOOKUP7` takes activations of seven bits only."""
 
 
 def cpu_features() -> frozenset[str]:
