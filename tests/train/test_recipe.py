@@ -72,6 +72,10 @@ def test_default_scales_epochs_with_the_data():
     experiment = read_experiment("default")
     few, many = experiment.recipes(1_000)[0].epochs, experiment.recipes(90_000)[0].epochs
     assert few > many >= experiment.fewest_epochs
+    # pixels first where labels are few
+    assert experiment.pretraining_for(546).epochs == 400
+    assert 50 <= experiment.pretraining_for(4_000).epochs < 100
+    assert experiment.pretraining_for(90_000).epochs == 0
 
 
 def test_auto_follows_the_data_and_sides_are_not_mirrored():

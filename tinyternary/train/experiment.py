@@ -106,6 +106,17 @@ class Experiment(BaseModel):
             make_recipe(self.student, **student, batch_size=min(self.student.batch_size, most)),
         )
 
+    def pretraining_for(self, train_images: int) -> Pretraining:
+        """Pretraining for so many training images.
+
+        Where the experiment counts images, it takes no more of them than the teacher,
+        and none where that would be fewer than 50 epochs: pixels help where labels are few.
+        """
+        if self.images is None:
+            return self.pretraining
+        epochs = min(self.pretraining.epochs, round(self.images / train_images))
+        return self.pretraining.model_copy(update={"epochs": epochs if epochs >= 50 else 0})
+
 
 def experiments() -> list[str]:
     """Names of the experiments in the package."""

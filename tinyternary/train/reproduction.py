@@ -113,9 +113,10 @@ def run_experiment(
         return Path(out) / part if out is not None else None
 
     teacher = ViT(config, seed=seed)
-    if experiment.pretraining.epochs:
+    pretraining = experiment.pretraining_for(len(data.train))
+    if pretraining.epochs:
         pretrain(
-            teacher, data, experiment.pretraining, run_dir=folder("pretraining"), seed=seed,
+            teacher, data, pretraining, run_dir=folder("pretraining"), seed=seed,
             progress=progress, label=f"{data.name} pretraining",
         )  # fmt: skip
     first = fit(
