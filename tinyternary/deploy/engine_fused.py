@@ -38,7 +38,7 @@ _CACHE_FLOATS = 65536  # of hidden rows at a time: 256 KiB, a quarter of a secon
 def fusable(packed: PackedFile) -> str:
     """Return why a packed model cannot run on the compiled encoder; empty if it can."""
     chosen = dispatch.choose()
-    if not chosen.simd:
+    if not chosen.simd or next(t for t in TARGETS if t.name == chosen.name).outputs % 16:
         return f"the backend {chosen.name} has no compiled encoder"
     for name, layer in packed.header.layers.items():
         ternary = (
@@ -83,6 +83,14 @@ def _aligned(count: int, dtype: Any) -> NDArray[Any]:
     raw = np.zeros(count * kind.itemsize + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + count * kind.itemsize].view(kind)
+
+
+def _apart(count: int, outputs: int) -> int:
+    """Floats from one row to the next: whole blocks and a line more.
+
+    Rows a power of two apart would all want the same few places in the cache.
+    """
+    return padded(count, outputs) + 16
 
 
 class FusedNetwork:
@@ -161,8 +169,8 @@ class FusedNetwork:
         return [
             c.image_size, c.channels, c.patch_size, c.step, c.padding, c.grid, c.tokens, c.width,
             c.depth, c.heads, c.key_value_heads, c.head_dim, c.num_classes, int(c.pool == "cls"),
-            _ACTIVATIONS[c.activation], padded(c.width, outputs), padded(c.qkv_width, outputs),
-            hidden, padded(c.head_dim, target.lanes), rows,
+            _ACTIVATIONS[c.activation], _apart(c.width, outputs), _apart(c.qkv_width, outputs),
+            _apart(c.mlp_width, outputs), padded(c.head_dim, target.lanes), rows,
             add(np.float32(1 / 255) / std), add(np.asarray(prepare.mean, np.float32) / std),
             add(table), add(first), add(np.array([c.norm_eps], np.float32)),
         ]  # fmt: skip
@@ -249,4 +257,4 @@ class _Workspace:
         self.normed = floats(rows, longest)
         self.rows_a = floats(rows, wide)
         self.rows_b = floats(rows, longest)
-        self.scores = floats(rows, keys + 1)
+        self.scores = floats(rows, keys + 17)

@@ -12,6 +12,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from tinyternary.kernels import erf
 from tinyternary.kernels.simd.quantise import fold
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, splat
 from tinyternary.kernels.simd.tile import broadcast, load
@@ -126,6 +127,14 @@ def emit_add(builder: ir.IRBuilder, x: Any, y: Any, vectors: Any) -> None:
         here = _bytes(builder, loop)
         both = builder.fadd(load(builder, x, here, _ROW, 4), load(builder, y, here, _ROW, 4))
         store(builder, x, here, both)
+
+
+def emit_copy(builder: ir.IRBuilder, x: Any, vectors: Any, factor: Any, out: Any) -> None:
+    """Emit out = factor * x for a row."""
+    gain = broadcast(builder, factor, WIDE)
+    with _each(builder, vectors) as loop:
+        here = _bytes(builder, loop)
+        store(builder, out, here, builder.fmul(load(builder, x, here, _ROW, 4), gain))
 
 
 def emit_layer_norm(
@@ -266,6 +275,60 @@ def emit_softmax(builder: ir.IRBuilder, x: Any, vectors: Any) -> Any:
         store(builder, x, here, value)
         builder.store(builder.fadd(builder.load(total), value), total)
     return fold(builder, builder.load(total), builder.fadd)
+
+
+def emit_transpose(
+    builder: ir.IRBuilder, x: Any, x_stride: Any, factor: Any, out: Any, out_stride: Any
+) -> None:
+    """Emit out = factor * x transposed for 16 x 16 floats; strides in bytes.
+
+    Four rounds: in each, rows s apart trade the lanes s apart that lie across the diagonal.
+    """
+    gain = broadcast(builder, factor, WIDE)
+    rows = [
+        builder.fmul(load(builder, x, builder.mul(x_stride, ir.Constant(I64, i)), _ROW, 4), gain)
+        for i in range(WIDE)
+    ]
+    lanes = ir.VectorType(I32, WIDE)
+    for s in (1, 2, 4, 8):
+        upper = ir.Constant(lanes, [(j - s + WIDE) if j & s else j for j in range(WIDE)])
+        lower = ir.Constant(lanes, [(j + WIDE) if j & s else j + s for j in range(WIDE)])
+        for i in range(WIDE):
+            if not i & s:
+                a, b = rows[i], rows[i + s]
+                rows[i] = builder.shuffle_vector(a, b, upper)
+                rows[i + s] = builder.shuffle_vector(a, b, lower)
+    for i, row in enumerate(rows):
+        store(builder, out, builder.mul(out_stride, ir.Constant(I64, i)), row)
+
+
+def emit_gelu(builder: ir.IRBuilder, shape: tuple[int, int, int], out: Any, stride: Any) -> None:
+    """Emit GELU in place for a tile: x / 2 (1 + erf(x / sqrt 2)), as `simd.epilogue.gelu`.
+
+    Here with fused multiply-adds: half the instructions, the same polynomials.
+    """
+    rows, columns, lanes = shape
+    kind = ir.VectorType(F32, lanes)
+    limit = float(erf.LIMIT)
+    with cgutils.for_range(builder, ir.Constant(I64, rows)) as loop:
+        begin = builder.mul(loop.index, stride)
+        for column in range(columns):
+            here = builder.add(begin, ir.Constant(I64, column * lanes * 4))
+            x = load(builder, out, here, kind, 4)
+            z = builder.fmul(x, splat(0.7071067811865476, kind))
+            for sign, bound in ((">", limit), ("<", -limit)):
+                edge = splat(bound, kind)
+                z = builder.select(builder.fcmp_ordered(sign, z, edge), edge, z)
+            square = builder.fmul(z, z)
+            parts = []
+            for coefficients in (erf.P, erf.Q):
+                value: Any = splat(coefficients[0], kind)
+                for coefficient in coefficients[1:]:
+                    value = multiply_add(builder, value, square, splat(coefficient, kind))
+                parts.append(value)
+            ratio = builder.fdiv(builder.fmul(z, parts[0]), parts[1])
+            half = builder.fmul(x, splat(0.5, kind))
+            store(builder, out, here, multiply_add(builder, half, ratio, half))
 
 
 def emit_gelu_tanh(builder: ir.IRBuilder, x: Any, vectors: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from llvmlite import ir
 from numba import extending, types
 
-from tinyternary.kernels.simd.epilogue import activate, store_floats
+from tinyternary.kernels.simd.epilogue import store_floats
 from tinyternary.kernels.simd.targets import F32, I32, I64, TARGETS
 from tinyternary.kernels.simd.tile import emit_tile, load, pointer_to_bytes
 from tinyternary.kernels.vit import emitters
@@ -21,6 +21,8 @@ intrinsic: Any = extending.intrinsic(prefer_literal=True)
 _INDEX = types.int64
 _FLOAT = types.float32
 FOUR = ir.Constant(I64, 4)
+GELU = 1
+"""The activation that a tile applies by itself; others run over whole rows."""
 
 
 def _pointer(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, at: Any) -> Any:
@@ -65,8 +67,8 @@ def _float_tile(vectors: int | None, fresh: bool) -> Any:
 
 new_float_tile, float_tile = _float_tile(None, True), _float_tile(None, False)
 """out = a b and out += a b, as many columns wide as the target's integer tile."""
-float_strip = _float_tile(1, False)
-"""out += a b, one vector wide: for heads that are narrower than a tile."""
+new_float_strip, float_strip = _float_tile(1, True), _float_tile(1, False)
+"""The same, one vector wide: for what is narrower than a tile."""
 
 
 @intrinsic
@@ -99,7 +101,8 @@ def tile(
         store_floats(
             builder, target, tile, items(8, F32), pointer(10, 11), pointer(10, 12), place, stride
         )
-        activate(builder, target, args[16], place, stride, target.rows)
+        with builder.if_then(builder.icmp_signed("==", args[16], ir.Constant(I64, GELU))):
+            emitters.emit_gelu(builder, (target.rows, target.columns, target.lanes), place, stride)
         return context.get_dummy_value()
 
     kinds = (
@@ -110,18 +113,35 @@ def tile(
 
 
 @intrinsic
-def activate_tile(
-    typingctx: Any, key: Any, out: Any, out_at: Any, out_stride: Any, activation: Any
-) -> Any:
-    """Apply an activation to a tile in place."""
+def gelu_tile(typingctx: Any, key: Any, out: Any, out_at: Any, out_stride: Any) -> Any:
+    """Apply GELU to a tile in place."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
         target = TARGETS[sig.args[0].literal_value % 16]
         place = _pointer(context, builder, sig.args[1], args[1], args[2])
-        activate(builder, target, args[4], place, builder.mul(args[3], FOUR), target.rows)
+        shape = (target.rows, target.columns, target.lanes)
+        emitters.emit_gelu(builder, shape, place, builder.mul(args[3], FOUR))
         return context.get_dummy_value()
 
-    return types.none(key, out, _INDEX, _INDEX, _INDEX), codegen
+    return types.none(key, out, _INDEX, _INDEX), codegen
+
+
+@intrinsic
+def transpose_block(
+    typingctx: Any, x: Any, x_at: Any, x_stride: Any, factor: Any, out: Any, out_at: Any,
+    out_stride: Any,
+) -> Any:  # fmt: skip
+    """Write 16 x 16 floats transposed and multiplied by a factor."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        source, sink = (
+            _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 4)
+        )
+        strides = [builder.mul(args[i], FOUR) for i in (2, 6)]
+        emitters.emit_transpose(builder, source, strides[0], args[3], sink, strides[1])
+        return context.get_dummy_value()
+
+    return types.none(x, _INDEX, _INDEX, _FLOAT, out, _INDEX, _INDEX), codegen
 
 
 def _quantiser(with_norm: bool) -> Any:
@@ -162,6 +182,22 @@ def add_row(typingctx: Any, x: Any, x_at: Any, y: Any, y_at: Any, vectors: Any) 
         return context.get_dummy_value()
 
     return types.none(x, _INDEX, y, _INDEX, _INDEX), codegen
+
+
+@intrinsic
+def copy_row(
+    typingctx: Any, x: Any, x_at: Any, vectors: Any, factor: Any, out: Any, out_at: Any
+) -> Any:
+    """Write 16 * vectors floats multiplied by a factor."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        source, sink = (
+            _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 4)
+        )
+        emitters.emit_copy(builder, source, args[2], args[3], sink)
+        return context.get_dummy_value()
+
+    return types.none(x, _INDEX, _INDEX, _FLOAT, out, _INDEX), codegen
 
 
 @intrinsic

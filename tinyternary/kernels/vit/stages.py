@@ -19,10 +19,12 @@ from numba import extending, types
 
 from tinyternary.kernels.simd.targets import TARGETS
 from tinyternary.kernels.vit.operations import (
-    activate_tile,
+    copy_row,
     float_strip,
     float_tile,
     gelu_tanh_row,
+    gelu_tile,
+    new_float_strip,
     new_float_tile,
     norm_quantise_row,
     quantise_row,
@@ -30,6 +32,7 @@ from tinyternary.kernels.vit.operations import (
     rms_norm_row,
     softmax_row,
     tile,
+    transpose_block,
 )
 
 TERNARY, FLOAT = 0, 1
@@ -211,7 +214,7 @@ def apply_layer(
                         out_stride,
                     )
                     if simple == GELU:
-                        activate_tile(key, out, place, out_stride, simple)
+                        gelu_tile(key, out, place, out_stride)
         if activation in (GELU_TANH, RELU_SQUARED):
             vectors = panels * outputs // 16
             for row in range(rows):
@@ -265,14 +268,34 @@ def lay_keys(
         for group in range(kv_heads):
             key_at = (heads + group) * head
             value_at = (heads + kv_heads + group) * head
-            for token in range(first, last):
+            token = first
+            while token < last:
                 row = token * stride
                 place = ((group * panels + token // outputs) * head) * outputs + token % outputs
-                for d in range(head):
-                    keys[place + d * outputs] = qkv[row + key_at + d] * factor
+                if token % 16 == 0 and token + 16 <= last and head % 16 == 0:
+                    for d in range(0, head, 16):
+                        transpose_block(
+                            qkv,
+                            row + key_at + d,
+                            stride,
+                            factor,
+                            keys,
+                            place + d * outputs,
+                            outputs,
+                        )
+                    token += 16
+                else:
+                    for d in range(head):
+                        keys[place + d * outputs] = qkv[row + key_at + d] * factor
+                    token += 1
+            for token in range(first, last):
                 place = (group * panels * outputs + token) * value_stride
-                for d in range(head):
-                    values[place + d] = qkv[row + value_at + d]
+                row = token * stride + value_at
+                if head % 16 == 0:
+                    copy_row(qkv, row, head // 16, np.float32(1), values, place)
+                else:
+                    for d in range(head):
+                        values[place + d] = qkv[row + d]
 
     return lay
 
@@ -317,75 +340,124 @@ def attend(
         out_stride: Any,
     ) -> Any:
         panels = -(-tokens // outputs)
-        wide = panels * outputs
+        # sixteen more than needed: rows a power of two apart would share one set of the cache
+        wide = panels * outputs + 16
+        seen = -(-tokens // 16) * 16
         for h in range(heads):
             group = h * kv_heads // heads
             query = first * stride + h * head
             for panel in range(panels):
                 matrix = (group * panels + panel) * head * outputs
-                for row in range(0, rows, tall):
-                    new_float_tile(
-                        key,
-                        qkv,
-                        query + row * stride,
-                        stride,
-                        keys,
-                        matrix,
-                        outputs,
-                        head,
-                        scores,
-                        row * wide + panel * outputs,
-                        wide,
-                    )
+                column = panel * outputs
+                left = min(seen - column, outputs)
+                if 2 * left > outputs:
+                    for row in range(0, rows, tall):
+                        new_float_tile(
+                            key,
+                            qkv,
+                            query + row * stride,
+                            stride,
+                            keys,
+                            matrix,
+                            outputs,
+                            head,
+                            scores,
+                            row * wide + column,
+                            wide,
+                        )
+                else:  # strips take half as long again for what they do: not for a full panel
+                    for start in range(0, left, lanes):
+                        for row in range(0, rows, tall):
+                            new_float_strip(
+                                key,
+                                qkv,
+                                query + row * stride,
+                                stride,
+                                keys,
+                                matrix + start,
+                                outputs,
+                                head,
+                                scores,
+                                row * wide + column + start,
+                                wide,
+                            )
             column = h * head
             for row in range(rows):
-                for token in range(tokens, wide):
+                for token in range(tokens, seen):
                     scores[row * wide + token] = _FAR
-                total = softmax_row(scores, row * wide, wide // 16)
+                total = softmax_row(scores, row * wide, seen // 16)
                 # normalised here and not in the scores: there are fewer numbers in the result
                 scores[rows * wide + row] = np.float32(1) / total
-                for d in range(value_stride):
-                    out[row * out_stride + column + d] = np.float32(0)
-            start = group * wide * value_stride
-            for token in range(0, wide, _DEPTH):
-                depth = min(_DEPTH, wide - token)
+            start = group * panels * outputs * value_stride
+            for token in range(0, tokens, _DEPTH):
+                depth = min(_DEPTH, tokens - token)
                 matrix = start + token * value_stride
                 done = 0
-                while done + outputs <= value_stride:
-                    for row in range(0, rows, tall):
-                        float_tile(
-                            key,
-                            scores,
-                            row * wide + token,
-                            wide,
-                            values,
-                            matrix + done,
-                            value_stride,
-                            depth,
-                            out,
-                            row * out_stride + column + done,
-                            out_stride,
-                        )
-                    done += outputs
                 while done < value_stride:
+                    whole = done + outputs <= value_stride
                     for row in range(0, rows, tall):
-                        float_strip(
-                            key,
-                            scores,
-                            row * wide + token,
-                            wide,
-                            values,
-                            matrix + done,
-                            value_stride,
-                            depth,
-                            out,
-                            row * out_stride + column + done,
-                            out_stride,
-                        )
-                    done += lanes
+                        share = row * wide + token
+                        place = row * out_stride + column + done
+                        if whole and token == 0:
+                            new_float_tile(
+                                key,
+                                scores,
+                                share,
+                                wide,
+                                values,
+                                matrix + done,
+                                value_stride,
+                                depth,
+                                out,
+                                place,
+                                out_stride,
+                            )
+                        elif whole:
+                            float_tile(
+                                key,
+                                scores,
+                                share,
+                                wide,
+                                values,
+                                matrix + done,
+                                value_stride,
+                                depth,
+                                out,
+                                place,
+                                out_stride,
+                            )
+                        elif token == 0:
+                            new_float_strip(
+                                key,
+                                scores,
+                                share,
+                                wide,
+                                values,
+                                matrix + done,
+                                value_stride,
+                                depth,
+                                out,
+                                place,
+                                out_stride,
+                            )
+                        else:
+                            float_strip(
+                                key,
+                                scores,
+                                share,
+                                wide,
+                                values,
+                                matrix + done,
+                                value_stride,
+                                depth,
+                                out,
+                                place,
+                                out_stride,
+                            )
+                    done += outputs if whole else lanes
             for row in range(rows):
-                share = scores[rows * wide + row]
-                for d in range(head):
-                    out[row * out_stride + column + d] *= share
+                # what this writes past the head's own columns is written anew by the next head
+                place = row * out_stride + column
+                copy_row(out, place, -(-head // 16), scores[rows * wide + row], out, place)
 
     return run
