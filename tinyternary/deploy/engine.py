@@ -10,17 +10,20 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.deploy.engine_forward import Network
-from tinyternary.deploy.engine_fused import FusedNetwork, fusable
+from tinyternary.deploy.engine_layers import unfusable
 from tinyternary.deploy.images import as_input
 from tinyternary.deploy.reader import PackedFile, read_packed
 from tinyternary.errors import ConfigError
 from tinyternary.spec import Task
+
+if TYPE_CHECKING:
+    from tinyternary.deploy.engine_fused import FusedNetwork
 
 F32 = NDArray[np.float32]
 
@@ -84,8 +87,13 @@ class Engine:
         self.threads = available_threads() if threads is None else threads
         if self.threads < 1:
             raise ConfigError(f"threads: expected a positive number, got {threads}")
-        self.plain_because = fusable(packed) if fused else "it was asked not to"
-        self._fused = None if self.plain_because else FusedNetwork(packed, self.threads)
+        self.plain_because = unfusable(packed) if fused else "it was asked not to"
+        self._fused: FusedNetwork | None = None
+        if not self.plain_because:
+            # here, because it imports Numba: TINYTERNARY_JIT=0 does without
+            from tinyternary.deploy.engine_fused import FusedNetwork
+
+            self._fused = FusedNetwork(packed, self.threads)
 
     @functools.cached_property
     def _network(self) -> Network:

@@ -1,9 +1,9 @@
 """The packed network as flat arrays for the compiled encoder (lesson 10).
 
 `fuse` lays weights out for this processor, once, at load; `FusedNetwork` runs
-batches on workspaces that are made once and used again. Networks with parts that
-the compiled encoder does not know (scales per group, int4, ternary activations)
-run on `engine_forward.Network`, which knows everything.
+batches on workspaces that are made once and used again. What the compiled
+encoder does not know, see `engine_layers.unfusable`, runs on
+`engine_forward.Network`, which knows everything.
 """
 
 from __future__ import annotations
@@ -33,23 +33,6 @@ _ACTIVATIONS = {
     "relu_squared": stages.RELU_SQUARED,
 }
 _CACHE_FLOATS = 65536  # of hidden rows at a time: 256 KiB, a quarter of a second-level cache
-
-
-def fusable(packed: PackedFile) -> str:
-    """Return why a packed model cannot run on the compiled encoder; empty if it can."""
-    chosen = dispatch.choose()
-    if not chosen.simd or next(t for t in TARGETS if t.name == chosen.name).outputs % 16:
-        return f"the backend {chosen.name} has no compiled encoder"
-    for name, layer in packed.header.layers.items():
-        ternary = (
-            layer.storage == "ternary"
-            and layer.groups <= 1
-            and not layer.two_scales
-            and layer.activation == "int8"
-        )
-        if not (ternary or layer.is_float):
-            return f"{name} is {layer.storage} with {layer.activation} inputs"
-    return ""
 
 
 class _Flat:
@@ -99,7 +82,7 @@ class FusedNetwork:
     Parameters
     ----------
     packed : PackedFile
-        One for which `fusable` has nothing to say.
+        One for which `engine_layers.unfusable` has nothing to say.
     threads : int
     """
 

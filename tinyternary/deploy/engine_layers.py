@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tinyternary import jit, kernels
 from tinyternary.deploy.header import LayerHeader
 from tinyternary.deploy.reader import PackedFile
-from tinyternary.kernels import PackedTernary
+from tinyternary.kernels import PackedTernary, dispatch
 
 F32 = NDArray[np.float32]
 BITLINEAR_EPS = 1e-5
@@ -200,3 +200,21 @@ def unpack_nibbles(data: NDArray[np.uint8], inputs: int) -> NDArray[np.int8]:
     """Inverse of `pack_nibbles`: (N, inputs) int8."""
     pairs = np.stack((data & 15, data >> 4), axis=-1).reshape(data.shape[0], -1)
     return pairs[:, :inputs].view(np.int8) - np.int8(8)
+
+
+def unfusable(packed: PackedFile) -> str:
+    """Return why a packed model cannot run on the compiled encoder; empty if it can."""
+    chosen = dispatch.choose()
+    # the portable vector path works in blocks that are narrower than the encoder's rows
+    if not chosen.simd or chosen.name == "vector":
+        return f"the backend {chosen.name} has no compiled encoder"
+    for name, layer in packed.header.layers.items():
+        ternary = (
+            layer.storage == "ternary"
+            and layer.groups <= 1
+            and not layer.two_scales
+            and layer.activation == "int8"
+        )
+        if not (ternary or layer.is_float):
+            return f"{name} is {layer.storage} with {layer.activation} inputs"
+    return ""
