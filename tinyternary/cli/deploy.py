@@ -102,6 +102,9 @@ def predict(
     for answer in bar:
         if answer.ok:
             answers.append(answer)
+            if answer.note:
+                bar.clear()
+                console.note(f"{answer.path}: {answer.note}")
         else:
             failures += 1
             bar.clear()

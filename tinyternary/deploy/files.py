@@ -43,6 +43,9 @@ class FilePrediction:
         By class name.
     error : str, optional
         One line that says what is wrong with the file.
+    note : str, optional
+        One line that says what was done to the image before it could be read
+        (resized, colours changed).
     """
 
     path: str
@@ -50,6 +53,7 @@ class FilePrediction:
     index: int | list[int] | None = None
     probabilities: dict[str, float] | None = None
     error: str | None = None
+    note: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -115,7 +119,10 @@ def predict_files(
 
 
 def _answer(engine: Engine, waiting: list[tuple[str, Images]]) -> Iterator[FilePrediction]:
-    answers = engine.predict(np.stack([image for _, image in waiting]))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        answers = engine.predict(np.stack([image for _, image in waiting]))
+    note = "; ".join(str(one.message) for one in seen) or None
     for (name, _), label, text, row in zip(
         waiting, answers.labels, answers.names, answers.probabilities
     ):
@@ -124,6 +131,7 @@ def _answer(engine: Engine, waiting: list[tuple[str, Images]]) -> Iterator[FileP
             label=text,
             index=label.tolist(),
             probabilities=dict(zip(answers.class_names, row.tolist())),
+            note=note,
         )
 
 
