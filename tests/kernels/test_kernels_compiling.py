@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,11 +21,11 @@ print(time.perf_counter() - begin)
 """
 
 
-def seconds(environment: dict[str, str], source: str = FIRST) -> float:
+def seconds(environment: dict[str, str], source: str = FIRST, folder: Path | None = None) -> float:
     begin = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, timeout=200,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment}, cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr, done.stderr
@@ -47,8 +48,6 @@ def test_cold_and_warm_first_results(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no users to be on this system")
 def test_a_cache_folder_that_cannot_be_written_costs_time_only(tmp_path):
     package = tmp_path / "site" / "tinyternary"
-    import shutil
-
     here = Path(__file__).resolve().parents[2] / "tinyternary"
     shutil.copytree(here, package, ignore=shutil.ignore_patterns("__pycache__"))
     # a file in the place of every cache folder: not even an administrator can write there
@@ -62,7 +61,9 @@ def test_a_cache_folder_that_cannot_be_written_costs_time_only(tmp_path):
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / "cache"),
-        }
+        },
+        FIRST + f"assert tt.__file__.startswith({str(tmp_path)!r})\n",
+        package.parent,
     )
 
 
@@ -86,16 +87,14 @@ def test_warmup_says_how_long_each_kernel_took():
 @pytest.mark.slow
 def test_editing_an_emitter_makes_old_machine_code_unused(tmp_path):
     """Numba's cache watches the file of the function; the emitters are in other files."""
-    import shutil
-
     here = Path(__file__).resolve().parents[2] / "tinyternary"
     package = tmp_path / "tinyternary"
     shutil.copytree(here, package, ignore=shutil.ignore_patterns("__pycache__"))
     environment = {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-    seconds(environment)
+    seconds(environment, folder=tmp_path)
     epilogue = package / "kernels" / "simd" / "epilogue.py"
     text = epilogue.read_text("utf-8")
     changed = text.replace("builder.sitofp(value, floats), scale)", "scale, scale)")
     assert changed != text
     epilogue.write_text(changed, "utf-8")
-    seconds(environment, FIRST.replace("(y == 64)", "(y != 64)"))
+    seconds(environment, FIRST.replace("(y == 64)", "(y != 64)"), tmp_path)

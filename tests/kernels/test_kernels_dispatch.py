@@ -109,7 +109,7 @@ MUST = {
     "avx2": (r"vpmaddubsw\s.*%ymm", r"vpmaddwd\s.*%ymm"),
     "neon": (r"\bsdot\s+v\d+\.4s", r"fdiv\s+v\d+\.4s"),
     "vector": (r"pmullw\s.*%xmm", r"divps\s.*%xmm"),
-    "vector-arm": (r"\bml[as]?\w*\s+v\d+\.8h|\bmul\s+v\d+\.8h", r"fdiv\s+v\d+\.4s"),
+    "vector-arm": (r"\bsmlal\s+v\d+\.8h", r"fdiv\s+v\d+\.4s"),
     "vector-riscv": (r"\bmulw?\s",),
 }
 NEVER = {

@@ -7,8 +7,9 @@ packed byte are the index.
 Bytes per MAC: 0.25 / 2 for the index, 2 / 2 for the entry. Operations per MAC: half a
 shift-and-mask, half a load that depends on it, half an addition; and 8 K operations
 per row to fill the tables, which N outputs share.
-How fast that should be: 2 MAC for each load, two or three loads a cycle: 3 to 5 MAC per cycle
-in scalar code. The table has to sit in a register to go faster: rung `lookup7` does that.
+How fast that should be: 2 MAC for each load of an entry, and a chain of shift, mask and load
+in front of it: 2 to 4 MAC per cycle in scalar code. It was 2.1. The table has to sit in a
+register to go faster: `tinyternary.kernels.simd.lookup` does that.
 (lesson 08_packing_and_kernels)
 """
 

@@ -7,8 +7,9 @@ Bytes per MAC: 0.25 for W; x takes 1, as planes too. Operations per MAC: eight p
 (2 ANDs + 2 counts + 2 additions) / 64 inputs = 0.75 on words, an eighth of that on
 512-bit vectors.
 How fast that should be: 20 to 40 MAC per cycle with vector popcount (AVX-512 VPOPCNTDQ),
-3 to 5 without. A dot-product instruction does 64 to 128: with int8 activations planes cannot
-win, whatever the code. Rung `ternary` shows where they do. (lesson 08_packing_and_kernels)
+3 to 5 without. It was 18, and 21 where the planes stay in the first-level cache. A dot-product
+instruction does 64 to 128: with int8 activations planes cannot win, whatever the code. Rung
+`ternary` shows where they do. (lesson 08_packing_and_kernels)
 """
 
 from __future__ import annotations

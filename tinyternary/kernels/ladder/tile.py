@@ -5,9 +5,9 @@ the product is a plain int8 dot product, which LLVM turns into vector code by it
 widened to int32 (or to 16 bits and summed in pairs).
 Bytes per MAC: 0.25 / M for the codes, 1 + 1 from the first-level cache. Operations per MAC:
 two widenings, a multiplication and an addition, each on 8 to 16 lanes.
-How fast that should be: 4 to 16 MAC per cycle, by the width of the vectors; what it cannot
-find by itself is the instruction that does four of them at a time. (lesson
-08_packing_and_kernels)
+How fast that should be: 4 to 16 MAC per cycle, by the width of the vectors. It was 12 with
+512-bit vectors; what the compiler cannot find by itself is the instruction that does four
+products at a time. (lesson 08_packing_and_kernels)
 """
 
 from __future__ import annotations
