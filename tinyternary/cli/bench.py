@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,57 @@ app.add_typer(bench, name="bench")
 Threads = Annotated[str, typer.Option(help="Thread counts, comma-separated.")]
 Seconds = Annotated[float, typer.Option(min=0.01, help="Seconds to spend on each contender.")]
 Peers = "Peers count if installed (pip install -e '.[parity]')."
+
+
+@bench.command(epilog=f"Example: tinyternary bench kernels --rows 1,64 --out figures. {Peers}")
+def kernels(
+    rows: Annotated[str, typer.Option(help="Rows M of the input, comma-separated.")] = "1,64,1024",
+    threads: Annotated[int, typer.Option(min=1, help="Threads for every contender.")] = 1,
+    seconds: Seconds = 0.25,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the figures.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time a ternary layer, and every rung of the ladder, against NumPy, PyTorch, onnxruntime."""
+    from tinyternary.bench.kernels import OURS, bench_kernels
+
+    sizes = _counts(rows)
+    folder = None if out is None else console.writable_folder(out)
+    result = bench_kernels(rows=sizes, threads=threads, seconds=seconds, progress=console.note)
+    if folder is not None:
+        from tinyternary.report.ladder import kernel_roofline, ladder_bars
+        from tinyternary.report.style import save
+
+        for name, draw in (("ladder", ladder_bars), ("roofline", kernel_roofline)):
+            console.note(str(save(draw(result), folder / f"{name}.png")))
+    if as_json:
+        console.print_json(result)
+        return
+    peers = list(result["shapes"][0]["ratios"])
+    console.print_table(
+        ["M, K, N", "µs", "GOP/s", "of the peak", *(f"times {peer}" for peer in peers)],
+        [
+            [
+                f"{shape['m']}, {shape['k']}, {shape['n']}",
+                f"{shape['times'][OURS]['median']:.1f}",
+                f"{shape['times'][OURS]['gops']:.0f}",
+                _number(shape["share"], ".0%"),
+                *(f"{shape['ratios'][peer]:.2f}" for peer in peers),
+            ]
+            for shape in result["shapes"]
+        ],
+        title="A ternary layer, float32 in and out",
+        caption=_where(result),
+    )
+    console.print_table(
+        ["rung", "GOP/s", "times the first"],
+        [
+            [rung["name"], f"{rung['gops']:.2f}", f"{rung['times_first']:.1f}"]
+            for rung in result["ladder"]
+        ],
+        title="The ladder, int8 in and int32 out",
+    )
 
 
 @bench.command(epilog=f"Example: tinyternary bench train --shapes tiny,small. {Peers}")
@@ -164,4 +216,20 @@ def _where(result: dict[str, Any]) -> str:
     return (
         f"{machine['cpu']}, {machine['cores']} cores; contenders take turns in one process; "
         "medians, quartiles in brackets."
+    )
+
+
+@app.command(epilog="Example: tinyternary warmup")
+def warmup(as_json: AsJson = False) -> None:
+    """Compile the kernels ahead of time, so that the first answer comes at once."""
+    from tinyternary import kernels
+
+    seconds = kernels.warmup()
+    if as_json:
+        console.print_json(seconds)
+        return
+    console.print_table(
+        ["kernel", "seconds"],
+        [[name, f"{value:.2f}"] for name, value in seconds.items()],
+        caption="Compiled, or loaded from the cache on disk.",
     )
