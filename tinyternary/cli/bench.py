@@ -49,7 +49,7 @@ def kernels(
         return
     peers = list(result["shapes"][0]["ratios"])
     console.print_table(
-        ["M, K, N", "µs", "GOP/s", "of the peak", *(f"times {peer}" for peer in peers)],
+        ["M, K, N", "µs", "GOP/s", "of the peak", *peers],
         [
             [
                 f"{shape['m']}, {shape['k']}, {shape['n']}",
@@ -61,7 +61,7 @@ def kernels(
             for shape in result["shapes"]
         ],
         title="A ternary layer, float32 in and out",
-        caption=_where(result),
+        caption="Columns of peers: times as fast as they are.\n" + _where(result),
     )
     console.print_table(
         ["rung", "GOP/s", "times the first"],

@@ -96,7 +96,7 @@ def calibrate_norms(
     set_strength(model, 0.0)
     try:
         for layer in layers.values():
-            layer.norm = _Scale()  # type: ignore[assignment]
+            layer.norm = _Scale()
         with no_grad():
             model(images)
         sizes = {name: layer.norm.size for name, layer in layers.items()}  # type: ignore[union-attr]
