@@ -85,7 +85,7 @@ def predicted_against_measured(
     """
     bound, real = np.array(least), np.array(measured)
     with styled():
-        figure, axes = new_figure(8.0, 1.2 + 0.27 * len(shapes), 1, 2, sharey=True)
+        figure, axes = new_figure(8.0, 1.5 + 0.27 * len(shapes), 1, 2, sharey=True)
         rows = np.arange(len(shapes))
         axes[0].plot(bound * 1e6, rows, "|", color=ACCENT, markersize=11, markeredgewidth=2,
                      label="at least (modelled)")  # fmt: skip
@@ -94,7 +94,7 @@ def predicted_against_measured(
         axes[0].set_xlabel("microseconds")
         axes[0].set_yticks(rows, list(shapes), fontsize=8)
         axes[0].invert_yaxis()
-        axes[0].legend(loc="upper right", fontsize=8)
+        figure.legend(loc="outside lower left", ncols=2, fontsize=8)
         axes[0].set_title(title)
         axes[1].barh(rows, bound / real, color=TERNARY, height=0.6)
         axes[1].axvline(1, color=ACCENT, linewidth=1)
