@@ -49,3 +49,18 @@ def test_ratios_against_the_best_peer():
     times["pytorch"] = 2.4
     (row,) = ratios([{**point, "contender": n, "p50_ms": t} for n, t in times.items()])
     assert not row["met"]
+
+
+@pytest.mark.slow
+def test_parts_add_up_to_the_whole():
+    from tinyternary.bench.infer_parts import infer_parts
+    from tinyternary.errors import ConfigError
+
+    try:
+        found = infer_parts("tiny", repeats=5)
+    except ConfigError as error:
+        pytest.skip(str(error))
+    json.dumps(found)
+    assert sum(row["share"] for row in found["parts"]) == pytest.approx(1)
+    assert {"attention", "qkv", "fc2"} < {row["part"] for row in found["parts"]}
+    assert all(row["us"] >= 0 for row in found["parts"])

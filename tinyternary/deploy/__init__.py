@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tinyternary.deploy.card import model_card
     from tinyternary.deploy.comparison import Agreement, agreement
-    from tinyternary.deploy.engine import Engine, load
+    from tinyternary.deploy.engine import Engine, load, warmup
     from tinyternary.deploy.engine import Prediction as Prediction
     from tinyternary.deploy.files import FilePrediction, predict_files
     from tinyternary.deploy.inspection import inspect
@@ -32,6 +32,7 @@ _NAMES = {
     "pack": "packing",
     "predict_files": "files",
     "to_onnx": "onnx",
+    "warmup": "engine",
 }
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "pack",
     "predict_files",
     "to_onnx",
+    "warmup",
 ]
 
 

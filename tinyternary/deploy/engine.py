@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.deploy.engine_forward import Network
-from tinyternary.deploy.engine_layers import unfusable
+from tinyternary.deploy.engine_layers import has_encoder, unfusable
 from tinyternary.deploy.images import as_input
 from tinyternary.deploy.reader import PackedFile, read_packed
 from tinyternary.errors import ConfigError
+from tinyternary.kernels import dispatch
 from tinyternary.spec import Task
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ class Engine:
         Header and arrays as the file has them.
     plain_because : str
         Why the compiled encoder cannot run this network here; empty if it does.
+    fused : FusedNetwork, optional
+        What the compiled encoder runs.
     """
 
     def __init__(
@@ -88,12 +92,12 @@ class Engine:
         if self.threads < 1:
             raise ConfigError(f"threads: expected a positive number, got {threads}")
         self.plain_because = unfusable(packed) if fused else "it was asked not to"
-        self._fused: FusedNetwork | None = None
+        self.fused: FusedNetwork | None = None
         if not self.plain_because:
             # here, because it imports Numba: TINYTERNARY_JIT=0 does without
             from tinyternary.deploy.engine_fused import FusedNetwork
 
-            self._fused = FusedNetwork(packed, self.threads)
+            self.fused = FusedNetwork(packed, self.threads)
 
     @functools.cached_property
     def _network(self) -> Network:
@@ -151,8 +155,8 @@ class Engine:
 
     def features(self, images: NDArray[np.uint8]) -> F32:
         """Return what the head reads: pooled, normalised tokens (B, width) float32."""
-        if self._fused is not None:
-            return self._fused(as_input(images, self.header.preprocessing))[1]
+        if self.fused is not None:
+            return self.fused(as_input(images, self.header.preprocessing))[1]
         record: dict[str, Any] = {}
         self._run(images, record)
         features: F32 = record["features"]
@@ -167,8 +171,8 @@ class Engine:
 
     def _run(self, images: NDArray[np.uint8], record: dict[str, Any] | None) -> F32:
         prepared = as_input(images, self.header.preprocessing)
-        if self._fused is not None and record is None:
-            return self._fused(prepared)[0]
+        if self.fused is not None and record is None:
+            return self.fused(prepared)[0]
         return self._network(self.header.preprocessing(prepared), record)
 
 
@@ -200,6 +204,25 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
         message names the file, the field and what was expected.
     """
     return Engine(read_packed(path), threads)
+
+
+def warmup() -> dict[str, float]:
+    """Compile, or load from the cache, what the engine runs on this processor.
+
+    Returns
+    -------
+    dict
+        Seconds by function; empty where nothing is compiled.
+    """
+    chosen = dispatch.choose()
+    if not has_encoder(chosen):
+        return {}
+    from tinyternary.kernels.simd.targets import TARGETS
+    from tinyternary.kernels.vit.encoder import encoder
+
+    start = time.perf_counter()
+    encoder(next(target for target in TARGETS if target.name == chosen.name))
+    return {"encoder": time.perf_counter() - start}
 
 
 def _sigmoid(x: F32) -> F32:

@@ -173,6 +173,10 @@ class FusedNetwork:
                 self._idle += team
         return logits, features
 
+    def workspace(self) -> _Workspace:
+        """Return the arrays that one thread writes to, for a measurement of parts."""
+        return self._take(1)[0]
+
     def _take(self, count: int) -> list[_Workspace]:
         with self._lock:
             taken = [self._idle.pop() for _ in range(min(count, len(self._idle)))]

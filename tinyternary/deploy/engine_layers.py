@@ -202,11 +202,16 @@ def unpack_nibbles(data: NDArray[np.uint8], inputs: int) -> NDArray[np.int8]:
     return pairs[:, :inputs].view(np.int8) - np.int8(8)
 
 
+def has_encoder(backend: dispatch.Backend) -> bool:
+    """Whether the compiled encoder can be made for a backend."""
+    # the portable vector path works in blocks that are narrower than the encoder's rows
+    return backend.simd and backend.name != "vector"
+
+
 def unfusable(packed: PackedFile) -> str:
     """Return why a packed model cannot run on the compiled encoder; empty if it can."""
     chosen = dispatch.choose()
-    # the portable vector path works in blocks that are narrower than the encoder's rows
-    if not chosen.simd or chosen.name == "vector":
+    if not has_encoder(chosen):
         return f"the backend {chosen.name} has no compiled encoder"
     for name, layer in packed.header.layers.items():
         ternary = (

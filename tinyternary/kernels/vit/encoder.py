@@ -60,8 +60,8 @@ from tinyternary.kernels.vit.stages import (
 """Places in the ``shape`` array: the network's sizes, strides of rows in floats, offsets."""
 
 
-_PATIENCE = 2000
-"""Looks at a counter, some microseconds, before a thread offers its core to others."""
+_PATIENCE = 20_000
+"""Looks at a counter, some tens of microseconds, before a thread offers its core to others."""
 
 _yield: Any
 if os.name == "posix":
