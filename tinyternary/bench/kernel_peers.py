@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,7 +68,11 @@ def _onnx(w: Array, x: Array, threads: int, int8: bool = False) -> Callable[[], 
         with tempfile.TemporaryDirectory() as folder:
             given, made = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
             given.write_bytes(raw)
-            quantization.quantize_dynamic(given, made)
+            logging.disable(logging.WARNING)  # it recommends preparing models made by training
+            try:
+                quantization.quantize_dynamic(given, made)
+            finally:
+                logging.disable(logging.NOTSET)
             raw = made.read_bytes()
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyternary.bench import kernel_peers
+from tinyternary.bench import kernel_peers, peaks
 from tinyternary.bench.kernel_peers import NUMPY, ONNX_INT8
 from tinyternary.bench.timing import Timing, interleave
 
@@ -22,6 +22,7 @@ LAYERS = ((192, 768), (512, 2048), (2048, 512), (768, 3072))
 ROWS = (1, 64, 1024)
 """Tokens at a time: one, an image of 28 x 28 pixels in 49 patches or so, BitMedViT's image."""
 LADDER_SHAPE = (64, 512, 2048)
+PEAK = "int8 dot product, registers only"
 OURS, OURS7, OURS_TERNARY = "tinyternary int8", "tinyternary 7-bit", "tinyternary ternary"
 GOALS = {
     1: {NUMPY: 9.0, ONNX_INT8: 3.5},
@@ -70,14 +71,15 @@ def bench_kernels(
         Plain JSON types. ``machine``; ``threads``; ``compile_seconds``: the first call of each
         kind; ``limits``: measured ``int8_gops``, ``float32_gflops``, ``read_gbytes`` per second
         of one core; ``shapes``: one row per (M, K, N) with ``times`` by contender (microseconds,
-        ``gops``), ``ratios`` of the int8 kernel to its peers, ``goals`` that were set, and
-        ``share``: of the measured peak or, where memory is slower, of its bandwidth;
+        ``gops``), ``ratios`` of the int8 kernel to its peers, ``goals`` that were set,
+        ``peak_gops``: of one core's dot product, timed in turns with the rest (clocks change),
+        and ``share`` of it;
         ``ladder``: rungs with ``gops`` and ``times_first``.
 
     Raises
     ------
     ConfigError
-        If a peer's name is unknown.
+        If a peer's name is unknown, or compiled code is switched off.
     """
     from tinyternary.bench.machine import describe_machine
     from tinyternary.errors import unknown_name
@@ -100,7 +102,7 @@ def bench_kernels(
         for m in rows:
             for k, n in layers:
                 say(f"M = {m}, K = {k}, N = {n}")
-                result["shapes"].append(_shape(m, k, n, names, threads, seconds, result["limits"]))
+                result["shapes"].append(_shape(m, k, n, names, threads, seconds))
         if ladder:
             say(f"the ladder at M, K, N = {LADDER_SHAPE}")
             result["ladder"] = _ladder(*LADDER_SHAPE, seconds)
@@ -114,13 +116,8 @@ def _first_calls() -> dict[str, float]:
     return kernels.warmup()
 
 
-def _limits() -> dict[str, float | None]:
-    from tinyternary.bench.peaks import this_machine
-    from tinyternary.jit.switch import jit_enabled
-
-    if not jit_enabled():
-        return {"int8_gops": None, "float32_gflops": None, "read_gbytes": None}
-    device = this_machine()
+def _limits() -> dict[str, float]:
+    device = peaks.this_machine()
     return {
         "int8_gops": 2 * device.peak["int8"] / 1e9,
         "float32_gflops": 2 * device.peak["fp32"] / 1e9,
@@ -147,6 +144,7 @@ def _contenders(
     w = trits.astype(np.float32) * scale
     for name in names:
         made[name] = kernel_peers.PEERS[name][1](w, x, threads)
+    made[PEAK] = peaks.dot_burst()[0]
     return made
 
 
@@ -183,9 +181,9 @@ def _divided(t: Timing, by: int) -> Timing:
 
 def _shape(
     m: int, k: int, n: int, names: Sequence[str], threads: int, seconds: float,
-    limits: dict[str, float | None],
 ) -> dict[str, Any]:  # fmt: skip
     timings = _timed(_contenders(m, k, n, names, threads), seconds)
+    peak = 2 * peaks.dot_burst()[1] / timings.pop(PEAK).median / 1e9
     ops = 2.0 * m * k * n
     times = {
         name: {**timing.to_dict(1e-6), "gops": ops / timing.median / 1e9}
@@ -196,7 +194,6 @@ def _shape(
     if m == 1 and k * n < 2**18:
         goals[NUMPY] = SMALL_GOAL
     bytes_ = k * n / 4 + 4 * m * k + 4 * m * n
-    peak = limits["int8_gops"]
     return {
         "m": m,
         "k": k,
@@ -206,10 +203,8 @@ def _shape(
         "times": times,
         "ratios": {name: timings[name].median / ours for name in names},
         "goals": {name: goal for name, goal in goals.items() if name in names},
-        "share": None if peak is None else ops / ours / 1e9 / (peak * threads),
-        "share_fastest_quarter": (
-            None if peak is None else ops / timings[OURS].low / 1e9 / (peak * threads)
-        ),
+        "peak_gops": peak,
+        "share": ops / ours / 1e9 / (peak * threads),
     }
 
 

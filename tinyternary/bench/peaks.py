@@ -95,6 +95,12 @@ def _seconds(run: Callable[[int], Any], turns: int) -> float:
     return time.perf_counter() - start
 
 
+def dot_burst(turns: int = 4000) -> tuple[Callable[[], Any], int]:
+    """Return a run of dot products to time in turns with others, and how many MACs it does."""
+    run, macs = _dot_loop()
+    return functools.partial(run, turns), turns * macs
+
+
 @functools.cache
 def _dot_loop() -> tuple[Callable[[int], Any], int]:
     """Return a loop of dot-product instructions, and the MACs of one turn."""

@@ -82,11 +82,10 @@ class TernaryLinear:
             layout = packed.layout(self.backend.layout, rung.prepare)
             columns = rung.columns(self.scale, self.bias, layout.shape[0])
             number = ACTIVATION_NUMBERS[activation]
-            self._rows_to_share = WORTH_SHARING // (self.k * self.n) + 1
-            self._shared = functools.partial(
-                rung.linear_kernel, layout, columns, self.k, self.n, number
-            )
-            self._run = functools.partial(self._shared, 0)
+            alone = WORTH_SHARING // (self.k * self.n) + 1
+            self._facts = np.array([self.k, self.n, number, alone], dtype=np.int64)
+            self._shared = functools.partial(rung.linear_kernel, layout, columns)
+            self._run = functools.partial(self._shared, self._facts, 0)
 
     def __call__(
         self,
@@ -103,7 +102,7 @@ class TernaryLinear:
             # a small layer takes less time than Python takes to look at its arrays: let the
             # compiled code check them, and look closer only if it refuses
             try:
-                if len(x) < self._rows_to_share and not self._run(x, out):
+                if threads is None and not self._run(x, out):
                     return out
             except TypeError:
                 pass
@@ -115,10 +114,12 @@ class TernaryLinear:
             check_out(out, (m, self.n), np.float32)
         if self._run is None or out.size == 0:
             return self._composed(x, out)
-        if threads is None:
-            threads = get_threads() if m >= self._rows_to_share else 1
         x = np.ascontiguousarray(x)
-        share(lambda tickets: self._shared(tickets, x, out), m, threads, ROWS)
+        if threads is None:
+            threads = get_threads() if m >= self._facts[3] else 1
+        facts = self._facts.copy()
+        facts[3] = m + 1  # that was decided here
+        share(lambda tickets: self._shared(facts, tickets, x, out), m, threads, ROWS)
         return out
 
     def _check_input(self, x: Any) -> None:

@@ -15,6 +15,7 @@ _INPUTS = {
     "int7": "7-bit activations",
     "ternary": "ternary activations",
 }
+_BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
 _MARKERS = ("o", "s", "D", "^", "v", "P")
 
 
@@ -38,24 +39,22 @@ def ladder_bars(result: Mapping[str, Any]) -> Figure:
             axes.barh(place, rung["gops"], color=_COLOURS[rung["activations"]], height=0.72)
             digits = 1 if rung["gops"] < 100 else 0
             text = f"{rung['gops']:,.{digits}f}   x {rung['times_first']:,.0f}"
-            axes.text(rung["gops"] * 1.07, place, text, va="center", fontsize=8.5)
+            axes.text(rung["gops"] * 1.07, place, text, va="center", fontsize=8.5, bbox=_BEHIND)
         axes.set_yticks(range(len(rungs)), [rung["rung"] for rung in rungs])
-        axes.invert_yaxis()
         axes.set_xscale("log")
         axes.set_xlim(min(rung["gops"] for rung in rungs) / 2, max(r["gops"] for r in rungs) * 8)
         axes.set_xlabel("GOP/s (1 MAC = 2 operations), and times the slowest loop")
         axes.set_title("The ladder: one product of int8 and trits, int32 out")
         peak = result["limits"]["int8_gops"]
         if peak:
-            axes.axvline(peak, color=ACCENT, linestyle="--", linewidth=1.2)
-            axes.annotate(
-                f"peak of one core, {peak:,.0f}", (peak, 0), (-4, 0), textcoords="offset points",
-                ha="right", va="center", color=ACCENT, fontsize=8.5,
-            )  # fmt: skip
+            axes.axvline(peak, color=ACCENT, linestyle="--", linewidth=1.2, zorder=0.5)
+            text = f"peak of one core, {peak:,.0f}"
+            axes.text(peak * 0.94, -0.75, text, ha="right", va="center", color=ACCENT, fontsize=8.5)
         used = dict.fromkeys(rung["activations"] for rung in rungs)
         for kind in used:
             axes.barh(0, 0, color=_COLOURS[kind], label=_INPUTS[kind])
-        axes.legend(loc="upper right", fontsize=8.5, bbox_to_anchor=(1.0, 0.93))
+        axes.set_ylim(len(rungs) - 0.4, -1.1)
+        axes.legend(loc="upper right", fontsize=8, handlelength=1.2, bbox_to_anchor=(1.03, 0.93))
     return figure
 
 
@@ -118,8 +117,8 @@ def kernel_roofline(result: Mapping[str, Any]) -> Figure:
             + ("s" if threads > 1 else "")
         )
         axes.text(
-            left * 1.1, min(point[1] for point in points) / 1.8,
-            "above the slope: weights come from the caches", fontsize=8.5, color=MUTED,
+            0.02, 0.96, "above the slope: weights come from the caches",
+            transform=axes.transAxes, va="top", fontsize=8.5, color=MUTED,
         )  # fmt: skip
         axes.legend(loc="lower right", fontsize=8.5)
     return figure

@@ -40,7 +40,7 @@ _MATMUL = _INT(
     types.Array(types.int8, 2, "C", readonly=True), types.int32[:, ::1],
 )  # fmt: skip
 _LINEAR = _INT(
-    types.uint8[:, :, :, ::1], types.float32[:, ::1], _INT, _INT, _INT, _INT,
+    types.uint8[:, :, :, ::1], types.float32[:, ::1], types.int64[::1], _INT,
     types.Array(types.float32, 2, "C", readonly=True), types.float32[:, ::1],
 )  # fmt: skip
 
@@ -131,29 +131,23 @@ def matmul_kernel(target: Target) -> Callable[..., int]:
 
 @functools.cache
 def linear_kernel(target: Target) -> Callable[..., int]:
-    """Return ``linear(weights, columns, k, n, activation, tickets, x, out) -> status``.
+    """Return ``linear(weights, columns, facts, tickets, x, out) -> status``, compiled.
 
     x (M, k) and out (M, n) float32; columns (2, n filled up to whole blocks) float32 holds
-    the outputs' scales and biases; ``activation`` is 0, `GELU` or `RELU`. Status as in
-    `matmul_kernel`.
+    the outputs' scales and biases; facts are k, n, the activation (0, `GELU` or `RELU`) and
+    from how many rows on one thread should not do it alone. Status as in `matmul_kernel`; 2:
+    as many rows as that, nothing was touched.
     """
     key, tall, outputs = target.index + 16 * checksum(), target.rows, target.outputs
     row_block = target.row_block
 
     @njit(signature_or_function=_LINEAR)
-    def linear(
-        weights: Any,
-        columns: Any,
-        k: int,
-        n: int,
-        activation: int,
-        tickets: int,
-        x: Any,
-        out: Any,
-    ) -> int:
-        m = x.shape[0]
+    def linear(weights: Any, columns: Any, facts: Any, tickets: int, x: Any, out: Any) -> int:
+        m, k, n, activation = x.shape[0], facts[0], facts[1], facts[2]
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
             return 1
+        if m >= facts[3] and tickets == 0:
+            return 2
         blocks_n, blocks = weights.shape[0], weights.shape[1]
         wide, panel, biases = row_block * blocks, weights.size // blocks_n, 4 * columns.shape[1]
         codes = (row_block - 16) * blocks  # where in a row's place its codes stand

@@ -51,7 +51,7 @@ class SimdRung:
 
     @property
     def linear_kernel(self) -> Callable[..., int]:
-        """Compiled ``linear(weights, columns, k, n, activation, tickets, x, out) -> status``."""
+        """Compiled ``linear(weights, columns, facts, tickets, x, out) -> status``."""
         return driver.linear_kernel(self.target)
 
     def columns(
