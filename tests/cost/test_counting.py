@@ -17,7 +17,7 @@ def _run_naive_rung(x: np.ndarray, trits: np.ndarray) -> Tally:
     loop = getattr(naive.matmul, "py_func", naive.matmul)
     tally = Tally()
     out = CountingArray(np.zeros((len(x), len(trits)), int), tally, "y")
-    # the loop widens entries by np.int32(...): there a counting number passes through unchanged
+    # where the loop widens entries by np.int32(...), a counting number passes through unchanged
     counted = type(loop)(loop.__code__, {**loop.__globals__, "np": _PassThrough(tally)})
     counted(CountingArray(x, tally, "x"), CountingArray(trits, tally, "w"), out)
     assert np.array_equal(out.values, x @ trits.T)
@@ -38,7 +38,9 @@ def test_ternary_ops_equal_those_of_the_naive_kernel(m: int, k: int, n: int, see
     # its tile is one result: traffic with a 1 x 1 blocking, but zeros do not ask for x
     moved = traffic(Gemm(m, k, n, x_bits=8, w_bits=8, y_bits=32), Blocking(1, 1, "output"))
     assert tally["load x"] + tally["load w"] == moved.read - predicted["skip"]
-    assert 4 * tally["store y"] == moved.written
+    # written once; where the sum lives in memory, each addition also reads and writes it again
+    assert 4 * (tally["store y"] - tally["load y"]) == moved.written
+    assert tally["load y"] in (0, tally["add"] + tally["subtract"])
 
 
 @given(st.integers(1, 3), st.integers(1, 6), st.integers(1, 4))
