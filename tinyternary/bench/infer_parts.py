@@ -63,6 +63,7 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
 def _stages(engine: Any) -> dict[str, Callable[[], Any]]:
     """Functions that run one stage for all tokens of an image."""
     from tinyternary.jit.switch import njit
+    from tinyternary.kernels.vit import attention as mixing
     from tinyternary.kernels.vit import encoder as places
     from tinyternary.kernels.vit import stages
 
@@ -94,10 +95,10 @@ def _stages(engine: Any) -> dict[str, Callable[[], Any]]:
 
     @njit(cache=False)
     def attention(qkv: Any, keys: Any, values: Any, scores: Any, out: Any) -> None:
-        stages.lay_keys(key, qkv, joined, np.int64(0), tokens, heads, kv_heads, head, tokens,
+        mixing.lay_keys(key, qkv, joined, np.int64(0), tokens, heads, kv_heads, head, tokens,
                         keys, values, value, np.float32(0.1))  # fmt: skip
         for start in range(0, rows, chunk):
-            stages.attend(key, qkv, joined, start, min(chunk, rows - start), heads, kv_heads, head,
+            mixing.attend(key, qkv, joined, start, min(chunk, rows - start), heads, kv_heads, head,
                           tokens, keys, values, value, scores, out, wide)  # fmt: skip
 
     def apply(

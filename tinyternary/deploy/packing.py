@@ -8,7 +8,6 @@ are those that the cost model predicts.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,13 @@ from tinyternary import __version__, kernels
 from tinyternary.deploy.container import render_container, write_atomically
 from tinyternary.deploy.engine_layers import pack_nibbles
 from tinyternary.deploy.header import FORMAT_NAME, REST, LayerHeader, PackedHeader, Storage
+from tinyternary.deploy.packing_options import (
+    names_for,
+    plain_json,
+    preprocessing_for,
+    task_named,
+    thresholds_for,
+)
 from tinyternary.deploy.reader import PackedFile, checksum, plan_of, read_packed_bytes
 from tinyternary.errors import ConfigError, ShapeError, unknown_name
 from tinyternary.quant import Quantised, QuantisedInt
@@ -170,14 +176,14 @@ def pack(
     header = PackedHeader(
         config=config,
         layers=layers,
-        preprocessing=_preprocessing(preprocessing, config),
-        task=_task(task),
-        class_names=_class_names(class_names, config),
+        preprocessing=preprocessing_for(preprocessing, config),
+        task=task_named(task),
+        class_names=names_for(class_names, config),
         bits=bits,
         rest=rest,
         policy=policy,
-        threshold=_threshold(threshold, _task(task), config),
-        metrics=_plain_json(dict(metrics or {})),
+        threshold=thresholds_for(threshold, task_named(task), config),
+        metrics=plain_json(dict(metrics or {})),
         dataset=str(dataset),
         library_version=__version__,
     )
@@ -272,60 +278,3 @@ def _int8(weight: NDArray[Any]) -> dict[str, NDArray[Any]]:
         raise ConfigError("a weight is NaN or infinite: the model cannot be packed")
     scale = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), _SMALLEST) / np.float32(127)
     return {"values": np.rint(matrix / scale).astype(np.int8), "scale": scale}
-
-
-def _preprocessing(given: Preprocessing | None, config: ViTConfig) -> Preprocessing:
-    if given is None:
-        half = (0.5,) * config.channels
-        return Preprocessing(config.image_size, half, half)
-    if given.image_size != config.image_size or given.channels != config.channels:
-        raise ConfigError(
-            f"preprocessing: {given.image_size} pixels and {given.channels} channels, the model "
-            f"has {config.image_size} and {config.channels}"
-        )
-    # plain floats: NumPy's do not go into JSON
-    return Preprocessing(
-        given.image_size, tuple(map(float, given.mean)), tuple(map(float, given.std))
-    )
-
-
-def _task(task: Task | str) -> Task:
-    try:
-        return Task(task)
-    except ValueError:
-        raise unknown_name("task", task, [str(t) for t in Task]) from None
-
-
-def _class_names(names: Sequence[str] | None, config: ViTConfig) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"class {i}" for i in range(config.num_classes))
-    if isinstance(names, str) or len(names) != config.num_classes:
-        raise ConfigError(f"class_names: {len(names)}, the model has {config.num_classes} outputs")
-    return tuple(str(name) for name in names)
-
-
-def _threshold(
-    threshold: float | Sequence[float] | None, task: Task, config: ViTConfig
-) -> tuple[float, ...] | None:
-    if threshold is None:
-        return None
-    values = tuple(float(v) for v in np.atleast_1d(np.asarray(threshold, np.float64)))
-    count = config.num_classes if task is Task.MULTI_LABEL else 1
-    if len(values) != count or not all(0.0 <= v <= 1.0 for v in values):
-        raise ConfigError(f"threshold: expected {count} value(s) in [0, 1], got {values}")
-    return values
-
-
-def _plain_json(value: Any) -> Any:
-    """Turn NumPy numbers into Python's, and what is not finite into None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain_json(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain_json(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise ConfigError(f"metrics: {type(value).__name__} cannot be stored as JSON")

@@ -19,14 +19,13 @@ from numba import types
 
 from tinyternary.jit.switch import njit
 from tinyternary.kernels.simd.targets import Target
+from tinyternary.kernels.vit.attention import attend, lay_keys
 from tinyternary.kernels.vit.operations import add_row, arrive, arrived, layer_norm_row
 from tinyternary.kernels.vit.stages import (
     INPUTS,
     OUTPUTS,
     apply_layer,
-    attend,
     fingerprint,
-    lay_keys,
 )
 
 (
@@ -143,31 +142,11 @@ def encoder(target: Target) -> Callable[..., None]:
 
     @njit(signature_or_function=_RUN)
     def run(
-        shape: Any,
-        plan: Any,
-        norms: Any,
-        codes: Any,
-        floats: Any,
-        images: Any,
-        first_image: int,
-        last_image: int,
-        member: int,
-        team: int,
-        counters: Any,
-        stream: Any,
-        joint: Any,
-        keys: Any,
-        values: Any,
-        row_codes: Any,
-        sums: Any,
-        row_scales: Any,
-        normed: Any,
-        rows_a: Any,
-        rows_b: Any,
-        scores: Any,
-        features: Any,
-        logits: Any,
-    ) -> None:
+        shape: Any, plan: Any, norms: Any, codes: Any, floats: Any, images: Any, first_image: int,
+        last_image: int, member: int, team: int, counters: Any, stream: Any, joint: Any, keys: Any,
+        values: Any, row_codes: Any, sums: Any, row_scales: Any, normed: Any, rows_a: Any,
+        rows_b: Any, scores: Any, features: Any, logits: Any,
+    ) -> None:  # fmt: skip
         none = np.int64(0)  # a literal would compile everything that it is passed to once more
         round_ = 0
         tokens, width, chunk = shape[TOKENS], shape[WIDTH], shape[CHUNK]
@@ -188,34 +167,13 @@ def encoder(target: Target) -> Callable[..., None]:
                     token = start + row
                     if special <= token < tokens:
                         _cut(
-                            shape,
-                            floats,
-                            images,
-                            image,
-                            token - special,
-                            rows_b,
-                            row * patch_wide,
-                            patch_wide,
-                        )
+                            shape, floats, images, image, token - special, rows_b,
+                            row * patch_wide, patch_wide,
+                        )  # fmt: skip
                 apply_layer(
-                    key,
-                    plan,
-                    none,
-                    codes,
-                    floats,
-                    rows_b,
-                    none,
-                    patch_wide,
-                    rows,
-                    stream,
-                    start * wide,
-                    wide,
-                    none,
-                    row_codes,
-                    sums,
-                    row_scales,
-                    normed,
-                )
+                    key, plan, none, codes, floats, rows_b, none, patch_wide, rows, stream,
+                    start * wide, wide, none, row_codes, sums, row_scales, normed,
+                )  # fmt: skip
                 for row in range(rows):
                     token = start + row
                     if token < tokens:
@@ -232,146 +190,46 @@ def encoder(target: Target) -> Callable[..., None]:
                     rows = min(chunk, end - start)
                     for row in range(rows):
                         layer_norm_row(
-                            stream,
-                            (start + row) * wide,
-                            floats,
-                            norms[2 * block, 0],
-                            norms[2 * block, 1],
-                            width,
-                            vectors,
-                            eps,
-                            rows_a,
-                            row * wide,
-                        )
+                            stream, (start + row) * wide, floats, norms[2 * block, 0],
+                            norms[2 * block, 1], width, vectors, eps, rows_a, row * wide,
+                        )  # fmt: skip
                     apply_layer(
-                        key,
-                        plan,
-                        layer,
-                        codes,
-                        floats,
-                        rows_a,
-                        none,
-                        wide,
-                        rows,
-                        qkv,
-                        start * joined,
-                        joined,
-                        none,
-                        row_codes,
-                        sums,
-                        row_scales,
-                        normed,
-                    )
+                        key, plan, layer, codes, floats, rows_a, none, wide, rows, qkv,
+                        start * joined, joined, none, row_codes, sums, row_scales, normed,
+                    )  # fmt: skip
                 lay_keys(
-                    key,
-                    qkv,
-                    joined,
-                    begin,
-                    min(end, tokens),
-                    heads,
-                    kv_heads,
-                    head,
-                    tokens,
-                    keys[half],
-                    values[half],
-                    shape[VALUE],
-                    factor,
-                )
+                    key, qkv, joined, begin, min(end, tokens), heads, kv_heads, head, tokens,
+                    keys[half], values[half], shape[VALUE], factor,
+                )  # fmt: skip
                 round_ += 1
                 _wait(counters, team, round_)
                 for start in range(begin, end, chunk):
                     rows = min(chunk, end - start)
                     attend(
-                        key,
-                        qkv,
-                        joined,
-                        start,
-                        rows,
-                        heads,
-                        kv_heads,
-                        head,
-                        tokens,
-                        keys[half],
-                        values[half],
-                        shape[VALUE],
-                        scores,
-                        rows_a,
-                        wide,
-                    )
+                        key, qkv, joined, start, rows, heads, kv_heads, head, tokens, keys[half],
+                        values[half], shape[VALUE], scores, rows_a, wide,
+                    )  # fmt: skip
                     apply_layer(
-                        key,
-                        plan,
-                        layer + 1,
-                        codes,
-                        floats,
-                        rows_a,
-                        none,
-                        wide,
-                        rows,
-                        rows_b,
-                        none,
-                        wide,
-                        none,
-                        row_codes,
-                        sums,
-                        row_scales,
-                        normed,
-                    )
+                        key, plan, layer + 1, codes, floats, rows_a, none, wide, rows, rows_b,
+                        none, wide, none, row_codes, sums, row_scales, normed,
+                    )  # fmt: skip
                     source, source_at = stream, start * wide
                     for row in range(rows):
                         add_row(stream, (start + row) * wide, rows_b, row * wide, vectors)
                         if norms[2 * block + 1, 0] >= 0:
                             layer_norm_row(
-                                stream,
-                                (start + row) * wide,
-                                floats,
-                                norms[2 * block + 1, 0],
-                                norms[2 * block + 1, 1],
-                                width,
-                                vectors,
-                                eps,
-                                rows_a,
-                                row * wide,
-                            )
+                                stream, (start + row) * wide, floats, norms[2 * block + 1, 0],
+                                norms[2 * block + 1, 1], width, vectors, eps, rows_a, row * wide,
+                            )  # fmt: skip
                             source, source_at = rows_a, 0
                     apply_layer(
-                        key,
-                        plan,
-                        layer + 2,
-                        codes,
-                        floats,
-                        source,
-                        source_at,
-                        wide,
-                        rows,
-                        rows_b,
-                        none,
-                        hidden,
-                        shape[ACTIVATION],
-                        row_codes,
-                        sums,
-                        row_scales,
-                        normed,
-                    )
+                        key, plan, layer + 2, codes, floats, source, source_at, wide, rows, rows_b,
+                        none, hidden, shape[ACTIVATION], row_codes, sums, row_scales, normed,
+                    )  # fmt: skip
                     apply_layer(
-                        key,
-                        plan,
-                        layer + 3,
-                        codes,
-                        floats,
-                        rows_b,
-                        none,
-                        hidden,
-                        rows,
-                        rows_a,
-                        none,
-                        wide,
-                        none,
-                        row_codes,
-                        sums,
-                        row_scales,
-                        normed,
-                    )
+                        key, plan, layer + 3, codes, floats, rows_b, none, hidden, rows, rows_a,
+                        none, wide, none, row_codes, sums, row_scales, normed,
+                    )  # fmt: skip
                     for row in range(rows):
                         add_row(stream, (start + row) * wide, rows_a, row * wide, vectors)
             round_ += 1
@@ -386,40 +244,17 @@ def encoder(target: Target) -> Callable[..., None]:
                         rows_a[d] /= np.float32(tokens)
                 last = 2 * shape[DEPTH]
                 layer_norm_row(
-                    rows_a,
+                    rows_a, 0, floats, norms[last, 0], norms[last, 1], width, vectors, eps, rows_a,
                     0,
-                    floats,
-                    norms[last, 0],
-                    norms[last, 1],
-                    width,
-                    vectors,
-                    eps,
-                    rows_a,
-                    0,
-                )
+                )  # fmt: skip
                 for d in range(width):
                     features[image, d] = rows_a[d]
                 head_layer = 1 + 4 * shape[DEPTH]
                 across = -(-plan[head_layer, OUTPUTS] // outputs) * outputs
                 apply_layer(
-                    key,
-                    plan,
-                    head_layer,
-                    codes,
-                    floats,
-                    rows_a,
-                    none,
-                    wide,
-                    tall,
-                    rows_b,
-                    none,
-                    across,
-                    none,
-                    row_codes,
-                    sums,
-                    row_scales,
-                    normed,
-                )
+                    key, plan, head_layer, codes, floats, rows_a, none, wide, tall, rows_b, none,
+                    across, none, row_codes, sums, row_scales, normed,
+                )  # fmt: skip
                 for j in range(shape[CLASSES]):
                     logits[image, j] = rows_b[j]
             if image + 1 < last_image:  # nobody writes into the stream while it is pooled

@@ -14,7 +14,7 @@ from numba import extending, types
 from tinyternary.kernels.simd.epilogue import store_floats
 from tinyternary.kernels.simd.targets import F32, I32, I64, TARGETS
 from tinyternary.kernels.simd.tile import emit_tile, load, pointer_to_bytes
-from tinyternary.kernels.vit import emitters
+from tinyternary.kernels.vit import emitters, functions
 
 # its own annotations describe the function before decoration
 intrinsic: Any = extending.intrinsic(prefer_literal=True)
@@ -102,7 +102,7 @@ def tile(
             builder, target, tile, items(8, F32), pointer(10, 11), pointer(10, 12), place, stride
         )
         with builder.if_then(builder.icmp_signed("==", args[16], ir.Constant(I64, GELU))):
-            emitters.emit_gelu(builder, (target.rows, target.columns, target.lanes), place, stride)
+            functions.emit_gelu(builder, (target.rows, target.columns, target.lanes), place, stride)
         return context.get_dummy_value()
 
     kinds = (
@@ -120,7 +120,7 @@ def gelu_tile(typingctx: Any, key: Any, out: Any, out_at: Any, out_stride: Any) 
         target = TARGETS[sig.args[0].literal_value % 16]
         place = _pointer(context, builder, sig.args[1], args[1], args[2])
         shape = (target.rows, target.columns, target.lanes)
-        emitters.emit_gelu(builder, shape, place, builder.mul(args[3], FOUR))
+        functions.emit_gelu(builder, shape, place, builder.mul(args[3], FOUR))
         return context.get_dummy_value()
 
     return types.none(key, out, _INDEX, _INDEX), codegen
@@ -242,7 +242,7 @@ def softmax_row(typingctx: Any, x: Any, x_at: Any, vectors: Any) -> Any:
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
         row = _pointer(context, builder, sig.args[0], args[0], args[1])
-        return emitters.emit_softmax(builder, row, args[2])
+        return functions.emit_softmax(builder, row, args[2])
 
     return types.float32(x, _INDEX, _INDEX), codegen
 
@@ -261,8 +261,8 @@ def _in_place(emit: Any) -> Any:
     return apply
 
 
-gelu_tanh_row = _in_place(emitters.emit_gelu_tanh)
-relu_squared_row = _in_place(emitters.emit_relu_squared)
+gelu_tanh_row = _in_place(functions.emit_gelu_tanh)
+relu_squared_row = _in_place(functions.emit_relu_squared)
 
 
 @intrinsic
