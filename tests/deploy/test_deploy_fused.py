@@ -33,6 +33,15 @@ def test_equals_the_plain_layers(changes, policy):
     np.testing.assert_allclose(fused.features(images), plain.features(images), atol=0.03)
 
 
+@pytest.mark.parametrize("rest", ["float16", "int8"])
+def test_smaller_rest_runs_on_the_encoder(rest):
+    model = make_model("bitmedvit", kv_heads=1)
+    fused, plain = engines(model, rest=rest)
+    images = images_for(model, 6)
+    expected = plain(images)
+    np.testing.assert_allclose(fused(images), expected, rtol=0, atol=0.01 * expected.std())
+
+
 @pytest.mark.parametrize(
     "changes",
     [

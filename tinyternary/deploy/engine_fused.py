@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.deploy.engine_forward import positions
-from tinyternary.deploy.engine_layers import ternary_matrix
+from tinyternary.deploy.engine_layers import float_weight, ternary_matrix
 from tinyternary.deploy.reader import PackedFile
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.simd.layout import interleave, padded
@@ -108,10 +108,10 @@ class FusedNetwork:
         n, k, outputs = matrix.outputs, matrix.inputs, self.target.outputs
         wide = padded(n, outputs)
         scales = norm = -1
-        if header.is_float:
+        if header.activation == "none":
             kind = stages.FLOAT
             panels = np.zeros((wide, k), np.float32)
-            panels[:n] = tensors[f"{name}.weight"]
+            panels[:n] = float_weight(packed, name, n, k)
             # (panel, K, outputs): a step along K reads one line of outputs
             weights = self._floats.add(panels.reshape(-1, outputs, k).transpose(0, 2, 1))
         else:

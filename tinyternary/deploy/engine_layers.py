@@ -113,16 +113,22 @@ def build_layer(packed: PackedFile, name: str, outputs: int, inputs: int) -> Lay
     norm = _float32(tensors.get(f"{name}.norm.weight"))
     if header.is_float:
         return FloatLinear(tensors[f"{name}.weight"], bias)
-    parts = _integer_parts(packed, name, outputs, inputs)
     if header.activation == "none":
-        # small weights, float inputs: the product is a float one (after the norm, if any)
-        weight = np.zeros((outputs, inputs), np.float32)
-        for columns, matrix, levels in parts:
-            values = matrix.unpack() if isinstance(matrix, PackedTernary) else matrix
-            weight[:, columns] += values * levels[:, None]
-        linear = FloatLinear(weight, bias)
+        linear = FloatLinear(float_weight(packed, name, outputs, inputs), bias)
         return _Normed(linear, norm) if header.norm else linear
+    parts = _integer_parts(packed, name, outputs, inputs)
     return IntegerLinear(header, parts, norm, bias)
+
+
+def float_weight(packed: PackedFile, name: str, outputs: int, inputs: int) -> F32:
+    """Return the weights (N, K) of a layer that reads floats, dequantised if they are stored so."""
+    if packed.header.layers[name].is_float:
+        return np.asarray(packed.tensors[f"{name}.weight"], np.float32)
+    weight = np.zeros((outputs, inputs), np.float32)
+    for columns, matrix, levels in _integer_parts(packed, name, outputs, inputs):
+        values = matrix.unpack() if isinstance(matrix, PackedTernary) else matrix
+        weight[:, columns] += values * levels[:, None]
+    return weight
 
 
 def _float32(array: NDArray[Any] | None) -> F32 | None:
@@ -220,6 +226,6 @@ def unfusable(packed: PackedFile) -> str:
             and not layer.two_scales
             and layer.activation == "int8"
         )
-        if not (ternary or layer.is_float):
+        if not (ternary or layer.activation == "none"):
             return f"{name} is {layer.storage} with {layer.activation} inputs"
     return ""

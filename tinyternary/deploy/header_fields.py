@@ -227,6 +227,8 @@ def _layer(source: _Fields) -> LayerHeader:
     )
     if two_scales and storage != "ternary":
         raise source.error("two_scales", two_scales, f"false for {storage} storage")
+    if layer.is_float and layer.activation != "none":
+        raise source.error("activation", layer.activation, "none for float storage")
     if layer.is_float and groups:
         raise source.error("groups", groups, "0 for float storage")
     return layer

@@ -32,7 +32,7 @@ from tinyternary.errors import ConfigError, ShapeError, unknown_name
 from tinyternary.quant import Quantised, QuantisedInt
 from tinyternary.spec import LayerQuant, MatrixLayer, Preprocessing, Task, ViTConfig, vit_matrices
 
-_INT8_REST = LayerHeader("int8", 1, activation="int8")
+_INT8_REST = LayerHeader("int8", 1)
 _SMALLEST = np.float32(1e-5)
 
 
@@ -120,8 +120,8 @@ def pack(
         Bits per trit in the file; the engine runs both alike.
     rest : {"float32", "float16", "int8"}
         How everything outside the policy is stored. "int8" quantises the float
-        matrices per output channel (their inputs then per token too) and the
-        position embedding per token, and leaves vectors in float32.
+        matrices per output channel (their inputs stay floats) and the position
+        embedding per token, and leaves vectors in float32.
     preprocessing : Preprocessing, optional
         What the model was trained with. Without it the mean and the deviation
         are one half, on the [0, 1] scale.
