@@ -259,6 +259,16 @@ def test_the_threshold_it_reports_is_the_one_that_cut(w, size, rule):
                 assert (trit != 0) == (abs(v) > beta)
 
 
+@pytest.mark.parametrize("rule", TERNARY.values(), ids=TERNARY.keys())
+def test_the_threshold_separates_the_magnitudes_of_gaussian_weights(rng, rule):
+    # many weights lie between any two candidates, so that a wrong one cannot hide
+    w = rng.standard_normal((64, 64)).astype(np.float32)
+    q = rule(w, "tensor")
+    beta = float(np.ravel(q.threshold)[0])
+    assert np.abs(w[q.trits == 0]).max() <= beta * 1.00001
+    assert np.abs(w[q.trits != 0]).min() >= beta * 0.99999
+
+
 @pytest.mark.parametrize(
     "make", [np.asfortranarray, lambda w: w[::-1, ::-1], lambda w: w.astype(np.float16)]
 )

@@ -9,6 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+_INTERRUPTED = 130
+"""Status after Ctrl-C, as shells count it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
@@ -33,13 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except TinyTernaryError as error:
         _say(" ".join(str(error).split()))
         sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except KeyboardInterrupt:
-        _say("interrupted")
-        sys.exit(130)
     except BrokenPipeError:
         # the reader of our output went away (`| head`): nobody is left to be told
         sys.stderr.close()
         sys.exit(1)
+    if status == _INTERRUPTED:
+        _say("interrupted")
     sys.exit(status if isinstance(status, int) else 0)
 
 
