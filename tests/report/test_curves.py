@@ -39,3 +39,15 @@ def test_schedule_has_one_point_a_step():
     (line,) = schedule_curve(map(schedule, range(50))).axes[0].lines
     assert len(line.get_ydata()) == 50
     assert max(line.get_ydata()) == 0.1
+
+
+def test_a_history_draws_itself():
+    from tinyternary.train import History
+
+    rows = [
+        {"epoch": e, "train_loss": 1 / e, "val_loss": 1.1 / e, "val_acc": 1 - 1 / e}
+        for e in (1, 2, 3)
+    ]
+    left, right = History(rows).plot().axes
+    np.testing.assert_allclose(left.lines[0].get_ydata(), [1, 1 / 2, 1 / 3])
+    np.testing.assert_allclose(right.lines[0].get_ydata(), [0, 1 / 2, 2 / 3])

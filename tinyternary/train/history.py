@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyternary.errors import CheckpointError, unknown_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMNS = (
     "epoch", "step", "lr", "train_loss", "val_loss", "val_acc", "val_auc", "seconds",
@@ -83,6 +86,23 @@ class History:
             raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path}: not a training history ({error})") from None
+
+    def plot(self, *, metric: str = "val_acc") -> Figure:
+        """Draw losses and a validation metric by epoch; a notebook shows the figure.
+
+        Parameters
+        ----------
+        metric : str
+            Column of the right panel.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        # the one look upwards in the package, and only when a figure is asked for
+        from tinyternary.report.curves import training_curves
+
+        return training_curves({"run": self}, metric=metric)
 
     def table(self, columns: Iterable[str] = COLUMNS) -> str:
         """Rows as aligned text, for a terminal or a notebook."""
