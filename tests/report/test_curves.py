@@ -1,3 +1,5 @@
+import numpy as np
+
 from tinyternary.report.curves import schedule_curve, training_curves
 from tinyternary.train import History, Schedule
 
