@@ -59,8 +59,11 @@ from tinyternary.kernels.vit.stages import (
 """Places in the ``shape`` array: the network's sizes, strides of rows in floats, offsets."""
 
 
-_PATIENCE = 20_000
-"""Looks at a counter, some tens of microseconds, before a thread offers its core to others."""
+_PATIENCE = 2_000_000
+"""Looks at a counter, some milliseconds, before a thread offers its core to others.
+
+Offering it sooner is worse: on a busy machine each offer costs a whole time slice.
+"""
 
 _yield: Any
 if os.name == "posix":
