@@ -73,7 +73,7 @@ def bench_kernels(
         of one core; ``shapes``: one row per (M, K, N) with ``times`` by contender (microseconds,
         ``gops``), ``ratios`` of the int8 kernel to its peers, ``goals`` that were set,
         ``peak_gops``: of one core's dot product, timed in turns with the rest (clocks change),
-        and ``share`` of it;
+        and ``share`` of it, both by their lower quartiles: others disturb one more than the other;
         ``ladder``: rungs with ``gops`` and ``times_first``.
 
     Raises
@@ -183,7 +183,7 @@ def _shape(
     m: int, k: int, n: int, names: Sequence[str], threads: int, seconds: float,
 ) -> dict[str, Any]:  # fmt: skip
     timings = _timed(_contenders(m, k, n, names, threads), seconds)
-    peak = 2 * peaks.dot_burst()[1] / timings.pop(PEAK).median / 1e9
+    peak = 2 * peaks.dot_burst()[1] / timings.pop(PEAK).low / 1e9
     ops = 2.0 * m * k * n
     times = {
         name: {**timing.to_dict(1e-6), "gops": ops / timing.median / 1e9}
@@ -204,7 +204,7 @@ def _shape(
         "ratios": {name: timings[name].median / ours for name in names},
         "goals": {name: goal for name, goal in goals.items() if name in names},
         "peak_gops": peak,
-        "share": ops / ours / 1e9 / (peak * threads),
+        "share": ops / timings[OURS].low / 1e9 / (peak * threads),
     }
 
 
