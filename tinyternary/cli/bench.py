@@ -222,9 +222,9 @@ def _where(result: dict[str, Any]) -> str:
 @app.command(epilog="Example: tinyternary warmup")
 def warmup(as_json: AsJson = False) -> None:
     """Compile the kernels ahead of time, so that the first answer comes at once."""
-    from tinyternary import kernels
+    from tinyternary import deploy, kernels
 
-    seconds = kernels.warmup()
+    seconds = {**kernels.warmup(), **deploy.warmup()}
     if as_json:
         console.print_json(seconds)
         return
