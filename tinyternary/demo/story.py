@@ -153,7 +153,6 @@ def run_demo(
         "energy_model": cost.energy_table(ENERGY_TABLE).title,
     }
     with clock("report"):
-        metrics["seconds"] = clock.seconds
         pictures = _pictures(engines["student"], student_run, teacher_run, test)
         metrics["seconds"] = clock.total()
         page = demo_page(metrics, comparison_rows(metrics), pictures)
