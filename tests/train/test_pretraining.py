@@ -6,7 +6,7 @@ from train_small import dataset, model, splits
 
 from tinyternary.data import fit_preprocessing
 from tinyternary.errors import ConfigError
-from tinyternary.train import Experiment, Recipe, load_run, pretrain, reproduce, run_experiment
+from tinyternary.train import Experiment, Recipe, load_run, pretrain, run_experiment
 from tinyternary.train.batches import Batches
 from tinyternary.train.experiment import Pretraining
 from tinyternary.train.pretraining import MaskedImages, cells, random_cells
@@ -90,29 +90,3 @@ def test_an_experiment_leaves_run_folders_and_is_not_run_twice(tmp_path):
     assert again[1].metrics == student.metrics
     assert {p: p.stat().st_mtime_ns for p in stamp} == stamp
     assert load_run(tmp_path / "student").metrics["test"]["acc"] == student.metrics["test"]["acc"]
-
-
-def test_reproduce_reports_mean_and_deviation(tmp_path, monkeypatch):
-    plan = tmp_path / "plan.toml"
-    plan.write_text(
-        'name = "plan"\ndataset = "phantoms"\nseeds = [0, 1]\n'
-        "[model]\npatch_size = 4\nwidth = 16\ndepth = 1\nheads = 2\nmlp_width = 32\n"
-        '[teacher]\nepochs = 1\naugment = "none"\nwarmup_epochs = 0\n'
-        '[student]\nepochs = 1\naugment = "none"\nwarmup_epochs = 0\n'
-    )
-    monkeypatch.setattr("tinyternary.train.reproduction.load", lambda name, root: splits())
-    result = reproduce(plan, out=tmp_path / "out", progress=False)
-    assert [row["seed"] for row in result.seeds] == [0, 1]
-    values = result.values("student", "acc")
-    assert result.summary()["student"]["acc"]["mean"] == pytest.approx(np.mean(values))
-    assert result.summary()["student"]["acc"]["std"] == pytest.approx(
-        abs(values[0] - values[1]) / 2**0.5
-    )
-    table = result.table()
-    assert len(table) == 4
-    assert {len(row) for row in table} == {6}
-    assert (tmp_path / "out" / "results.json").exists()
-    with pytest.raises(ConfigError, match="at least one"):
-        reproduce(plan, seeds=[], progress=False)
-    with pytest.raises(ConfigError, match="for any data set"):
-        reproduce("default", progress=False)

@@ -170,7 +170,10 @@ def reproduce(
         console.print_json(result.to_dict())
         return
     header, *rows = result.table()
-    console.print_table(header, rows, title=f"{experiment}: test")
+    console.print_table(
+        header, rows, title=f"{result.experiment} on {result.dataset}: test",
+        caption=f"{result.difference()}.\nFor teaching and research, not for clinical use.",
+    )  # fmt: skip
 
 
 def _splits(name: str, root: Path | None, seed: int, download: bool) -> Any:

@@ -20,9 +20,11 @@ from tinyternary.train.history import History
 from tinyternary.train.optim import SGD, AdamW, Optimiser
 from tinyternary.train.pretraining import pretrain
 from tinyternary.train.recipe import Recipe, make_recipe
-from tinyternary.train.reproduction import Results, reproduce, run_experiment
+from tinyternary.train.reproduction import reproduce, run_experiment
+from tinyternary.train.results import Results, read_results
 from tinyternary.train.run import Run, build_model, load_run
 from tinyternary.train.schedule import Schedule
+from tinyternary.train.seeds import over_seeds
 from tinyternary.train.starting import calibrate_norms, start_from
 
 __all__ = [
@@ -49,11 +51,13 @@ __all__ = [
     "load_checkpoint",
     "load_run",
     "make_recipe",
+    "over_seeds",
     "parameter_groups",
     "predict_logits",
     "pretrain",
     "read_experiment",
     "read_recipe",
+    "read_results",
     "reproduce",
     "run_experiment",
     "save_checkpoint",

@@ -3,78 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from tinyternary.data import NAMES, Splits, load
-from tinyternary.errors import ConfigError
+from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
-from tinyternary.train.checkpoint import write_json
+from tinyternary.train.checkpoint import read_json
 from tinyternary.train.distillation import distill
 from tinyternary.train.experiment import Experiment, experiments, read_experiment
 from tinyternary.train.fitting import fit
 from tinyternary.train.pretraining import pretrain
+from tinyternary.train.results import Results, resolved, seed_folders, seed_row, write_results
 from tinyternary.train.run import Run
-
-
-@dataclass
-class Results:
-    """Test metrics of teacher and student by seed.
-
-    Attributes
-    ----------
-    experiment, dataset : str
-    seeds : list of dict
-        Each has `seed`, `teacher` and `student` (their test metrics), and
-        `seconds` of training in all.
-    """
-
-    experiment: str
-    dataset: str
-    seeds: list[dict[str, Any]] = field(default_factory=list)
-
-    def values(self, who: str, metric: str) -> list[float]:
-        """One metric of "teacher" or "student", seed by seed."""
-        return [float(row[who][metric]) for row in self.seeds]
-
-    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Mean and standard deviation (over seeds, n - 1) of ACC and AUC."""
-        found: dict[str, dict[str, dict[str, float]]] = {}
-        for who in ("teacher", "student"):
-            found[who] = {}
-            for metric in ("acc", "auc"):
-                values = self.values(who, metric)
-                deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-                found[who][metric] = {"mean": float(np.mean(values)), "std": deviation}
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {
-            "experiment": self.experiment, "dataset": self.dataset, "seeds": self.seeds,
-            "summary": self.summary(),
-        }  # fmt: skip
-
-    def table(self) -> list[list[str]]:
-        """Header, one row per seed, and the mean with its deviation."""
-        head = ["seed", "teacher ACC", "teacher AUC", "student ACC", "student AUC", "minutes"]
-        columns = [(who, metric) for who in ("teacher", "student") for metric in ("acc", "auc")]
-        rows = [
-            [str(row["seed"]), *(f"{row[who][metric]:.4f}" for who, metric in columns),
-             f"{row['seconds'] / 60:.1f}"]
-            for row in self.seeds
-        ]  # fmt: skip
-        summary = self.summary()
-        means = [summary[who][metric] for who, metric in columns]
-        minutes = float(np.mean([row["seconds"] for row in self.seeds])) / 60
-        rows.append(
-            ["mean", *(f"{m['mean']:.4f} ± {m['std']:.4f}" for m in means), f"{minutes:.1f}"]
-        )
-        return [head, *rows]
+from tinyternary.train.state import current_settings, differing_setting
 
 
 def run_experiment(
@@ -106,29 +48,69 @@ def run_experiment(
     (Run, Run)
         Teacher and student.
     """
+    runs = _run_stages(experiment, data, seed, out, progress, test)
+    return runs["teacher"], runs["student"]
+
+
+def _run_stages(
+    experiment: Experiment,
+    data: Splits,
+    seed: int,
+    out: str | Path | None,
+    progress: bool,
+    test: bool = True,
+) -> dict[str, Run]:
+    """Run an experiment's stages; gives the run of each, by name."""
     config = experiment.vit(data.image_size, data.channels, data.num_classes)
     teacher_recipe, student_recipe = experiment.recipes(len(data.train))
 
     def folder(part: str) -> Path | None:
         return Path(out) / part if out is not None else None
 
+    runs: dict[str, Run] = {}
     teacher = ViT(config, seed=seed)
     pretraining = experiment.pretraining_for(len(data.train))
     if pretraining.epochs:
-        pretrain(
+        runs["pretraining"] = pretrain(
             teacher, data, pretraining, run_dir=folder("pretraining"), seed=seed,
             progress=progress, label=f"{data.name} pretraining",
         )  # fmt: skip
-    first = fit(
+    runs["teacher"] = fit(
         teacher, data, teacher_recipe, run_dir=folder("teacher"), seed=seed, progress=progress,
         test=test, label=f"{data.name} teacher",
     )  # fmt: skip
     student = ternarize(ViT(config, seed=seed), experiment.policy)
-    second = distill(
-        student, first, data, student_recipe, run_dir=folder("student"), seed=seed,
+    runs["student"] = distill(
+        student, runs["teacher"], data, student_recipe, run_dir=folder("student"), seed=seed,
         progress=progress, test=test, label=f"{data.name} student",
     )  # fmt: skip
-    return first, second
+    return runs
+
+
+def _refuse_another(out: Path, experiment: Experiment, data: Splits) -> None:
+    """Refuse to add seeds to another experiment's folder, before hours are spent on them."""
+    config = experiment.vit(data.image_size, data.channels, data.num_classes)
+    recipes = dict(zip(("teacher", "student"), experiment.recipes(len(data.train))))
+    for seed, folder in seed_folders(out).items():
+        for who, recipe in recipes.items():
+            path = folder / who / "config.json"
+            if not path.is_file():
+                continue
+            there = resolved({who: current_settings(read_json(path))})[who]
+            choices = recipe.resolved(data.channels, data.train.mirror_safe).to_dict()
+            choices.pop("save_seconds")
+            mine = {
+                "dataset": data.name,
+                "model": config.to_dict(),
+                "recipe": choices,
+            }
+            other = differing_setting({name: there[name] for name in mine}, mine)
+            if other is not None:
+                name, theirs, ours = other
+                raise CheckpointError(
+                    f"{out}: seed-{seed}/{who} is of another experiment: {name} was {theirs!r}, "
+                    f"now {ours!r}; choose another folder"
+                )
 
 
 def reproduce(
@@ -153,7 +135,8 @@ def reproduce(
         By default the experiment's own.
     out : path, optional
         Folder for run folders (``seed-0/teacher``, ...) and `results.json`. Seeds
-        and stages that are there already are not run again.
+        and stages that are there already are not run again. Several processes may
+        run different seeds into one folder at the same time.
     dataset : str, optional
         Data set for an experiment that names none.
     progress : bool
@@ -161,11 +144,15 @@ def reproduce(
     Returns
     -------
     Results
+        Of all seeds that are done in `out`, those of earlier calls too; without
+        `out`, of the seeds that were run.
 
     Raises
     ------
     ConfigError
         If there is no such experiment or data set.
+    CheckpointError
+        If `out` holds another experiment.
     """
     if Path(name).suffix != ".toml" and name not in experiments() and name in NAMES:
         experiment, dataset = read_experiment("default"), str(name)
@@ -177,21 +164,21 @@ def reproduce(
     chosen = list(experiment.seeds if seeds is None else seeds)
     if not chosen:
         raise ConfigError("seeds: expected at least one")
+    if min(chosen) < 0:
+        raise ConfigError(f"seeds: expected integers of at least 0, got {min(chosen)}")
     data = load(flag, root=root)
+    if out is not None:
+        _refuse_another(Path(out), experiment, data)
     results = Results(experiment.name, flag)
-    for seed in chosen:
+    for seed in dict.fromkeys(chosen):
         folder = Path(out) / f"seed-{seed}" if out is not None else None
-        teacher, student = run_experiment(
-            experiment, data, seed=seed, out=folder, progress=progress
-        )
-        results.seeds.append(
-            {
-                "seed": seed,
-                "teacher": teacher.metrics["test"],
-                "student": student.metrics["test"],
-                "seconds": teacher.seconds + student.seconds,
-            }
-        )
+        runs = _run_stages(experiment, data, seed, folder, progress)
         if out is not None:
-            write_json(Path(out) / "results.json", results.to_dict())
+            results = write_results(out, experiment.name)
+            continue
+        results.seeds.append(seed_row(seed, runs))
+        if not results.config:
+            results.config = resolved({stage: run.config for stage, run in runs.items()})
+            student = runs["student"]
+            results.class_names, results.task = list(student.class_names), student.task.value
     return results

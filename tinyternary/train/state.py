@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tinyternary.errors import CheckpointError
 from tinyternary.models import ViT
+from tinyternary.spec import ViTConfig
 from tinyternary.train.checkpoint import load_checkpoint, save_checkpoint, write_json
 from tinyternary.train.history import History
 
@@ -85,17 +86,38 @@ def check_settings(saved: dict[str, Any], mine: dict[str, Any], path: Path) -> N
     CheckpointError
         If any setting differs.
     """
+    other = differing_setting(current_settings(saved), current_settings(mine))
+    if other is not None:
+        name, theirs, ours = other
+        raise CheckpointError(
+            f"{path} belongs to another run: {name} was {theirs!r}, "
+            f"now {ours!r}; choose another run folder, or resume=False to start over"
+        )
+
+
+def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give network fields that came later than these settings their defaults: what they were."""
+    found = dict(settings)
+    if "model" in found:
+        found["model"] = ViTConfig.from_dict(dict(found["model"])).to_dict()
+    if isinstance(found.get("teacher"), Mapping):
+        found["teacher"] = current_settings(found["teacher"])
+    return found
+
+
+def differing_setting(
+    saved: Mapping[str, Any], mine: Mapping[str, Any]
+) -> tuple[str, Any, Any] | None:
+    """Find the first entry, by name, in which two nested settings differ: (name, theirs, ours)."""
     theirs, ours = dict(_flat(saved)), dict(_flat(mine))
     for name in sorted(theirs.keys() | ours.keys()):
         if theirs.get(name) != ours.get(name):
-            raise CheckpointError(
-                f"{path} belongs to another run: {name} was {theirs.get(name)!r}, "
-                f"now {ours.get(name)!r}; choose another run folder, or resume=False to start over"
-            )
+            return name, theirs.get(name), ours.get(name)
+    return None
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flat(item, f"{name}.{key}" if name else str(key))
     else:
