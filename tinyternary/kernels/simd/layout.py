@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.kernels.simd.targets import Target
+from tinyternary.kernels.simd.shapes import Shape
 
 BLOCK = 16
 """Inputs per vector of codes."""
@@ -22,7 +22,7 @@ def padded(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
-def interleave(trits: NDArray[np.int8], target: Target) -> NDArray[np.uint8]:
+def interleave(trits: NDArray[np.int8], target: Shape) -> NDArray[np.uint8]:
     """Lay trits (N, K) out for ``target``.
 
     Returns

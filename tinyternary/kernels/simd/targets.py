@@ -12,6 +12,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from tinyternary.kernels.simd.shapes import SHAPES, Shape
+
 I8, I16, I32, I64, F32 = (
     ir.IntType(8),
     ir.IntType(16),
@@ -29,56 +31,8 @@ def splat(scalar: int | float, vector: ir.VectorType) -> ir.Constant:
 
 
 @dataclass(frozen=True)
-class Target:
-    """One family of processors as the kernels see it.
-
-    Attributes
-    ----------
-    index : int
-        Number under which compiled code asks for it.
-    name : str
-        Backend name.
-    width : int
-        Bytes in a vector of codes. It holds ``width // 4`` outputs x 16 inputs.
-    rows, columns : int
-        Shape of the GEMM tile: rows of x times vectors of outputs.
-    flush : int
-        Blocks of 16 inputs after which 16-bit accumulators must be emptied into 32-bit
-        ones (0: accumulators are 32 bits wide, nothing to empty).
-    shifted : bool
-        Whether the one-row kernel can leave codes where they stand in their byte.
-    needs : tuple of str
-        LLVM feature names that all have to be present.
-    """
-
-    index: int
-    name: str
-    width: int
-    rows: int
-    columns: int
-    flush: int
-    shifted: bool
-    needs: tuple[str, ...]
-
-    @property
-    def lanes(self) -> int:
-        """Outputs in one vector of codes."""
-        return self.width // 4
-
-    @property
-    def outputs(self) -> int:
-        """Outputs in one block of the layout: one GEMM tile wide."""
-        return self.lanes * self.columns
-
-    @property
-    def row_block(self) -> int:
-        """Bytes that a block of 16 activations takes: its codes, or the tables made of them."""
-        return 128 if self.name == "lookup7" else 16
-
-    @property
-    def most(self) -> int:
-        """Largest activation code."""
-        return 63 if self.name == "lookup7" else 127
+class Target(Shape):
+    """One family of processors as the kernels see it: its `Shape` and what it does in a step."""
 
     @property
     def codes(self) -> ir.VectorType:
@@ -167,15 +121,9 @@ def call_named(builder: ir.IRBuilder, name: str, result: ir.Type, args: tuple[An
     return builder.call(function, args)
 
 
-AVX512 = Target(0, "avx512", 64, 4, 4, 0, True, ("avx512vnni", "avx512bw", "avx512vl"))
-AVXVNNI = Target(1, "avxvnni", 32, 4, 2, 0, True, ("avxvnni", "avx2"))
-AVX2 = Target(2, "avx2", 32, 4, 2, 16, False, ("avx2",))
-NEON = Target(3, "neon", 16, 4, 4, 0, False, ("dotprod", "neon"))
-VECTOR = Target(4, "vector", 16, 4, 1, 31, False, ())
-LOOKUP7 = Target(5, "lookup7", 64, 5, 4, 0, False, (*AVX512.needs, "avx512vbmi"))
-
-TARGETS = (AVX512, AVXVNNI, AVX2, NEON, VECTOR, LOOKUP7)
-"""By index. `VECTOR` needs nothing but LLVM; `LOOKUP7` takes activations of seven bits only."""
+TARGETS = tuple(Target(**vars(shape)) for shape in SHAPES)
+"""By index, as `SHAPES`."""
+AVX512, AVXVNNI, AVX2, NEON, VECTOR, LOOKUP7 = TARGETS
 
 
 def cpu_features() -> frozenset[str]:

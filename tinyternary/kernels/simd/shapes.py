@@ -1,0 +1,80 @@
+"""How codes are laid out for each processor family: plain numbers (lesson 08_packing_and_kernels).
+
+What a reader of packed files needs to know of a target, apart from the instructions that
+`targets` emits: laying weights out takes no compiler.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Vectors and tiles of one family of processors.
+
+    Attributes
+    ----------
+    index : int
+        Number under which compiled code asks for it.
+    name : str
+        Backend name.
+    width : int
+        Bytes in a vector of codes. It holds ``width // 4`` outputs x 16 inputs.
+    rows, columns : int
+        Shape of the GEMM tile: rows of x times vectors of outputs.
+    flush : int
+        Blocks of 16 inputs after which 16-bit accumulators must be emptied into 32-bit
+        ones (0: accumulators are 32 bits wide, nothing to empty).
+    shifted : bool
+        Whether the one-row kernel can leave codes where they stand in their byte.
+    needs : tuple of str
+        LLVM feature names that all have to be present.
+    """
+
+    index: int
+    name: str
+    width: int
+    rows: int
+    columns: int
+    flush: int
+    shifted: bool
+    needs: tuple[str, ...]
+
+    @property
+    def lanes(self) -> int:
+        """Outputs in one vector of codes."""
+        return self.width // 4
+
+    @property
+    def outputs(self) -> int:
+        """Outputs in one block of the layout: one GEMM tile wide."""
+        return self.lanes * self.columns
+
+    @property
+    def row_block(self) -> int:
+        """Bytes that a block of 16 activations takes: its codes, or the tables made of them."""
+        return 128 if self.name == "lookup7" else 16
+
+    @property
+    def most(self) -> int:
+        """Largest activation code."""
+        return 63 if self.name == "lookup7" else 127
+
+
+_AVX512 = ("avx512vnni", "avx512bw", "avx512vl")
+
+SHAPES = (
+    Shape(0, "avx512", 64, 4, 4, 0, True, _AVX512),
+    Shape(1, "avxvnni", 32, 4, 2, 0, True, ("avxvnni", "avx2")),
+    Shape(2, "avx2", 32, 4, 2, 16, False, ("avx2",)),
+    Shape(3, "neon", 16, 4, 4, 0, False, ("dotprod", "neon")),
+    Shape(4, "vector", 16, 4, 1, 31, False, ()),
+    Shape(5, "lookup7", 64, 5, 4, 0, False, (*_AVX512, "avx512vbmi")),
+)
+"""By index. "vector" needs nothing but LLVM; "lookup7" takes activations of seven bits only."""
+
+
+def shape_of(name: str) -> Shape:
+    """Return the shape of the backend called ``name``."""
+    return next(shape for shape in SHAPES if shape.name == name)
