@@ -1,0 +1,96 @@
+"""Kept machine code where there is some, Numba where there is not (lesson 10_deployment)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tinyternary.kernels.native import cache, elf, processor
+from tinyternary.kernels.native.calling import ENTRY, NativeFunction
+from tinyternary.kernels.native.elf import NotUsable
+from tinyternary.kernels.native.linking import Linked
+
+
+class Compiled(NamedTuple):
+    """A compiled function, and who runs it.
+
+    Attributes
+    ----------
+    run : callable
+        Takes int64s and C-contiguous arrays.
+    file : Path or None
+        The file of machine code that runs; None where it is Numba's dispatcher.
+    because : str
+        Why it is Numba's; empty if it is not.
+    """
+
+    run: Callable[..., None]
+    file: Path | None
+    because: str
+
+
+def enabled() -> bool:
+    """Whether machine code may be kept and used (``TINYTERNARY_NATIVE`` is not ``0``)."""
+    return os.environ.get("TINYTERNARY_NATIVE", "1") != "0"
+
+
+def function(name: str, sources: Iterable[Path], compiled: Callable[[], Any]) -> Compiled:
+    """Return a compiled function, without loading Numba where its machine code is kept.
+
+    Parameters
+    ----------
+    name : str
+        Of the function and what it is made for, as part of a file's name.
+    sources : iterable of Path
+        All files that its machine code depends on.
+    compiled : callable
+        Makes the Numba dispatcher, for one signature of int64s and C-contiguous arrays.
+
+    Returns
+    -------
+    Compiled
+        Kept code that is missing, old or damaged is made anew, which takes the compiler's
+        seconds once. Where none can be kept or run, Numba's dispatcher, and why.
+    """
+    because = unavailable()
+    if not because:
+        try:
+            key = cache.key_of(name, sources)
+            try:
+                return _kept(name, key)
+            except cache.Missing:
+                pass
+            except NotUsable as reason:
+                _say(f"{reason}; it is made anew")
+            _keep(name, key, compiled())
+            return _kept(name, key)
+        except NotUsable as reason:
+            because = str(reason)
+            _say(f"{because}; Numba runs {name}")
+    return Compiled(compiled(), None, because)
+
+
+def unavailable() -> str:
+    """Return why no machine code is kept here at all; empty if it is."""
+    return processor.unknown() if enabled() else "TINYTERNARY_NATIVE is 0"
+
+
+def _kept(name: str, key: str) -> Compiled:
+    facts, code = cache.read(name, key)
+    run = NativeFunction(Linked(elf.parse(code)).address(ENTRY), facts["arguments"])
+    return Compiled(run, cache.path_of(name, key), "")
+
+
+def _keep(name: str, key: str, dispatcher: Any) -> None:
+    from tinyternary.kernels.native.emitting import emit
+
+    arguments, code = emit(dispatcher)
+    cache.write(name, key, {"name": name, "arguments": arguments}, code)
+
+
+def _say(line: str) -> None:
+    import logging  # only when there is something to say: it is not loaded otherwise
+
+    logging.getLogger("tinyternary").warning(line)
