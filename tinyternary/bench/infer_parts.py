@@ -114,7 +114,7 @@ def _stages(engine: Any) -> dict[str, Callable[[], Any]]:
     return {
         "patch embedding": apply(0, b, patch, a, wide, 0),
         "qkv": apply(1, a, wide, qkv, joined, 0),
-        "attention": lambda: attention(qkv, work.keys[0], work.values[0], work.scores, a),
+        "attention": lambda: attention(qkv, work.keys, work.values, work.scores, a),
         "projection": apply(2, a, wide, b, wide, 0),
         "fc1 and activation": apply(3, a, wide, b, hidden, at[places.ACTIVATION]),
         "fc2": apply(4, b, hidden, a, wide, 0),

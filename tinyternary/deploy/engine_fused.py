@@ -9,8 +9,6 @@ encoder does not know, see `engine_layers.unfusable`, runs on
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -22,8 +20,10 @@ from tinyternary.deploy.reader import PackedFile
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.simd.layout import interleave, padded
 from tinyternary.kernels.simd.targets import TARGETS, Target
+from tinyternary.kernels.threads import invite
 from tinyternary.kernels.vit import encoder as places
 from tinyternary.kernels.vit import stages
+from tinyternary.kernels.vit.team import counters_for
 from tinyternary.spec import MatrixLayer, vit_matrices
 
 F32 = NDArray[np.float32]
@@ -100,7 +100,6 @@ class FusedNetwork:
         self._run = places.encoder(self.target)
         self._lock = threading.Lock()
         self._idle: list[_Workspace] = []
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def _layer(self, packed: PackedFile, matrix: MatrixLayer) -> list[int]:
         """Lay one matrix out; return its row of the plan."""
@@ -189,33 +188,31 @@ class FusedNetwork:
         # as many images as there are whole rounds for go one to a thread; what is left over is
         # shared image by image
         alone = count // size * size
-        share = alone // size
-        jobs = [(i, i * share, (i + 1) * share, 0, 1) for i in range(size) if share]
-        self._together(team, jobs, images, logits, features, team)
-        for image in range(alone, count):
-            team[0].counters[0] = 0
-            jobs = [(i, image, image + 1, i, size) for i in range(size)]
-            self._together(team, jobs, images, logits, features, [team[0]] * size)
+        # new ones each time: a thread that comes too late must find that nothing is left
+        counters = np.zeros(counters_for(count - alone, self.config.depth), np.int32)
 
-    def _together(
-        self, team: list[_Workspace], jobs: Sequence[tuple[int, ...]], images: NDArray[np.uint8],
-        logits: F32, features: F32, shared: list[_Workspace],
+        def work(member: int) -> None:
+            if alone:
+                self._draw(images, (0, alone, member, 1), counters, team[member], team[member],
+                           features, logits)  # fmt: skip
+            if alone < count or (size > 1 and member == 0):
+                self._draw(images, (alone, count, member, size), counters, team[member], team[0],
+                           features, logits)  # fmt: skip
+
+        if size > 1:
+            invite(work, size - 1)
+        work(0)
+
+    def _draw(
+        self, images: NDArray[np.uint8], part: tuple[int, int, int, int],
+        counters: NDArray[np.int32], mine: _Workspace, common: _Workspace, features: F32,
+        logits: F32,
     ) -> None:  # fmt: skip
-        def work(job: tuple[int, ...]) -> None:
-            i, first, last, member, size = job
-            mine, common = team[i], shared[i]
-            self._run(
-                self.shape, self.plan, self.norms, self.codes, self.floats, images, first, last,
-                member, size, common.counters, common.stream, common.joint, common.keys,
-                common.values, mine.row_codes, mine.sums, mine.row_scales, mine.normed,
-                mine.rows_a, mine.rows_b, mine.scores, features, logits,
-            )  # fmt: skip
-
-        others = [self._pool.submit(work, job) for job in jobs[1:]] if self._pool else []
-        for job in jobs[:1]:
-            work(job)
-        for other in others:
-            other.result()
+        self._run(
+            self.shape, self.plan, self.norms, self.codes, self.floats, images, *part, counters,
+            common.stream, common.joint, mine.keys, mine.values, mine.row_codes, mine.sums,
+            mine.row_scales, mine.normed, mine.rows_a, mine.rows_b, mine.scores, features, logits,
+        )  # fmt: skip
 
 
 class _Workspace:
@@ -234,11 +231,10 @@ class _Workspace:
         def floats(*extents: int) -> F32:
             return _aligned(int(np.prod(extents)), np.float32)
 
-        self.counters = np.zeros(16, np.int32)
         self.stream = floats(tokens, wide)
         self.joint = floats(2, tokens, shape[places.JOINT]).reshape(2, -1)
-        self.keys = floats(2, c.key_value_heads, keys, c.head_dim).reshape(2, -1)
-        self.values = floats(2, c.key_value_heads, keys, value).reshape(2, -1)
+        self.keys = floats(c.key_value_heads * keys * c.head_dim)
+        self.values = floats(c.key_value_heads * keys * value)
         self.row_codes = _aligned(rows * longest, np.int8)
         self.sums, self.row_scales = np.zeros(rows, np.int32), np.zeros(rows, np.float32)
         self.normed = floats(rows, longest)

@@ -52,13 +52,13 @@ class _Pool:
 
 def _work(inbox: queue.SimpleQueue[Any]) -> None:
     while True:
-        job, counters, answers = inbox.get()
+        job, member, answers = inbox.get()
         try:
-            job(counters.ctypes.data)
+            job(member)
             answers.put(None)
         except BaseException as error:  # handed to the thread that waits for the answer
             answers.put(error)
-        del job, counters, answers  # or the last job's arrays live until the next
+        del job, answers  # or the last job's arrays live until the next
 
 
 _pool = _Pool()
@@ -108,6 +108,19 @@ def _checked(count: Any, name: str) -> int:
     return number
 
 
+def invite(job: Job, others: int) -> queue.SimpleQueue[BaseException | None]:
+    """Have ``others`` more threads call ``job(1)``, ``job(2)``, ... as soon as they can.
+
+    Returns at once; from the queue that it returns, one None or error per thread can be had. A
+    job that draws its work from counters may begin when all has been done: then it finds none.
+    """
+    _pool.grow(others)
+    answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    for member, inbox in enumerate(_pool.inboxes[:others], start=1):
+        inbox.put((job, member, answers))
+    return answers
+
+
 def share(job: Job, rows: int, threads: int, multiple: int) -> None:
     """Have ``job`` do ``rows`` rows on ``threads`` threads.
 
@@ -130,10 +143,7 @@ def share(job: Job, rows: int, threads: int, multiple: int) -> None:
         return
     step = max(1, rows // (PIECES * count * multiple)) * multiple
     counters = np.array([0, 0, step], dtype=np.int64)
-    _pool.grow(count - 1)
-    answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-    for inbox in _pool.inboxes[: count - 1]:
-        inbox.put((job, counters, answers))
+    answers = invite(lambda member: job(counters.ctypes.data), count - 1)
     job(counters.ctypes.data)
     # others may be at their last rows: that takes less time than going to sleep and waking up
     for _ in range(SPINS):

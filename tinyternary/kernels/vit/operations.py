@@ -266,25 +266,25 @@ relu_squared_row = _in_place(functions.emit_relu_squared)
 
 
 @intrinsic
-def arrive(typingctx: Any, counters: Any, at: Any) -> Any:
-    """Add one to an int32 counter that other threads read."""
+def add(typingctx: Any, counters: Any, at: Any, amount: Any) -> Any:
+    """Add to an int32 counter that other threads read and add to; return what it was."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
         place = _pointer(context, builder, sig.args[0], args[0], args[1])
         place = builder.bitcast(place, I32.as_pointer())
-        builder.atomic_rmw("add", place, ir.Constant(I32, 1), "seq_cst")
-        return context.get_dummy_value()
+        before = builder.atomic_rmw("add", place, builder.trunc(args[2], I32), "seq_cst")
+        return builder.sext(before, I64)
 
-    return types.none(counters, _INDEX), codegen
+    return types.int64(counters, _INDEX, _INDEX), codegen
 
 
 @intrinsic
-def arrived(typingctx: Any, counters: Any, at: Any) -> Any:
-    """Return what an int32 counter is now."""
+def look(typingctx: Any, counters: Any, at: Any) -> Any:
+    """Return what such a counter is now."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
         place = _pointer(context, builder, sig.args[0], args[0], args[1])
         place = builder.bitcast(place, I32.as_pointer())
-        return builder.load_atomic(place, "seq_cst", 4)
+        return builder.sext(builder.load_atomic(place, "seq_cst", 4), I64)
 
-    return types.int32(counters, _INDEX), codegen
+    return types.int64(counters, _INDEX), codegen
