@@ -3,6 +3,7 @@
 Lesson 03 builds the loop, lesson 07 distillation.
 """
 
+from tinyternary.train.ablation import AblationResults, ablate, read_ablation
 from tinyternary.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinyternary.train.clipping import clip_gradients, gradient_norm
 from tinyternary.train.distillation import distill
@@ -14,6 +15,8 @@ from tinyternary.train.experiment import (
     read_experiment,
     read_recipe,
 )
+from tinyternary.train.factorial import Effects, factorial_effects
+from tinyternary.train.factors import ablations
 from tinyternary.train.fitting import fit
 from tinyternary.train.groups import ParameterGroup, parameter_groups
 from tinyternary.train.history import History
@@ -29,8 +32,10 @@ from tinyternary.train.starting import calibrate_norms, start_from
 
 __all__ = [
     "SGD",
+    "AblationResults",
     "AdamW",
     "Checkpoint",
+    "Effects",
     "Experiment",
     "History",
     "Optimiser",
@@ -40,12 +45,15 @@ __all__ = [
     "Run",
     "Schedule",
     "WeightAverage",
+    "ablate",
+    "ablations",
     "build_model",
     "calibrate_norms",
     "clip_gradients",
     "distill",
     "evaluate",
     "experiments",
+    "factorial_effects",
     "fit",
     "gradient_norm",
     "load_checkpoint",
@@ -55,6 +63,7 @@ __all__ = [
     "parameter_groups",
     "predict_logits",
     "pretrain",
+    "read_ablation",
     "read_experiment",
     "read_recipe",
     "read_results",

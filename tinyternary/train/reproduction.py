@@ -73,16 +73,16 @@ def _run_stages(
     if pretraining.epochs:
         runs["pretraining"] = pretrain(
             teacher, data, pretraining, run_dir=folder("pretraining"), seed=seed,
-            progress=progress, label=f"{data.name} pretraining",
+            progress=progress, label=f"{data.name} seed {seed} pretraining",
         )  # fmt: skip
     runs["teacher"] = fit(
         teacher, data, teacher_recipe, run_dir=folder("teacher"), seed=seed, progress=progress,
-        test=test, label=f"{data.name} teacher",
+        test=test, label=f"{data.name} seed {seed} teacher",
     )  # fmt: skip
     student = ternarize(ViT(config, seed=seed), experiment.policy)
     runs["student"] = distill(
         student, runs["teacher"], data, student_recipe, run_dir=folder("student"), seed=seed,
-        progress=progress, test=test, label=f"{data.name} student",
+        progress=progress, test=test, label=f"{data.name} seed {seed} student",
     )  # fmt: skip
     return runs
 

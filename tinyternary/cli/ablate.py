@@ -1,0 +1,109 @@
+"""`tinyternary ablate`: which choice of a ternary student matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tinyternary.cli import console
+from tinyternary.cli.app import app
+from tinyternary.cli.options import AsJson, Quiet, Root
+
+if TYPE_CHECKING:
+    from tinyternary.train import AblationResults, Effects
+
+_LEVEL_NAMES: dict[Any, str] = {True: "teacher and labels", False: "labels alone"}
+
+
+@app.command(
+    epilog="Example: tinyternary ablate pneumoniamnist --teacher runs/teacher --root ~/medmnist "
+    "--out runs/ablation"
+)
+def ablate(
+    ablation: Annotated[
+        str, typer.Argument(help="Ablation in the package ('pneumoniamnist'), or a TOML file.")
+    ],
+    teacher: Annotated[Path, typer.Option(help="Run folder of the float teacher.")],
+    out: Annotated[Path, typer.Option(help="Folder of the cells; those that are there are read.")],
+    root: Root = None,
+    cells: Annotated[
+        str | None,
+        typer.Option(help="Only these cells, for several processes: '0:40', '40:'."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a short student for every combination of quantiser, granularity, teacher and policy."""
+    from tinyternary import train as training
+    from tinyternary.errors import ConfigError
+
+    chosen = _slice(cells)
+    console.writable_folder(out)
+    result = training.ablate(ablation, teacher, root, out=out, cells=chosen, progress=not quiet)
+    try:
+        found = {name: result.effects(f"test_{name}") for name in ("acc", "auc")}
+    except ConfigError as error:  # some of the cells are another process's
+        console.note(f"no effects yet: {error}")
+        found = {}
+    if as_json:
+        effects = {effect.response: effect.to_dict() for effect in found.values()}
+        console.print_json({**result.to_dict(), "effects": effects})
+        return
+    _show(result, found)
+
+
+def _slice(text: str | None) -> tuple[int | None, int | None]:
+    from tinyternary.errors import ConfigError
+
+    if text is None:
+        return None, None
+    first, colon, last = text.partition(":")
+    try:
+        ends = tuple(int(end) if end.strip() else None for end in (first, last))
+    except ValueError:
+        ends = ()
+    if not colon or len(ends) != 2 or any(end is not None and end < 0 for end in ends):
+        raise ConfigError(f"--cells: expected first:last like 0:40, got {text!r}")
+    return ends[0], ends[1]
+
+
+def _show(result: AblationResults, found: dict[str, Effects]) -> None:
+    title = (
+        f"{result.name}: {len(result.cells)} of {result.planned} cells, test; float teacher "
+        f"ACC {result.teacher['test']['acc']:.4f}, AUC {result.teacher['test']['auc']:.4f}"
+    )
+    left_out = "".join(f"\nNot run: {name}, {why}." for name, why in result.skipped.items())
+    if not found:
+        rows = [[_name(cell), f"{cell['test']['acc']:.4f}", f"{cell['test']['auc']:.4f}",
+                 console.human_bytes(cell["bytes"])] for cell in result.cells]  # fmt: skip
+        console.print_table(
+            ["cell", "ACC", "AUC", "packed"], rows, title=title, caption=left_out.strip()
+        )
+        return
+    acc, auc = found["acc"], found["auc"]
+    rows = [
+        [f"{a.factor}: {_LEVEL_NAMES.get(a.level, a.level)}", str(a.cells),
+         f"{a.mean:.4f} ± {a.half:.4f}", f"{b.mean:.4f} ± {b.half:.4f}"]
+        for a, b in zip(acc.levels, auc.levels)
+    ]  # fmt: skip
+    console.print_table(
+        ["mean over all else", "cells", "ACC, 95 %", "AUC, 95 %"], rows, title=title,
+        caption=f"Intervals from the residual: ACC {acc.residual:.4f}, AUC {auc.residual:.4f}, "
+        f"{acc.freedom} degrees of freedom.{left_out}",
+    )  # fmt: skip
+    rows = [
+        [" x ".join(term.factors), found[metric].response, f"{100 * term.share:.1f} %",
+         f"{term.f:.2f}", f"{term.p:.2g}"]
+        for metric in found for term in (*found[metric].main(), *found[metric].pairs()[:3])
+    ]  # fmt: skip
+    console.print_table(
+        ["effect", "on", "share of the spread", "F", "p"], rows,
+        caption="Main effects, and the three strongest interactions.",
+    )  # fmt: skip
+
+
+def _name(cell: dict[str, Any]) -> str:
+    how = _LEVEL_NAMES[cell["distillation"]]
+    return f"{cell['quantiser']}, {cell['granularity']}, {how}, {cell['policy']}"
