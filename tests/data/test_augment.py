@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def test_same_bits_without_compiled_code():
         "import numpy as np, hashlib; from tinyternary.data import augmentation, phantoms;"
         "x = phantoms('val', 0, 40).images; r = np.random.default_rng(1);"
         "print([hashlib.md5(augmentation(n)(x, r).tobytes()).hexdigest()"
-        " for n in ('light', 'medical', 'microscopy', 'random')])"
+        " for n in ('light', 'medical', 'microscopy', 'orientations', 'random')])"
     )
     out = [
         subprocess.run([sys.executable, "-c", code], env={**os.environ, "TINYTERNARY_JIT": jit},
@@ -123,6 +124,15 @@ def test_same_bits_without_compiled_code():
         for jit in ("0", "1")
     ]  # fmt: skip
     assert out[0] == out[1]
+
+
+@given(st.integers(0, 2**32))
+def test_orientations_interpolate_nothing(seed):
+    images, rng = random_images(seed, 5, 9, 9)
+    change = replace(augmentation("orientations"), gain=0, offset=0, tint=0)
+    for before, after in zip(images, change(images, rng), strict=True):
+        pixels = {tuple(pixel) for pixel in before.reshape(-1, 3)}
+        assert {tuple(pixel) for pixel in after.reshape(-1, 3)} <= pixels
 
 
 def test_no_mirroring_where_left_and_right_are_classes():

@@ -80,9 +80,11 @@ def test_default_scales_epochs_with_the_data():
 
 def test_auto_follows_the_data_and_sides_are_not_mirrored():
     recipe = make_recipe(augment="auto", flips="auto")
-    grey, colour = recipe.resolved(1, True), recipe.resolved(3, True)
+    grey, colour = recipe.resolved(1, True, 500), recipe.resolved(3, True, 500)
     assert (grey.augment, grey.flips) == ("medical", "horizontal")
     assert (colour.augment, colour.flips) == ("microscopy", "both")
-    organs = recipe.resolved(1, False)
+    assert recipe.resolved(1, True, 90_000).augment == "light"
+    assert recipe.resolved(3, True, 90_000).augment == "orientations"
+    organs = recipe.resolved(1, False, 500)
     assert organs.flips == "none"
-    assert make_recipe().resolved(3, True) == make_recipe()
+    assert make_recipe().resolved(3, True, 500) == make_recipe()

@@ -167,6 +167,11 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         flip_horizontal=0.5, flip_vertical=0.5, transpose=0.5,
         gain=0.12, offset=0.04, gamma=0.1, tint=0.06, cutout=0.5,
     ),
+    # nothing here interpolates: the grain of cells and tissue stays as sharp as at test time
+    "orientations": Augmentation(
+        shift=0.12, whole_pixels=True, flip_horizontal=0.5, flip_vertical=0.5, transpose=0.5,
+        gain=0.1, offset=0.03, tint=0.04,
+    ),
     "random": Augmentation(
         shift=0.1, flip_horizontal=0.5, cutout=0.5, choices=2, magnitude=0.5
     ),
@@ -179,7 +184,7 @@ def augmentation(name: str, mirror: bool = True) -> Augmentation:
 
     Parameters
     ----------
-    name : {"none", "light", "medical", "microscopy", "random"}
+    name : {"none", "light", "medical", "microscopy", "orientations", "random"}
     mirror : bool
         False leaves mirroring out, for data whose classes tell left from right
         (`Dataset.mirror_safe`).

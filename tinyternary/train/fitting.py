@@ -142,7 +142,7 @@ def train(
     for part in (data.val, data.test):
         if len(part):
             check_data(part, model.config, part.split)
-    recipe = recipe.resolved(data.channels, data.train.mirror_safe)
+    recipe = recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
     set_dropout(model, recipe)
     preprocessing = preprocessing or fit_preprocessing(data.train)
     config = describe_run(

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tinyternary.errors import ConfigError, unknown_name
 
-Augment = Literal["none", "light", "medical", "microscopy", "random", "auto"]
+Augment = Literal["none", "light", "medical", "microscopy", "orientations", "random", "auto"]
+_FEW = 8000  # training images; below, networks of this size learn them by heart
 
 
 class Recipe(BaseModel):
@@ -32,11 +33,12 @@ class Recipe(BaseModel):
         Ordinal tasks only: how far a target spreads to neighbouring classes
         (soft labels exp(-|i - k| / width), normalised; Diaz and Marathe, CVPR
         2019); 0 is plain cross-entropy.
-    augment : {"none", "light", "medical", "microscopy", "random", "auto"}
-        Random changes to the training images, see `tinyternary.data.augment`; "auto"
-        is "microscopy" for colour images (cells, tissue, skin: without an upright)
-        and "medical" for grey ones. Mirroring is left out where class names tell
-        left from right.
+    augment : {"none", "light", "medical", "microscopy", "orientations", "random", "auto"}
+        Random changes to the training images, see `tinyternary.data.augment`. "auto" is
+        strong where there are fewer than 8,000 of them ("microscopy" for colour
+        images, which have no upright; "medical" for grey ones), and keeps pixels
+        sharp where there are more ("orientations"; "light"). Mirroring is left out
+        where class names tell left from right.
     mixup : float
         Parameter of the Beta distribution that blends pairs of images; 0 is off.
     balanced : bool
@@ -119,11 +121,12 @@ class Recipe(BaseModel):
             raise ValueError(f"betas: expected two numbers in [0, 1), got {self.betas}")
         return self
 
-    def resolved(self, channels: int, mirror_safe: bool) -> Recipe:
-        """Say for a data set what "auto" means, and which images may be mirrored."""
+    def resolved(self, channels: int, mirror_safe: bool, images: int) -> Recipe:
+        """Say what "auto" means for so many training images, and whether they may be mirrored."""
         colour, changes = channels == 3, {}
         if self.augment == "auto":
-            changes["augment"] = "microscopy" if colour else "medical"
+            strong, sharp = ("microscopy", "orientations") if colour else ("medical", "light")
+            changes["augment"] = strong if images < _FEW else sharp
         if self.flips == "auto":
             changes["flips"] = "both" if colour else "horizontal"
         if not mirror_safe:
