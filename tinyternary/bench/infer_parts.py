@@ -64,14 +64,14 @@ def _stages(engine: Any) -> dict[str, Callable[[], Any]]:
     """Functions that run one stage for all tokens of an image."""
     from tinyternary.jit.switch import njit
     from tinyternary.kernels.vit import attention as mixing
-    from tinyternary.kernels.vit import encoder as places
+    from tinyternary.kernels.vit import plan as places
     from tinyternary.kernels.vit import stages
 
     network = engine.fused
     work = network.workspace()
     at = network.shape.tolist()
     tall = network.target.rows
-    key = network.target.index + 16 * stages.fingerprint()
+    key = network.target.index + 16 * places.fingerprint()
     tokens, chunk, wide, joined, hidden, value = (
         at[i] for i in (places.TOKENS, places.CHUNK, places.STREAM, places.JOINT, places.HIDDEN,
                         places.VALUE)
@@ -110,7 +110,7 @@ def _stages(engine: Any) -> dict[str, Callable[[], Any]]:
         )  # fmt: skip
 
     a, b, qkv = work.rows_a, work.rows_b, work.joint[0]
-    patch = -(-int(network.plan[0, stages.INPUTS]) // 16) * 16
+    patch = -(-int(network.plan[0, places.INPUTS]) // 16) * 16
     return {
         "patch embedding": apply(0, b, patch, a, wide, 0),
         "qkv": apply(1, a, wide, qkv, joined, 0),

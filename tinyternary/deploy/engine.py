@@ -94,7 +94,6 @@ class Engine:
         self.plain_because = unfusable(packed) if fused else "it was asked not to"
         self.fused: FusedNetwork | None = None
         if not self.plain_because:
-            # here, because it imports Numba: TINYTERNARY_JIT=0 does without
             from tinyternary.deploy.engine_fused import FusedNetwork
 
             self.fused = FusedNetwork(packed, self.threads)
@@ -217,11 +216,11 @@ def warmup() -> dict[str, float]:
     chosen = dispatch.choose()
     if not has_encoder(chosen):
         return {}
-    from tinyternary.kernels.simd.targets import TARGETS
-    from tinyternary.kernels.vit.encoder import encoder
+    from tinyternary.kernels.simd.shapes import shape_of
+    from tinyternary.kernels.vit.ready import encoder
 
     start = time.perf_counter()
-    encoder(next(target for target in TARGETS if target.name == chosen.name))
+    encoder(shape_of(chosen.name))
     return {"encoder": time.perf_counter() - start}
 
 

@@ -18,19 +18,19 @@ from tinyternary.deploy.engine_forward import positions
 from tinyternary.deploy.engine_layers import float_weight, ternary_matrix
 from tinyternary.deploy.reader import PackedFile
 from tinyternary.kernels import dispatch
+from tinyternary.kernels.native import Held
 from tinyternary.kernels.simd.layout import interleave, padded
-from tinyternary.kernels.simd.targets import TARGETS, Target
+from tinyternary.kernels.simd.shapes import Shape, shape_of
 from tinyternary.kernels.threads import invite
-from tinyternary.kernels.vit import encoder as places
-from tinyternary.kernels.vit import stages
-from tinyternary.kernels.vit.team import counters_for
+from tinyternary.kernels.vit import plan as places
+from tinyternary.kernels.vit.ready import encoder
 from tinyternary.spec import MatrixLayer, vit_matrices
 
 F32 = NDArray[np.float32]
 _ACTIVATIONS = {
-    "gelu": stages.GELU,
-    "gelu_tanh": stages.GELU_TANH,
-    "relu_squared": stages.RELU_SQUARED,
+    "gelu": places.GELU,
+    "gelu_tanh": places.GELU_TANH,
+    "relu_squared": places.RELU_SQUARED,
 }
 _CACHE_FLOATS = 65536  # of hidden rows at a time: 256 KiB, a quarter of a second-level cache
 
@@ -88,7 +88,7 @@ class FusedNetwork:
 
     def __init__(self, packed: PackedFile, threads: int = 1) -> None:
         backend = dispatch.choose().name
-        self.target: Target = next(t for t in TARGETS if t.name == backend)
+        self.target: Shape = shape_of(backend)
         self.config = packed.header.config
         self.threads = threads
         self._floats, self._codes = _Flat(np.float32), _Flat(np.uint8)
@@ -97,7 +97,8 @@ class FusedNetwork:
         self.norms = np.array(self._norms(packed), np.int64)
         self.shape = np.array(self._shape(packed), np.int64)
         self.floats, self.codes = self._floats.join(), self._codes.join()
-        self._run = places.encoder(self.target)
+        self._weights = Held(self.shape, self.plan, self.norms, self.codes, self.floats)
+        self.compiled = encoder(self.target)
         self._lock = threading.Lock()
         self._idle: list[_Workspace] = []
 
@@ -108,13 +109,13 @@ class FusedNetwork:
         wide = padded(n, outputs)
         scales = norm = -1
         if header.activation == "none":
-            kind = stages.FLOAT
+            kind = places.FLOAT
             panels = np.zeros((wide, k), np.float32)
             panels[:n] = float_weight(packed, name, n, k)
             # (panel, K, outputs): a step along K reads one line of outputs
             weights = self._floats.add(panels.reshape(-1, outputs, k).transpose(0, 2, 1))
         else:
-            kind = stages.TERNARY
+            kind = places.TERNARY
             trits = ternary_matrix(packed, name, n, k).unpack()
             weights = self._codes.add(interleave(trits, self.target))
             scale = np.broadcast_to(tensors[f"{name}.scale"].reshape(-1), (n,))
@@ -189,7 +190,7 @@ class FusedNetwork:
         # shared image by image
         alone = count // size * size
         # new ones each time: a thread that comes too late must find that nothing is left
-        counters = np.zeros(counters_for(count - alone, self.config.depth), np.int32)
+        counters = np.zeros(places.counters_for(count - alone, self.config.depth), np.int32)
 
         def work(member: int) -> None:
             if alone:
@@ -208,11 +209,9 @@ class FusedNetwork:
         counters: NDArray[np.int32], mine: _Workspace, common: _Workspace, features: F32,
         logits: F32,
     ) -> None:  # fmt: skip
-        self._run(
-            self.shape, self.plan, self.norms, self.codes, self.floats, images, *part, counters,
-            common.stream, common.joint, mine.keys, mine.values, mine.row_codes, mine.sums,
-            mine.row_scales, mine.normed, mine.rows_a, mine.rows_b, mine.scores, features, logits,
-        )  # fmt: skip
+        self.compiled.run(
+            self._weights, images, *part, counters, common.shared, mine.own, features, logits
+        )
 
 
 class _Workspace:
@@ -241,3 +240,8 @@ class _Workspace:
         self.rows_a = floats(rows, wide)
         self.rows_b = floats(rows, longest)
         self.scores = floats(rows, keys + 17)
+        self.shared = Held(self.stream, self.joint)
+        self.own = Held(
+            self.keys, self.values, self.row_codes, self.sums, self.row_scales, self.normed,
+            self.rows_a, self.rows_b, self.scores,
+        )  # fmt: skip

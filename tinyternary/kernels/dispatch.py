@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.jit.switch import jit_enabled
+from tinyternary.kernels.native import processor
 
 
 class Rung(Protocol):
@@ -85,6 +86,10 @@ class Backend:
 
 @functools.cache
 def _features() -> frozenset[str]:
+    known = processor.features()
+    if known is not None:
+        return known
+    # loads Numba, which alone knows what it has been told to compile for
     from tinyternary.kernels.simd.targets import cpu_features
 
     return cpu_features()

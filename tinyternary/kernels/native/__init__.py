@@ -16,12 +16,15 @@ usually do that; here both fit on two pages:
 * `processor`: what this processor can do, without asking LLVM;
 * `cache`: the file, its key and its checksum;
 * `emitting`: makes an object file from a Numba function (the only part that loads Numba);
-* `calling`: a Python object that can be called.
+* `calling`: a Python object that can be called;
+* `loading`: all of it together.
 
-`function` puts them together. Where anything is missing (another system, another processor, a
-folder that cannot be written) Numba answers as before and `Compiled.because` says why.
+Where anything is missing (another system, another processor, a folder that cannot be written)
+Numba answers as before and `Compiled.because` says why. ``TINYTERNARY_NATIVE=0`` does without.
 """
 
-from tinyternary.kernels.native.loading import Compiled, function
+from tinyternary.kernels.native.cache import folder
+from tinyternary.kernels.native.calling import Held
+from tinyternary.kernels.native.loading import Compiled, function, unavailable
 
-__all__ = ["Compiled", "function"]
+__all__ = ["Compiled", "Held", "folder", "function", "unavailable"]

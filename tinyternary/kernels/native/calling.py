@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,40 @@ from numpy.typing import NDArray
 
 ENTRY = "tinyternary_entry"
 """Name of the function that is called from outside: ``int entry(const int64_t *arguments)``."""
+INTEGER = "int"
 
 _Entry = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)  # lets go of Python's lock while it runs
+
+
+class Held:
+    """Arrays that are passed again and again: their addresses are looked up once.
+
+    Attributes
+    ----------
+    arrays : tuple of C-contiguous ndarray
+        Kept alive.
+    kinds : list of str
+        `kind_of` each.
+    words : list of int
+        For each, its address and its extents.
+    """
+
+    __slots__ = ("arrays", "kinds", "words")
+
+    def __init__(self, *arrays: NDArray[Any]) -> None:
+        self.arrays = arrays
+        self.kinds: list[str] = []
+        self.words: list[int] = []
+        for array in arrays:
+            if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
+                raise TypeError("compiled code takes integers and C-contiguous arrays")
+            self.kinds.append(kind_of(array.dtype, array.ndim))
+            self.words += (array.ctypes.data, *array.shape)
+
+
+def kind_of(dtype: Any, dimensions: int) -> str:
+    """Return how an argument is written down: a letter for the dtype, and its dimensions."""
+    return f"{dtype.char}{dimensions}"
 
 
 class NativeFunction:
@@ -25,56 +57,54 @@ class NativeFunction:
     ----------
     address : int
     kinds : sequence of str
-        ``"int64"``, or dtype and number of dimensions, for each argument.
+        `INTEGER` or a `kind_of` for each argument.
     """
 
     def __init__(self, address: int, kinds: Sequence[str]) -> None:
         self._entry = _Entry(address)
         self._kinds = list(kinds)
-        self._expected = [
-            None if kind == "int64" else (np.dtype(kind.split()[0]), int(kind.split()[1]))
-            for kind in kinds
-        ]
+        numbers = sum(1 if kind == INTEGER else 1 + int(kind[1:]) for kind in kinds)
+        self._table = ctypes.c_int64 * numbers
 
-    def __call__(self, *arguments: Any) -> None:
-        """Call it.
+    def __call__(self, *parts: int | NDArray[Any] | Held) -> None:
+        """Call it with integers, arrays, and what stands for several arrays.
 
         Raises
         ------
         TypeError
-            If an argument is not of the kind that was compiled for.
+            If these are not the kinds of arguments that it was compiled for.
         RuntimeError
-            If the code reports an error, which this library's never does.
+            If the code reports an error.
         """
-        if len(arguments) != len(self._expected):
-            raise TypeError(f"expected {len(self._expected)} arguments, got {len(arguments)}")
         words: list[int] = []
-        for i, (argument, expected) in enumerate(zip(arguments, self._expected)):
-            if expected is None:
-                words.append(argument)
-            elif isinstance(argument, Placed):
-                words += argument.words
+        kinds: list[str] = []
+        for part in parts:
+            if isinstance(part, int):
+                words.append(part)
+                kinds.append(INTEGER)
             else:
-                words += _words(argument, expected, i)
-        status = self._entry((ctypes.c_int64 * len(words))(*words))
+                held = part if isinstance(part, Held) else Held(part)
+                words += held.words
+                kinds += held.kinds
+        if kinds != self._kinds:  # wrong ones would be read as addresses
+            raise TypeError(f"expected arguments {' '.join(self._kinds)}, got {' '.join(kinds)}")
+        status = self._entry(self._table(*words))
         if status:
             raise RuntimeError(f"compiled code reports error {status}")
 
 
-class Placed:
-    """An array whose address was looked up once; keeps it alive."""
+class NumbaFunction:
+    """A Numba dispatcher that is called in the same way."""
 
-    __slots__ = ("array", "words")
+    def __init__(self, dispatcher: Callable[..., Any]) -> None:
+        self.dispatcher = dispatcher
 
-    def __init__(self, array: NDArray[Any]) -> None:
-        self.array = array
-        self.words = [array.ctypes.data, *array.shape]
-
-
-def _words(array: Any, expected: tuple[np.dtype[Any], int], i: int) -> list[int]:
-    dtype, dimensions = expected
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != dimensions:
-        raise TypeError(f"argument {i}: expected a {dtype} array of {dimensions} dimensions")
-    if not array.flags.c_contiguous:
-        raise TypeError(f"argument {i}: expected a C-contiguous array")
-    return [array.ctypes.data, *array.shape]
+    def __call__(self, *parts: int | NDArray[Any] | Held) -> None:
+        """Call it with integers, arrays, and what stands for several arrays."""
+        arguments: list[Any] = []
+        for part in parts:
+            if isinstance(part, Held):
+                arguments += part.arrays
+            else:
+                arguments.append(part)
+        self.dispatcher(*arguments)

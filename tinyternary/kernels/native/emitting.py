@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyternary.kernels.native.calling import ENTRY
+from tinyternary.kernels.native.calling import ENTRY, INTEGER, kind_of
 from tinyternary.kernels.native.elf import NotUsable
 
 
@@ -25,7 +25,7 @@ def emit(dispatcher: Any) -> tuple[list[str], bytes]:
     Returns
     -------
     list of str
-        ``"int64"``, or dtype and number of dimensions as ``"float32 2"``.
+        As `calling.NativeFunction` takes them.
     bytes
     """
     import numba
@@ -38,12 +38,13 @@ def emit(dispatcher: Any) -> tuple[list[str], bytes]:
 
 
 def _kind(argument: Any) -> str:
+    import numpy as np
     from numba import types
 
     if argument == types.int64:
-        return "int64"
+        return INTEGER
     if isinstance(argument, types.Array) and argument.layout == "C":
-        return f"{argument.dtype} {argument.ndim}"
+        return kind_of(np.dtype(str(argument.dtype)), argument.ndim)
     raise NotUsable(f"an argument of type {argument} cannot be passed")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinyternary.kernels.native import cache, elf, processor
-from tinyternary.kernels.native.calling import ENTRY, NativeFunction
+from tinyternary.kernels.native.calling import ENTRY, NativeFunction, NumbaFunction
 from tinyternary.kernels.native.elf import NotUsable
 from tinyternary.kernels.native.linking import Linked
 
@@ -19,14 +19,14 @@ class Compiled(NamedTuple):
     Attributes
     ----------
     run : callable
-        Takes int64s and C-contiguous arrays.
+        Takes int64s, C-contiguous arrays, and `Held` for several of them.
     file : Path or None
         The file of machine code that runs; None where it is Numba's dispatcher.
     because : str
         Why it is Numba's; empty if it is not.
     """
 
-    run: Callable[..., None]
+    run: NativeFunction | NumbaFunction
     file: Path | None
     because: str
 
@@ -69,7 +69,7 @@ def function(name: str, sources: Iterable[Path], compiled: Callable[[], Any]) ->
         except NotUsable as reason:
             because = str(reason)
             _say(f"{because}; Numba runs {name}")
-    return Compiled(compiled(), None, because)
+    return Compiled(NumbaFunction(compiled()), None, because)
 
 
 def unavailable() -> str:

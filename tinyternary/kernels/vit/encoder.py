@@ -20,42 +20,43 @@ import numpy as np
 from numba import types
 
 from tinyternary.jit.switch import njit
-from tinyternary.kernels.simd.targets import Target
+from tinyternary.kernels.simd.shapes import Shape
 from tinyternary.kernels.vit.attention import attend, lay_keys
 from tinyternary.kernels.vit.operations import add, add_row, layer_norm_row
-from tinyternary.kernels.vit.stages import INPUTS, OUTPUTS, apply_layer, fingerprint
-from tinyternary.kernels.vit.team import ANSWERED, TAKEN, piece, place_of, wait_for
-
-(
-    SIZE,
+from tinyternary.kernels.vit.plan import (
+    ACTIVATION,
+    ANSWERED,
     CHANNELS,
-    PATCH,
-    STEP,
-    PADDING,
-    GRID,
-    TOKENS,
-    WIDTH,
-    DEPTH,
-    HEADS,
-    KV_HEADS,
-    HEAD,
+    CHUNK,
     CLASSES,
     CLS,
-    ACTIVATION,
-    STREAM,
-    JOINT,
-    HIDDEN,
-    VALUE,
-    CHUNK,
-    GAIN,
-    OFFSET,
-    POSITIONS,
     CLS_TOKEN,
+    DEPTH,
     EPS,
-    SETTINGS,
-) = range(26)
-"""Places in the ``shape`` array: the network's sizes, strides of rows in floats, offsets."""
-
+    GAIN,
+    GRID,
+    HEAD,
+    HEADS,
+    HIDDEN,
+    INPUTS,
+    JOINT,
+    KV_HEADS,
+    OFFSET,
+    OUTPUTS,
+    PADDING,
+    PATCH,
+    POSITIONS,
+    SIZE,
+    STEP,
+    STREAM,
+    TAKEN,
+    TOKENS,
+    VALUE,
+    WIDTH,
+    fingerprint,
+)
+from tinyternary.kernels.vit.stages import apply_layer
+from tinyternary.kernels.vit.team import piece, place_of, wait_for
 
 _I, _I32, _F = types.int64, types.int32[::1], types.float32[::1]
 _RUN = types.void(
@@ -112,7 +113,7 @@ def _cut(
 
 
 @functools.cache
-def encoder(target: Target) -> Callable[..., None]:
+def encoder(target: Shape) -> Callable[..., None]:
     """Return ``run(shape, plan, norms, codes, floats, images, ...)`` compiled for ``target``."""
     key, tall, outputs = target.index + 16 * fingerprint(), target.rows, target.outputs
 

@@ -47,6 +47,15 @@ NOTHING, GELU, GELU_TANH, RELU_SQUARED = 0, 1, 2, 3
 ) = range(26)
 """Places in the ``shape`` array: the network's sizes, strides of rows in floats, offsets."""
 
+TAKEN, ANSWERED, FIRST = 0, 1, 2
+"""Places in the counters: images drawn and answered by single threads; then, image by image
+of those that all threads share, two for each phase: pieces drawn, and rows finished."""
+
+
+def counters_for(shared: int, depth: int) -> int:
+    """Return how many counters a call needs in which threads share some images."""
+    return FIRST + shared * (2 * depth + 3)
+
 
 @functools.cache
 def fingerprint() -> int:

@@ -10,8 +10,6 @@ nothing compiled is in its closure.
 from __future__ import annotations
 
 import functools
-import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,27 +26,26 @@ from tinyternary.kernels.vit.operations import (
     rms_norm_row,
     tile,
 )
+from tinyternary.kernels.vit.plan import (
+    BIASES,
+    BLOCKS,
+    GELU,
+    GELU_TANH,
+    INPUTS,
+    KIND,
+    NORM,
+    NOTHING,
+    PANELS,
+    RELU_SQUARED,
+    SCALES,
+    TERNARY,
+    WEIGHTS,
+)
 
-TERNARY, FLOAT = 0, 1
-"""Kinds of a layer."""
-KIND, INPUTS, OUTPUTS, BLOCKS, PANELS, WEIGHTS, SCALES, BIASES, NORM, FIELDS = range(10)
-"""Columns of a plan, one row per layer: sizes, and offsets into the flat arrays (-1: none)."""
-NOTHING, GELU, GELU_TANH, RELU_SQUARED = 0, 1, 2, 3
-"""Activations by number."""
 _DEPTH = (
     64  # keys per step of the product with the values: 16 KiB of them, half a first-level cache
 )
 _BITLINEAR_EPS = np.float32(1e-5)
-
-
-@functools.cache
-def fingerprint() -> int:
-    """CRC of both folders' sources: Numba's cache watches one file, machine code depends on all."""
-    total = 0
-    here = Path(__file__).parent
-    for path in sorted([*here.glob("*.py"), *(here.parent / "simd").glob("*.py")]):
-        total = zlib.crc32(path.read_bytes(), total)
-    return total & 0xFFFFFF
 
 
 def stage(function: Any) -> Any:

@@ -15,30 +15,22 @@ from numba import types
 
 from tinyternary.jit.switch import njit
 from tinyternary.kernels.vit.operations import look
+from tinyternary.kernels.vit.plan import FIRST
 
-TAKEN, ANSWERED, FIRST = 0, 1, 2
-"""Places in the counters: images drawn and answered by single threads; then, image by image
-of those that all threads share, two for each phase: pieces drawn, and rows finished."""
+_PATIENCE = 60_000
+"""Looks at a counter, about 60 us, before a thread goes to sleep.
 
-_PATIENCE = 4000
-"""Looks at a counter, about 30 us, before a thread goes to sleep.
-
-Spinning for longer takes the core from the very thread that is waited for, if the system has
-put both on one.
+A sleep costs twice as much, so it must be rare. Spinning for long takes the core from the very
+thread that is waited for, if the system has put both on one.
 """
 _REST = 50
-"""Microseconds of such a sleep: what a timer can tell apart."""
+"""Microseconds of such a sleep: what a timer can tell apart; waking up takes as long again."""
 
 _sleep: Any
 if os.name == "posix":
     _sleep = types.ExternalFunction("usleep", types.int32(types.uint32))
 else:
     _sleep = njit()(lambda microseconds: 0)
-
-
-def counters_for(shared: int, depth: int) -> int:
-    """Return how many counters a call needs in which threads share some images."""
-    return FIRST + shared * (2 * depth + 3)
 
 
 @njit()

@@ -1,0 +1,41 @@
+"""The compiled encoder, from kept machine code where there is some (lesson 10_deployment).
+
+Nothing here loads a compiler unless there is something to compile.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from tinyternary.kernels import native
+from tinyternary.kernels.simd.shapes import Shape
+
+
+def encoder(target: Shape) -> native.Compiled:
+    """Return ``run(shape, plan, norms, codes, floats, images, ...)`` for ``target``.
+
+    The first use on a processor compiles, for some seconds; see `native.function`.
+    """
+    return _encoder(target, native.unavailable(), native.folder())
+
+
+@functools.cache
+def _encoder(target: Shape, because: str, folder: Path) -> native.Compiled:
+    del because, folder  # only make the answer depend on them
+
+    def compiled() -> Any:
+        from tinyternary.kernels.vit.encoder import encoder as compile_encoder
+
+        return compile_encoder(target)
+
+    return native.function(f"encoder-{target.name}", sources(), compiled)
+
+
+def sources() -> list[Path]:
+    """Return every file that the encoder's machine code depends on."""
+    kernels = Path(__file__).parent.parent
+    folders = (kernels / "vit", kernels / "simd", kernels / "native")
+    found = [path for folder in folders for path in folder.glob("*.py")]
+    return [*found, kernels.parent / "jit" / "switch.py"]
