@@ -34,6 +34,7 @@ def configs(draw: st.DrawFn) -> ViTConfig:
         activation=draw(st.sampled_from(["gelu", "gelu_tanh", "relu_squared"])),
         attention_bias=draw(st.booleans()),
         mlp_bias=draw(st.booleans()),
+        attn_norm=draw(st.booleans()),
         mlp_norm=draw(st.booleans()),
     )
 

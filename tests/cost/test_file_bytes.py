@@ -36,7 +36,7 @@ def test_bytes_equal_the_packed_file(
 ) -> None:
     config = ODD if shape == "odd" else ViTConfig(
         image_size=8, width=24, heads=2, depth=1, mlp_width=21, pool="cls",
-        positions="sinusoidal", mlp_norm=False, mlp_bias=False, num_classes=2,
+        positions="sinusoidal", attn_norm=False, mlp_norm=False, mlp_bias=False, num_classes=2,
     )  # fmt: skip
     model = ViT(config, seed=1)
     if policy is not None:

@@ -26,7 +26,7 @@ class Block(torch.nn.Module):
     def __init__(self, c: ViTConfig) -> None:
         super().__init__()
         self.c = c
-        self.norm1 = torch.nn.LayerNorm(c.width)
+        self.norm1 = torch.nn.LayerNorm(c.width) if c.attn_norm else torch.nn.Identity()
         self.qkv = torch.nn.Linear(c.width, c.qkv_width, c.attention_bias)
         self.proj = torch.nn.Linear(c.width, c.width, c.attention_bias)
         self.norm2 = torch.nn.LayerNorm(c.width) if c.mlp_norm else torch.nn.Identity()

@@ -14,6 +14,7 @@ CASES = {
     "all-linear": {},
     "cls, multi-query": {"pool": "cls", "kv_heads": 1},
     "grouped-query, no second norm": {"kv_heads": 2, "mlp_norm": False},
+    "no norm before the attention": {"attn_norm": False},
     "sinusoidal": {"positions": "sinusoidal"},
     "sinusoidal, cls": {"positions": "sinusoidal", "pool": "cls"},
     "overlapping patches": {"patch_size": 8, "stride": 4, "channels": 1},

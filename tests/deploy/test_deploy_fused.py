@@ -125,6 +125,7 @@ def test_read_only_and_strided_images(model):
 
 
 def test_what_the_encoder_does_not_know_runs_plainly():
+    assert "no norm" in Engine(pack(make_model(attn_norm=False)).read()).plain_because
     engine = Engine(pack(make_model(POLICIES["groups"])).read())
     assert "blocks.0.mlp.fc1" in engine.plain_because
     assert Engine(pack(make_model()).read(), fused=False).plain_because

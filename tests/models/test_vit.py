@@ -79,6 +79,7 @@ configs = st.builds(
     activation=st.sampled_from(["gelu", "gelu_tanh", "relu_squared"]),
     attention_bias=st.booleans(),
     mlp_bias=st.booleans(),
+    attn_norm=st.booleans(),
     mlp_norm=st.booleans(),
 )
 

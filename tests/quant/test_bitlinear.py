@@ -109,7 +109,7 @@ def torch_vit(model, x):
     t = linear("patch_embed.proj", patches) + p["pos_embed"]
     batch, tokens, _ = t.shape
     for i in range(c.depth):
-        h = norm(f"blocks.{i}.norm1", t)
+        h = norm(f"blocks.{i}.norm1", t) if c.attn_norm else t
         qkv = linear(f"blocks.{i}.attn.qkv", h)
         sizes = [c.width, *[c.key_value_heads * c.head_dim] * 2]
         q, k, v = (
@@ -128,7 +128,10 @@ def torch_vit(model, x):
 
 @pytest.mark.parity
 @pytest.mark.parametrize("policy", ["bitmedvit", "all-linear"])
-@pytest.mark.parametrize("changes", [{}, {"kv_heads": 1, "mlp_norm": False, "mlp_bias": False}])
+@pytest.mark.parametrize("changes", [
+    {}, {"kv_heads": 1, "mlp_norm": False, "mlp_bias": False},
+    {"attn_norm": False, "mlp_norm": False},
+])  # fmt: skip
 def test_the_whole_network_equals_pytorch_forward_and_backward(policy, changes):
     torch = pytest.importorskip("torch")
     config = preset("tiny", depth=2, width=32, heads=4, mlp_width=64, num_classes=3, **changes)

@@ -91,7 +91,7 @@ def _torch(path: Path, threads: int) -> Run:
         return f.layer_norm(x, (c.width,), weight, bias, c.norm_eps)
 
     def block(name: str, x: Any) -> Any:
-        qkv = linear(f"{name}.attn.qkv", norm(f"{name}.norm1", x))
+        qkv = linear(f"{name}.attn.qkv", norm(f"{name}.norm1", x) if c.attn_norm else x)
         kv = c.key_value_heads
         heads = qkv.reshape(len(x), c.tokens, c.heads + 2 * kv, c.head_dim).transpose(1, 2)
         q, k, v = heads.split((c.heads, kv, kv), dim=1)

@@ -24,8 +24,9 @@ def vit_steps(config: ViTConfig, choices: Choices) -> list[Step]:
     for i in range(c.depth):
         block = f"blocks.{i}"
         hidden = c.tokens * c.mlp_width
+        if c.attn_norm:
+            steps.append(norm_step(f"{block}.norm1", c.tokens, c.width, choices))
         steps += [
-            norm_step(f"{block}.norm1", c.tokens, c.width, choices),
             linear[f"{block}.attn.qkv"],
             *attention_steps(block, c, choices),
             linear[f"{block}.attn.proj"],

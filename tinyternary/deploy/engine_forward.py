@@ -74,7 +74,8 @@ class Network:
 
     def _block(self, x: F32, name: str, record: dict[str, Any] | None) -> F32:
         config = self.config
-        q, k, v = self._heads(self.layers[f"{name}.attn.qkv"](self._norm(x, f"{name}.norm1")))
+        inner = self._norm(x, f"{name}.norm1") if config.attn_norm else x
+        q, k, v = self._heads(self.layers[f"{name}.attn.qkv"](inner))
         if record is not None:
             record[f"{name}.attn"] = jit.attention_weights(q, k)
         mixed = jit.attention(q, k, v)  # (B, H, T, Dh)

@@ -219,6 +219,8 @@ def unfusable(packed: PackedFile) -> str:
     chosen = dispatch.choose()
     if not has_encoder(chosen):
         return f"the backend {chosen.name} has no compiled encoder"
+    if not packed.header.config.attn_norm:
+        return "the attention has no norm before it"
     for name, layer in packed.header.layers.items():
         ternary = (
             layer.storage == "ternary"

@@ -212,10 +212,11 @@ def position_plan(config: ViTConfig, rest: Storage) -> list[TensorPlan]:
 
 
 def norm_names(config: ViTConfig) -> list[str]:
-    """Names of the LayerNorms: one or two per block, and the last one."""
+    """Names of the LayerNorms: up to two per block, and the last one."""
     names = []
     for i in range(config.depth):
-        names.append(f"blocks.{i}.norm1")
+        if config.attn_norm:
+            names.append(f"blocks.{i}.norm1")
         if config.mlp_norm:
             names.append(f"blocks.{i}.norm2")
     return [*names, "norm"]

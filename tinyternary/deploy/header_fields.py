@@ -31,6 +31,8 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "positions": ("learned", "sinusoidal"),
     "activation": ("gelu", "gelu_tanh", "relu_squared"),
 }
+_LATER = {"attn_norm": True}
+"""Fields of a network that older files lack, with what they were then."""
 
 
 class _Fields:
@@ -177,6 +179,7 @@ def _chosen(top: _Fields, name: str, known: list[Any]) -> dict[str, Any]:
 
 def _config(source: _Fields, tensor_count: int) -> ViTConfig:
     known = fields(ViTConfig)
+    source.values = {**_LATER, **source.values}
     source.only({field.name for field in known})
     for field in known:
         name = field.name

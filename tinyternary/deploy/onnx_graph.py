@@ -100,7 +100,8 @@ def vit_graph(graph: Graph, packed: PackedFile, source: str) -> str:
     x = g.add("Add", x, g.constant("pos_embed", positions(packed)))  # (B, T, D)
     for i in range(config.depth):
         block = f"blocks.{i}"
-        qkv = layer(f"{block}.attn.qkv", norm(f"{block}.norm1", x))
+        inner = norm(f"{block}.norm1", x) if config.attn_norm else x
+        qkv = layer(f"{block}.attn.qkv", inner)
         g.scope = f"{block}.attn"
         x = g.add("Add", x, layer(f"{block}.attn.proj", _attention(g, packed, qkv)))
         inner = norm(f"{block}.norm2", x) if config.mlp_norm else x

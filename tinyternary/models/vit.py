@@ -71,7 +71,7 @@ class ViT(Module):
     def _block(self, rng: np.random.Generator) -> EncoderBlock:
         c = self.config
         return EncoderBlock(
-            LayerNorm(c.width, c.norm_eps),
+            LayerNorm(c.width, c.norm_eps) if c.attn_norm else None,
             Attention(c.width, c.heads, c.kv_heads, c.attention_bias, rng),
             LayerNorm(c.width, c.norm_eps) if c.mlp_norm else None,
             Mlp(c.width, c.mlp_width, c.activation, c.mlp_bias, rng),

@@ -18,7 +18,8 @@ class EncoderBlock(Module):
 
     Parameters
     ----------
-    norm1 : Module
+    norm1 : Module or None
+        None feeds the attention the residual stream itself.
     attn : Attention
     norm2 : Module or None
         None feeds the MLP the residual stream itself, as BitMedViT does.
@@ -29,14 +30,17 @@ class EncoderBlock(Module):
 
     def __init__(
         self,
-        norm1: Module,
+        norm1: Module | None,
         attn: Attention,
         norm2: Module | None,
         mlp: Mlp,
         dropout: float = 0.0,
         drop_path: float = 0.0,
     ) -> None:
-        self.norm1, self.attn = norm1, attn
+        if norm1 is not None:
+            self.norm1 = norm1
+        self.has_norm1 = norm1 is not None
+        self.attn = attn
         if norm2 is not None:
             self.norm2 = norm2
         self.has_norm2 = norm2 is not None
@@ -46,7 +50,7 @@ class EncoderBlock(Module):
 
     def forward(self, x: Any, record: dict[str, Any] | None = None) -> Tensor:
         """(B, T, D) to (B, T, D); `record` receives "attn", (B, H, T, T)."""
-        branch = self.attn(self.norm1(x), record)
+        branch = self.attn(self.norm1(x) if self.has_norm1 else x, record)
         x = x + self.drop_path(self.dropout(branch))
         branch = self.mlp(self.norm2(x) if self.has_norm2 else x)
         return x + self.drop_path(self.dropout(branch))

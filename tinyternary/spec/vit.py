@@ -47,9 +47,12 @@ class ViTConfig:
         Non-linearity of the feed-forward network.
     attention_bias, mlp_bias : bool
         Whether QKV and output projection, or the feed-forward layers, have biases.
+    attn_norm : bool
+        Whether a LayerNorm stands before the attention. BitMedViT's code has none where
+        its policy makes the attention's layers BitLinear, which normalise for themselves.
     mlp_norm : bool
         Whether a LayerNorm stands before the feed-forward network. BitMedViT has
-        none: its BitLinear layers normalise for themselves.
+        none, for the same reason.
     dropout, drop_path : float
         Probabilities used in training only.
     norm_eps : float
@@ -71,6 +74,7 @@ class ViTConfig:
     activation: Literal["gelu", "gelu_tanh", "relu_squared"] = "gelu"
     attention_bias: bool = True
     mlp_bias: bool = True
+    attn_norm: bool = True
     mlp_norm: bool = True
     dropout: float = 0.0
     drop_path: float = 0.0
