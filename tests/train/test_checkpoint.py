@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from train_small import model, splits
 
 from tinyternary.errors import CheckpointError
+from tinyternary.train import fit
 from tinyternary.train.checkpoint import (
     load_checkpoint,
     read_json,
@@ -90,3 +92,16 @@ def test_json_takes_numpy_and_refuses_other_things(tmp_path):
     (tmp_path / "c.json").write_text("{")
     with pytest.raises(CheckpointError, match="not JSON"):
         read_json(tmp_path / "c.json")
+
+
+def test_a_state_from_before_a_network_field_existed_goes_on(tmp_path):
+    run = tmp_path / "run"
+    fit(model(), splits(), epochs=1, run_dir=run, progress=False)
+    path = run / "last.safetensors"
+    state = load_checkpoint(path, "state")
+    header = {k: v for k, v in state.header.items() if k not in ("kind", "format", "library")}
+    del header["settings"]["model"]["attn_norm"]
+    save_checkpoint(path, "state", state.arrays, header)
+    assert fit(model(), splits(), epochs=1, run_dir=run, progress=False).metrics
+    with pytest.raises(CheckpointError, match=r"model\.attn_norm was True, now False"):
+        fit(model(attn_norm=False), splits(), epochs=1, run_dir=run, progress=False)

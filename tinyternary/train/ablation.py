@@ -6,6 +6,7 @@ several processes can share the cells.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,7 +170,7 @@ def ablate(
     if not chosen:
         first, last = ("" if end is None else end for end in cells)
         raise ConfigError(f"cells {first}:{last}: none of the {len(everything)} cells")
-    recipe = plan.recipe.resolved(data.channels, data.train.mirror_safe)
+    recipe = plan.recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
     settings = {
         "recipe": recipe.to_dict(), "teacher": weights_checksum(run.model),
         "data": fingerprint(data.train), "seed": plan.seed,
@@ -191,7 +192,13 @@ def ablate(
         for cell in todo:
             done = len(chosen) - len(todo) + todo.index(cell)
             bar.set_description_str(f"cell {done + 1} of {len(chosen)}, {cell.name}", refresh=False)
-            record = _run_cell(plan, cell, run, data, recipe, lambda *_: bar.update())
+            try:
+                record = _run_cell(plan, cell, run, data, recipe, lambda *_: bar.update())
+            except KeyboardInterrupt:
+                bar.write(
+                    f"stopped at {cell.name}; the same command goes on from {out}", sys.stderr
+                )
+                raise
             write_json(_file(out, cell), {**record, "settings": settings})
             _assemble(results, out, everything, settings)
             bar.set_postfix_str(f"test ACC {record['test']['acc']:.3f}", refresh=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def predict_logits(
     preprocessing: Preprocessing | None = None,
     *,
     flips: str = "none",
+    shifts: int = 0,
     batch_size: int = 256,
 ) -> Logits:
     """Ask a model about images, batch by batch.
@@ -46,6 +48,10 @@ def predict_logits(
         Needed for a network.
     flips : {"none", "horizontal", "both"}
         Average the logits over mirrored copies: 1, 2 or 4 passes.
+    shifts : int
+        Average them over copies moved by up to so many pixels along each axis, edges
+        repeated: (2 shifts + 1)^2 passes, times those of `flips`. A patch grid is
+        not blind to shifts as convolutions are; the average is.
     batch_size : int
 
     Returns
@@ -55,12 +61,16 @@ def predict_logits(
     Raises
     ------
     ConfigError
-        If a network comes without preprocessing.
+        If a network comes without preprocessing, or `flips` or `shifts` cannot be used.
     DataFileError
         If there are no images.
     """
     if len(images) == 0:
         raise DataFileError("prediction: no images")
+    if flips not in _MIRRORS:
+        raise unknown_name("flips", flips, _MIRRORS)
+    if shifts < 0:
+        raise ConfigError(f"shifts: expected 0 or more pixels, got {shifts}")
     if isinstance(model, Module):
         if preprocessing is None:
             raise ConfigError("preprocessing: a network needs it to read images")
@@ -70,26 +80,35 @@ def predict_logits(
         try:
             with no_grad():
                 return _batches(
-                    lambda part: network(prepare(part)).numpy(), images, flips, batch_size
+                    lambda part: network(prepare(part)).numpy(), images, flips, shifts, batch_size
                 )
         finally:
             if training:
                 network.train()
-    return _batches(model, images, flips, batch_size)
+    return _batches(model, images, flips, shifts, batch_size)
 
 
 def _batches(
-    ask: Callable[[Images], Logits], images: Images, flips: str, batch_size: int
+    ask: Callable[[Images], Logits], images: Images, flips: str, shifts: int, batch_size: int
 ) -> Logits:
-    if flips not in _MIRRORS:
-        raise unknown_name("flips", flips, _MIRRORS)
-    mirrors = _MIRRORS[flips]
     parts = []
     for start in range(0, len(images), batch_size):
-        part = images[start : start + batch_size]
-        answers = [ask(np.ascontiguousarray(np.flip(part, axes))) for axes in mirrors]
-        parts.append(np.mean(answers, axis=0, dtype=np.float32) if flips != "none" else answers[0])
+        answers = [ask(view) for view in _views(images[start : start + batch_size], flips, shifts)]
+        # a single view stays as it is, whatever type the answer has
+        parts.append(np.mean(answers, axis=0, dtype=np.float32) if answers[1:] else answers[0])
     return np.concatenate(parts)
+
+
+def _views(images: Images, flips: str, shifts: int) -> Iterator[Images]:
+    """Give the copies of images (N, H, W, C) that are averaged over, unmoved first."""
+    height, width = images.shape[1:3]
+    room = np.pad(images, ((0, 0), (shifts, shifts), (shifts, shifts), (0, 0)), mode="edge")
+    moves = sorted(product(range(-shifts, shifts + 1), repeat=2), key=lambda m: m != (0, 0))
+    for down, right in moves:
+        top, left = shifts - down, shifts - right
+        moved = room[:, top : top + height, left : left + width]
+        for axes in _MIRRORS[flips]:
+            yield np.ascontiguousarray(np.flip(moved, axes))
 
 
 def scores(logits: Logits, task: Task) -> NDArray[np.float64]:
@@ -107,6 +126,7 @@ def evaluate(
     preprocessing: Preprocessing | None = None,
     *,
     flips: str = "none",
+    shifts: int = 0,
     batch_size: int = 256,
     **options: Any,
 ) -> dict[str, Any]:
@@ -114,7 +134,7 @@ def evaluate(
 
     Parameters
     ----------
-    model, preprocessing, flips, batch_size
+    model, preprocessing, flips, shifts, batch_size
         As in `predict_logits`.
     data : Dataset
     **options
@@ -133,7 +153,9 @@ def evaluate(
     """
     if isinstance(model, ViT):
         check_data(data, model.config, data.split)
-    logits = predict_logits(model, data.images, preprocessing, flips=flips, batch_size=batch_size)
+    logits = predict_logits(
+        model, data.images, preprocessing, flips=flips, shifts=shifts, batch_size=batch_size
+    )
     if logits.shape != (len(data), data.num_classes):
         raise ShapeError(
             f"logits: expected shape ({len(data)}, {data.num_classes}), got {logits.shape}"
@@ -141,6 +163,7 @@ def evaluate(
     return {
         "images": len(data),
         "flips": flips,
+        "shifts": shifts,
         "loss": mean_loss(logits, data),
         **evaluate_scores(data.labels, scores(logits, data.task), data.task, **options),
     }

@@ -167,7 +167,7 @@ def train(
             (folder / name).unlink(missing_ok=True)
     loop.run(progress, label)
     metrics = {
-        part.split: evaluate(model, part, preprocessing, flips=recipe.flips)
+        part.split: evaluate(model, part, preprocessing, flips=recipe.flips, shifts=recipe.shifts)
         for part in ((data.val, data.test) if test else (data.val,))
         if len(part)
     }

@@ -63,6 +63,8 @@ class Recipe(BaseModel):
         Average predictions over mirrored copies when evaluating; "auto" is "both" for
         colour images and "horizontal" for grey ones. None where class names tell left
         from right.
+    shifts : int
+        Average them also over copies moved by up to so many pixels along each axis.
     temperature, alpha, gamma : float
         Distillation: (1 - alpha) CE + alpha ((1 - gamma) T^2 KL + gamma F), where
         F compares features (arXiv 2510.13760).
@@ -104,6 +106,7 @@ class Recipe(BaseModel):
     keep: Literal["best", "last"] = "best"
     patience: int = Field(default=0, ge=0)
     flips: Literal["none", "horizontal", "both", "auto"] = "none"
+    shifts: int = Field(default=0, ge=0, le=4)
     temperature: float = Field(default=2.0, gt=0)
     alpha: float = Field(default=0.5, ge=0, le=1)
     gamma: float = Field(default=0.5, ge=0, le=1)

@@ -97,7 +97,9 @@ def _refuse_another(out: Path, experiment: Experiment, data: Splits) -> None:
             if not path.is_file():
                 continue
             there = resolved({who: current_settings(read_json(path))})[who]
-            choices = recipe.resolved(data.channels, data.train.mirror_safe).to_dict()
+            choices = recipe.resolved(
+                data.channels, data.train.mirror_safe, len(data.train)
+            ).to_dict()
             choices.pop("save_seconds")
             mine = {
                 "dataset": data.name,
