@@ -26,8 +26,10 @@ NEXT, DONE, STEP = 0, 1, 2
 """Places in the counters that threads share: first row not taken yet, rows finished, and how
 many rows a thread takes at a time."""
 
-PIECES = 6
-"""Into how many pieces per thread the rows are cut."""
+PIECES = 16
+"""Into how many pieces per thread the rows are cut: at the end one of two threads waits for half
+a piece on average. With 6, two threads took 1.72 to 1.88 times as many rows at M = 1024 as one,
+with 16 1.77 to 1.96; smaller ones bring no more."""
 SPINS = 2000
 """How often a thread that has run out of rows looks whether the others have, too."""
 
