@@ -33,9 +33,9 @@ MUTANTS = (
     Mutant("a field is not shifted", "simd/tile.py", "if field:", "if field > 1:", BEST),
     Mutant("mask too wide", "simd/tile.py", "0x03030303", "0x07070707", BEST),
     Mutant("row sum added instead of taken away", "simd/intrinsics.py",
-           "call.builder.neg(total)", "total", BEST),
+           "builder.neg(total)", "total", BEST),
     Mutant("row sum forgotten", "simd/intrinsics.py",
-           "call.builder.neg(total)", "call.builder.sub(total, total)", BEST),
+           "builder.neg(total)", "builder.sub(total, total)", BEST),
     Mutant("wrong shift after the one-row loop", "simd/gemv.py",
            "builder.ashr(part, splat(2 * field", "builder.ashr(part, splat(field", VNNI),
     Mutant("sign lost after the one-row loop", "simd/gemv.py", "builder.ashr(", "builder.lshr(",
@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant("portable accumulators emptied too late", "simd/shapes.py", "16, 4, 1, 31,",
            "16, 4, 1, 33,", ("vector",)),
     Mutant("last tile starts past the rows", "simd/driver.py",
-           "row = min(tile * height, count - height)", "row = tile * height", BEST),
+           "row = min(number * height, count - height)", "row = number * height", BEST),
     Mutant("tile that sticks out counts as fitting", "simd/driver.py",
            "fits = column + outputs <= n", "fits = column < n", BEST),
     Mutant("inputs past the last whole vector forgotten", "simd/quantise.py",
@@ -66,8 +66,18 @@ MUTANTS = (
            "splat(0, _WORDS)", ("ternary",)),
     Mutant("sign planes compared by AND", "simd/popcount.py", "builder.xor(sign", "builder.and_(sign",
            ("ternary",)),
-    Mutant("table entries negated", "simd/lookup.py", "chosen(field, 2)", "chosen(field, 1)",
-           ("lookup7",)),
+    Mutant("table entries negated", "simd/lookup.py", "{0: 16 + source, 2: source}",
+           "{0: source, 2: 16 + source}", ("lookup7",)),
+    Mutant("high and low nibble swapped", "simd/lookup.py", "if half else word",
+           "if not half else word", ("lookup7",)),
+    Mutant("sums between parts dropped", "simd/lookup_driver.py", "add_incoming(value, later)",
+           "add_incoming(zero, later)", ("lookup7",)),
+    Mutant("tables of the wrong part", "simd/lookup_driver.py", "codes + row * wide + 16 * skip",
+           "codes + row * wide", ("lookup7",)),
+    Mutant("right half reads the left one's codes", "simd/lookup_driver.py",
+           "128 * (half % 2)", "0 * (half % 2)", ("lookup7",)),
+    Mutant("lookups that stick out count as fitting", "simd/lookup_driver.py",
+           "fits = column + _OUTPUTS <= n", "fits = column < n", ("lookup7",)),
     Mutant("wrong nibble looked up", "ladder/lookup.py", "codes >> 4", "codes >> 2", ("lookup",)),
     Mutant("packed loop without its correction", "ladder/packed.py", "total = -correction",
            "total = np.int32(0)", ("packed",)),
@@ -86,16 +96,17 @@ if not found:
     sys.exit(0)
 name, inputs = found[0].name, found[0].activations
 low, high = {"int8": (-128, 127), "int7": (-63, 63), "ternary": (-1, 1)}[inputs]
-for m, k, n in [(1, 64, 64), (1, 100, 70), (4, 64, 64), (5, 33, 70), (7, 300, 130), (3, 17, 5)]:
+for m, k, n in [(1, 64, 64), (1, 100, 70), (4, 64, 64), (5, 33, 70), (7, 300, 130), (3, 17, 5),
+                (9, 1100, 70), (12, 530, 33)]:
     w = rng.integers(-1, 2, (n, k)).astype(np.int8)
     x = rng.integers(low, high + 1, (m, k)).astype(np.int8)
     assert np.array_equal(kernels.matmul(x, kernels.pack(w), name), x.astype(np.int64) @ w.T)
-    if inputs == "int8" and found[0].simd:
+    if inputs != "ternary" and found[0].simd:
         f = rng.normal(size=(m, k)).astype(np.float32) * np.float32(10) ** -rng.integers(0, 8, (m, 1))
         f = f.astype(np.float32)
         scale = rng.uniform(0.5, 2, n).astype(np.float32)
         got = kernels.TernaryLinear(kernels.pack(w), scale, backend=name)(f)
-        want = kernels.TernaryLinear(kernels.pack(w), scale, backend="blas")(f)
+        want = kernels.TernaryLinear(kernels.pack(w), scale, backend="blas", inputs=inputs)(f)
         assert np.array_equal(got, want)
 for m, k in [(1, 600_000), (4, 600_000), (1, 1000), (4, 1000), (4, 528)]:
     for value in (low, high):

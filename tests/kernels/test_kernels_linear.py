@@ -71,6 +71,24 @@ def test_every_path_gives_the_same_float_bits(name, activation, m, k, n, seed, s
     assert np.array_equal(got, wanted)
 
 
+@pytest.mark.skipif("lookup7" not in NAMES, reason="needs AVX-512 VBMI")
+@pytest.mark.parametrize("activation", [None, "gelu", "relu"])
+@settings(max_examples=40)
+@given(
+    m=st.sampled_from([0, 1, 2, 7, 8, 9, 10, 13, 16, 27]), n=st.integers(1, 140),
+    k=st.sampled_from([1, 15, 100, 192, 511, 512, 513, 700, 1100, 2048]),
+    seed=st.integers(0, 2**32 - 1), spread=st.integers(-3, 3),
+)  # fmt: skip
+def test_seven_bits_through_tables_are_seven_bits_in_numpy(activation, m, k, n, seed, spread):
+    x, w, scale, bias = draw(seed, m, k, n, spread)
+    packed = kernels.pack(w)
+    wanted = TernaryLinear(packed, scale, bias, activation, backend="blas", inputs="int7")(x)
+    layer = TernaryLinear(packed, scale, bias, activation, inputs="int7")
+    assert layer.backend.name == "lookup7"
+    assert np.array_equal(layer(x), wanted)
+    assert np.array_equal(layer(x, threads=2), wanted)
+
+
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 70), most=st.sampled_from([127, 63]))
 def test_quantisation_is_the_rule_word_for_word(seed, k, most):
     rng = np.random.default_rng(seed)

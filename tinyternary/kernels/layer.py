@@ -20,7 +20,7 @@ from tinyternary.kernels.packed import PackedTernary
 from tinyternary.kernels.threads import WORTH_SHARING, get_threads, share
 
 ACTIVATIONS = (None, "gelu", "relu")
-ROWS = 4  # height of a tile: threads take rows in multiples of it
+BY_ONE = -1  # what compiled code takes for tickets where one thread does everything
 
 
 class TernaryLinear:
@@ -77,15 +77,10 @@ class TernaryLinear:
         self._run: Any = None
         fused = self.backend.simd and self.inputs == self.backend.activations
         if fused and self.n > 0 and self.k > 0 and self.scale.ndim == 1:
-            from tinyternary.kernels.simd.rung import ACTIVATION_NUMBERS
-
-            layout = packed.layout(self.backend.layout, rung.prepare)
-            columns = rung.columns(self.scale, self.bias, layout.shape[0])
-            number = ACTIVATION_NUMBERS[activation]
             alone = WORTH_SHARING // (self.k * self.n) + 1
-            self._facts = np.array([self.k, self.n, number, alone], dtype=np.int64)
-            self._shared = functools.partial(rung.linear_kernel, layout, columns)
-            self._run = functools.partial(self._shared, self._facts, 0)
+            self._plan = rung.plan(packed, self.scale, self.bias, activation, alone)
+            self._alone, self._rows = alone, rung.rows
+            self._run = functools.partial(rung.layer_kernel, self._plan.address)
 
     def __call__(
         self,
@@ -98,11 +93,11 @@ class TernaryLinear:
         ``out``, if given, must be C-contiguous and is filled and returned. ``threads`` defaults
         to `get_threads()`, or to one where there is too little to do; bits do not depend on it.
         """
-        if out is not None and self._run is not None:
-            # a small layer takes less time than Python takes to look at its arrays: let the
-            # compiled code check them, and look closer only if it refuses
+        # a small layer takes less time than Python takes to look at its arrays: let the
+        # compiled code check them, and look closer only if it refuses
+        if out is not None and self._run is not None and (threads is None or threads == 1):
             try:
-                if threads is None and not self._run(x, out):
+                if not self._run(0 if threads is None else BY_ONE, x, out):
                     return out
             except TypeError:
                 pass
@@ -116,10 +111,8 @@ class TernaryLinear:
             return self._composed(x, out)
         x = np.ascontiguousarray(x)
         if threads is None:
-            threads = get_threads() if m >= self._facts[3] else 1
-        facts = self._facts.copy()
-        facts[3] = m + 1  # that was decided here
-        share(lambda tickets: self._shared(facts, tickets, x, out), m, threads, ROWS)
+            threads = get_threads() if m >= self._alone else 1
+        share(lambda tickets: self._run(tickets or BY_ONE, x, out), m, threads, self._rows)
         return out
 
     def _check_input(self, x: Any) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.errors import ShapeError
 from tinyternary.kernels import dispatch
-from tinyternary.kernels.layer import ROWS, TernaryLinear, check_out
+from tinyternary.kernels.layer import TernaryLinear, check_out
 from tinyternary.kernels.packed import PackedTernary
 from tinyternary.kernels.threads import WORTH_SHARING, get_threads, share
 
@@ -74,7 +74,7 @@ def matmul(
         if threads is None:
             threads = get_threads() if x.shape[0] * n * k >= WORTH_SHARING else 1
         job = functools.partial(rung.matmul, x, layout, out)
-        share(job, x.shape[0], threads, ROWS)
+        share(job, x.shape[0], threads, rung.rows)
     return out
 
 

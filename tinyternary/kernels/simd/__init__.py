@@ -4,8 +4,10 @@ The last rungs of the ladder are not loops that a compiler might vectorise: they
 vector instructions themselves, emitted as LLVM IR from `numba.extending.intrinsic`.
 
 * `targets`: what each processor family can do in one instruction; how to find out;
+* `shapes`, `plan`: plain numbers that need no compiler: of a target, and of a layer;
 * `layout`: codes interleaved so that one wide load feeds many dot products;
-* `quantise`, `tile`, `gemv`, `epilogue`: emitters, each a few dozen lines of IR building;
-* `driver`: plain Numba loops over tiles that call the emitters, one set per target;
+* `quantise`, `tile`, `gemv`, `lookup`, `popcount`, `epilogue`: emitters, each a few dozen lines of
+  IR building;
+* `driver`, `lookup_driver`, `popcount_driver`: plain Numba loops over tiles that call the emitters;
 * `assembly`: the same emitters compiled for processors that this machine is not.
 """

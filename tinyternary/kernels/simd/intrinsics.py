@@ -1,8 +1,7 @@
 """The emitters as functions that Numba code can call (lesson 08_packing_and_kernels).
 
 Each takes ``key``, a compile-time integer, first: its low four bits say which `Target` to emit
-for. Arrays come with an offset in bytes instead of as slices, which would cost more than a
-small tile does.
+for. What lies in memory comes as an address: slices would cost more than a small tile does.
 """
 
 from __future__ import annotations
@@ -12,14 +11,15 @@ from typing import Any
 
 from llvmlite import ir
 from numba import extending, types
+from numba.core import cgutils
 
 from tinyternary.kernels.simd import epilogue, quantise
 from tinyternary.kernels.simd.gemv import emit_gemv
-from tinyternary.kernels.simd.lookup import emit_lookups, emit_tables
-from tinyternary.kernels.simd.targets import F32, I32, I64, LOOKUP7, TARGETS, Target
+from tinyternary.kernels.simd.layout import BLOCK
+from tinyternary.kernels.simd.targets import F32, I8, I32, I64, TARGETS, Target
 from tinyternary.kernels.simd.tile import at, emit_tile, load, pointer_to_bytes
 
-_INDEX = types.int64
+INDEX = types.int64
 NOTES = 8
 """Bytes that quantisation notes down per row: scale (float32), sum of the codes (int32)."""
 
@@ -27,24 +27,24 @@ NOTES = 8
 intrinsic: Any = extending.intrinsic(prefer_literal=True)
 
 
-class _Call:
+class Call:
     """The arguments of one call, by position, as the emitters want them."""
 
-    def __init__(self, context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> None:
-        self.context, self.builder, self.kinds, self.values = context, builder, sig.args, args
-        self.target: Target = TARGETS[sig.args[0].literal_value % 16]
+    def __init__(self, builder: ir.IRBuilder, sig: Any, args: Any) -> None:
+        self.builder, self.kinds, self.values = builder, sig.args, args
+        self.target: Target = TARGETS[self.literal(0) % 16]
+
+    def literal(self, index: int) -> int:
+        """Return an argument that is known when code is compiled."""
+        return int(self.kinds[index].literal_value)
 
     def scalar(self, index: int) -> Any:
+        """Return the number that is argument ``index``."""
         return self.values[index]
 
     def pointer(self, index: int) -> Any:
-        """Return a pointer to byte ``args[index + 1]`` of array ``args[index]``."""
-        array = self.context.make_array(self.kinds[index])(
-            self.context, self.builder, self.values[index]
-        )
-        return self.builder.gep(
-            pointer_to_bytes(self.builder, array.data), [self.values[index + 1]]
-        )
+        """Return the address that is argument ``index`` as a pointer to bytes."""
+        return self.builder.inttoptr(self.values[index], I8.as_pointer())
 
     def notes(self, index: int, rows: int) -> tuple[list[Any], list[Any]]:
         """Return scales and code sums of ``rows`` rows from where argument ``index`` points."""
@@ -54,133 +54,174 @@ class _Call:
         return scales, sums
 
 
-def _emitted(emit: Callable[[_Call], None], *kinds: Any) -> tuple[Any, Any]:
+def emitted(emit: Callable[[Call], None], key: Any, *kinds: Any) -> tuple[Any, Any]:
+    """Return signature and generator of an intrinsic: literals as they are, the rest int64."""
+
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        emit(_Call(context, builder, sig, args))
+        emit(Call(builder, sig, args))
         return context.get_dummy_value()
 
-    return types.none(*kinds), codegen
+    return types.none(key, *kinds), codegen
+
+
+ROOM = 24576
+"""Bytes of working memory that a kernel takes from its stack; more has to be asked for, which
+takes as long as a small layer."""
 
 
 @intrinsic
-def quantise_row(
-    typingctx: Any, key: Any, x: Any, x_at: Any, k: Any, scratch: Any, codes_at: Any,
-    scratch_again: Any, notes_at: Any,
-) -> Any:  # fmt: skip
-    """Quantise ``k`` floats; store codes, filled up to whole blocks by zeros, and notes.
+def address(typingctx: Any, array: Any) -> Any:
+    """Return where an array's first element lies."""
 
-    For a target that looks products up, codes have to be followed by `finish_row`.
-    """
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.ptrtoint(pointer_to_bytes(builder, data), I64)
 
-    def emit(call: _Call) -> None:
+    return INDEX(array), codegen
+
+
+@intrinsic
+def reserve(typingctx: Any, size: Any) -> Any:
+    """Return the address of ``size`` bytes to work in; `release` gives them back."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        found = cgutils.alloca_once(builder, I64)
+        with builder.goto_entry_block():  # alloca_once would fill it with zeros
+            stack = builder.alloca(ir.ArrayType(I8, ROOM))
+        stack.align = 64
+        builder.store(builder.ptrtoint(stack, I64), found)
+        with builder.if_then(builder.icmp_signed(">", args[0], ir.Constant(I64, ROOM))):
+            heap = context.nrt.allocate(builder, args[0])
+            builder.store(builder.ptrtoint(heap, I64), found)
+        return builder.load(found)
+
+    return INDEX(INDEX), codegen
+
+
+@intrinsic
+def release(typingctx: Any, place: Any, size: Any) -> Any:
+    """Give back what `reserve` gave for ``size`` bytes."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        with builder.if_then(builder.icmp_signed(">", args[1], ir.Constant(I64, ROOM))):
+            context.nrt.free(builder, builder.inttoptr(args[0], I8.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.none(INDEX, INDEX), codegen
+
+
+@intrinsic
+def move(typingctx: Any, size: Any, source: Any, source_step: Any, sink: Any, sink_step: Any,
+         rows: Any) -> Any:  # fmt: skip
+    """Copy ``rows`` pieces of ``size`` bytes, a multiple of 4; steps are in bytes."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        size, source, source_step, sink, sink_step, rows = args
+        words = builder.sdiv(size, ir.Constant(I64, 4))
+        with cgutils.for_range(builder, rows) as row:
+            ends = (
+                builder.inttoptr(builder.add(start, builder.mul(row.index, step)), I32.as_pointer())
+                for start, step in ((source, source_step), (sink, sink_step))
+            )
+            left, right = ends
+            with cgutils.for_range(builder, words) as word:
+                value = builder.load(builder.gep(left, [word.index]))
+                builder.store(value, builder.gep(right, [word.index]))
+        return context.get_dummy_value()
+
+    return types.none(*[INDEX] * 6), codegen
+
+
+@intrinsic
+def fact(typingctx: Any, plan: Any, place: Any) -> Any:
+    """Return one of the numbers behind the address of a `plan.Plan`."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        numbers = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.load(builder.gep(numbers, [args[1]]))
+
+    return INDEX(INDEX, INDEX), codegen
+
+
+@intrinsic
+def quantise_row(typingctx: Any, key: Any, x: Any, k: Any, codes: Any, notes: Any) -> Any:
+    """Quantise ``k`` floats; store codes, filled up to whole blocks by zeros, and notes."""
+
+    def emit(call: Call) -> None:
         builder = call.builder
-        row = quantise.Row(builder, call.pointer(1), call.scalar(3))
+        row = quantise.Row(builder, call.pointer(1), call.scalar(2))
         scale = quantise.scale_of(builder, quantise.largest_bits(builder, row), call.target.most)
-        total = quantise.emit_codes(builder, row, scale, call.pointer(4))
-        notes = call.pointer(6)
+        total = quantise.emit_codes(builder, row, scale, call.pointer(3))
+        notes = call.pointer(4)
         builder.store(scale, at(builder, notes, 0, F32)).align = 4
         builder.store(total, at(builder, notes, 4, I32)).align = 4
 
-    return _emitted(emit, key, x, _INDEX, _INDEX, scratch, _INDEX, scratch_again, _INDEX)
+    return emitted(emit, key, *[INDEX] * 4)
 
 
 @intrinsic
-def finish_row(typingctx: Any, key: Any, scratch: Any, row_at: Any, blocks: Any) -> Any:
-    """Turn the codes at the end of a row's place into what its tiles read: tables, if anything."""
+def copy_row(typingctx: Any, key: Any, x: Any, k: Any, codes: Any, notes: Any) -> Any:
+    """Copy ``k`` int8 codes, filled up to whole blocks by zeros, and note their sum."""
 
-    def emit(call: _Call) -> None:
-        if call.target is LOOKUP7:
-            row, blocks = call.pointer(1), call.scalar(3)
-            last = ir.Constant(I64, LOOKUP7.row_block - 16)
-            codes = call.builder.gep(row, [call.builder.mul(blocks, last)])
-            # a block's tables never reach codes that are still to be read
-            emit_tables(call.builder, codes, blocks, row)
+    def emit(call: Call) -> None:
+        builder, k = call.builder, call.scalar(2)
+        x, codes = call.pointer(1), call.pointer(3)
+        total = cgutils.alloca_once_value(builder, ir.Constant(I32, 0))
+        with cgutils.for_range(builder, k) as loop:
+            value = builder.load(builder.gep(x, [loop.index]))
+            builder.store(value, builder.gep(codes, [loop.index]))
+            builder.store(builder.add(builder.load(total), builder.sext(value, I32)), total)
+        fifteen = ir.Constant(I64, BLOCK - 1)
+        whole = builder.and_(builder.add(k, fifteen), builder.not_(fifteen))
+        with cgutils.for_range(builder, whole, start=k) as loop:
+            builder.store(ir.Constant(I8, 0), builder.gep(codes, [loop.index]))
+        builder.store(builder.load(total), at(builder, call.pointer(4), 4, I32)).align = 4
 
-    return _emitted(emit, key, scratch, _INDEX, _INDEX)
-
-
-def _products(call: _Call, rows: int) -> tuple[list[list[Any]], list[Any]]:
-    """Accumulators of a tile, and its rows' scales; from arguments 1 to 8."""
-    codes, stride, weights, blocks = (
-        call.pointer(1),
-        call.scalar(3),
-        call.pointer(4),
-        call.scalar(6),
-    )
-    scales, sums = call.notes(7, rows)
-    start = [call.builder.neg(total) for total in sums]
-    if call.target is LOOKUP7:
-        return emit_lookups(call.builder, rows, codes, stride, weights, blocks), scales
-    if rows == 1:
-        tile = [emit_gemv(call.builder, call.target, codes, weights, blocks, start[0])]
-    else:
-        tile = emit_tile(call.builder, call.target, rows, codes, stride, weights, blocks, start)
-    return tile, scales
+    return emitted(emit, key, *[INDEX] * 4)
 
 
-def _destination(call: _Call, index: int) -> tuple[Any, Any]:
-    """Where a tile goes and its row stride in bytes: ``out``, or ``edge`` if it sticks out.
+@intrinsic
+def tile(
+    typingctx: Any, key: Any, floats: Any, height: Any, codes: Any, wide: Any, weights: Any,
+    blocks: Any, notes: Any, place: Any, stride: Any, scales: Any, biases: Any, activation: Any,
+    ahead: Any,
+) -> Any:  # fmt: skip
+    """Store a tile of ``height`` rows (1 or the target's) at ``place``, ``stride`` bytes apart.
 
-    Arguments from ``index``: out, its offset, its stride, edge, its offset, whether it fits.
+    Its int32 sums, or, if the literal ``floats`` is 1, activation(float(sums) * (row scale *
+    column scale) + bias); then what lies at ``ahead`` is fetched, 64 bytes a block.
     """
-    builder, fits = call.builder, call.scalar(index + 5)
-    place = builder.select(fits, call.pointer(index), call.pointer(index + 3))
-    width = ir.Constant(I64, 4 * call.target.outputs)
-    return place, builder.select(fits, call.scalar(index + 2), width)
 
+    def emit(call: Call) -> None:
+        builder, target = call.builder, call.target
+        one = builder.icmp_signed("==", call.scalar(2), ir.Constant(I64, 1))
+        with builder.if_else(one) as (single, whole):
+            with single:
+                emit_rows(call, 1)
+            with whole:
+                emit_rows(call, target.rows)
 
-def _tile_integers(rows: int | None) -> Any:
-    @intrinsic
-    def tile_integers(
-        typingctx: Any, key: Any, codes: Any, codes_at: Any, codes_stride: Any,
-        weights: Any, weights_at: Any, blocks: Any, notes: Any, notes_at: Any,
-        out: Any, out_at: Any, out_stride: Any, edge: Any, edge_at: Any, fits: Any,
-    ) -> Any:  # fmt: skip
-        """Store a tile's int32 accumulators."""
-
-        def emit(call: _Call) -> None:
-            tile, _ = _products(call, rows or call.target.rows)
-            place, stride = _destination(call, 9)
-            epilogue.store_integers(call.builder, call.target, tile, place, stride)
-
-        return _emitted(
-            emit, key, codes, _INDEX, _INDEX, weights, _INDEX, _INDEX, notes, _INDEX,
-            out, _INDEX, _INDEX, edge, _INDEX, types.boolean,
-        )  # fmt: skip
-
-    return tile_integers
-
-
-def _tile_floats(rows: int | None) -> Any:
-    @intrinsic
-    def tile_floats(
-        typingctx: Any, key: Any, codes: Any, codes_at: Any, codes_stride: Any,
-        weights: Any, weights_at: Any, blocks: Any, notes: Any, notes_at: Any,
-        out: Any, out_at: Any, out_stride: Any, edge: Any, edge_at: Any, fits: Any,
-        scales: Any, scales_at: Any, biases: Any, biases_at: Any, activation: Any,
-    ) -> Any:  # fmt: skip
-        """Store activation(float(accumulators) * (row scale * column scale) + bias)."""
-
-        def emit(call: _Call) -> None:
-            builder, target = call.builder, call.target
-            tile, row_scales = _products(call, rows or target.rows)
-            place, stride = _destination(call, 9)
-            epilogue.store_floats(
-                builder, target, tile, row_scales, call.pointer(15), call.pointer(17), place, stride
+    def emit_rows(call: Call, rows: int) -> None:
+        builder, target, floats = call.builder, call.target, call.literal(1)
+        codes, weights, blocks = call.pointer(3), call.pointer(5), call.scalar(6)
+        row_scales, sums = call.notes(7, rows)
+        start = [builder.neg(total) for total in sums]
+        if rows == 1:
+            sums = [emit_gemv(builder, target, codes, weights, blocks, start[0])]
+        else:
+            ahead = call.pointer(13) if floats else None
+            sums = emit_tile(
+                builder, target, rows, codes, call.scalar(4), weights, blocks, start, ahead
             )
-            epilogue.activate(builder, target, call.scalar(19), place, stride, len(tile))
+        place, stride = call.pointer(8), call.scalar(9)
+        if not floats:
+            epilogue.store_integers(builder, target, sums, place, stride)
+            return
+        scales, biases = call.pointer(10), call.pointer(11)
+        epilogue.store_floats(builder, target, sums, row_scales, scales, biases, place, stride)
+        epilogue.activate(builder, target, call.scalar(12), place, stride, rows)
 
-        return _emitted(
-            emit, key, codes, _INDEX, _INDEX, weights, _INDEX, _INDEX, notes, _INDEX,
-            out, _INDEX, _INDEX, edge, _INDEX, types.boolean,
-            scales, _INDEX, biases, _INDEX, _INDEX,
-        )  # fmt: skip
-
-    return tile_floats
-
-
-tile_integers, row_integers = _tile_integers(None), _tile_integers(1)
-tile_floats, row_floats = _tile_floats(None), _tile_floats(1)
+    return emitted(emit, key, floats, *[INDEX] * 12)
 
 
 @intrinsic
@@ -191,4 +232,4 @@ def draw(typingctx: Any, address: Any, place: Any, amount: Any) -> Any:
         counters = builder.inttoptr(args[0], I64.as_pointer())
         return builder.atomic_rmw("add", builder.gep(counters, [args[1]]), args[2], "seq_cst")
 
-    return types.int64(_INDEX, _INDEX, _INDEX), codegen
+    return types.int64(INDEX, INDEX, INDEX), codegen

@@ -6,72 +6,101 @@ give; one byte permutation (vpermb) looks 64 nibbles up, one dot product with on
 neighbours into 32 bits: 128 products by two instructions instead of 64 by one. An entry is a
 sum of two activations and has to fit int8: hence |x| <= 63.
 
-How fast that should be: both instructions can start on two ports of a Zen 5 but share one, so
-three of them in a cycle: up to 192 MAC per cycle, where the int8 dot product ends at 128. It was
-140 to 146 for 64 rows; with one row the tables are not worth filling (51).
+How fast that should be: a Zen 5 starts either instruction on two of its ports but has only three
+for both, so that 192 MAC per cycle would be the end, where the int8 dot product ends at 128.
+Pairs of the two from registers alone reach 181, with what else the loop needs 171 to 176: ports are
+given to instructions ahead of time and not always best. Reading tables costs more than
+reading weights, so the tables of a tile's `ROWS` rows and `DEPTH` blocks have to stay in the
+first-level cache (32 of its 48 KB) while all weights stream past them. With fewer rows than
+that the tables are not worth filling.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
 
-from tinyternary.kernels.simd.targets import I32, I64, LOOKUP7, call_named, splat
-from tinyternary.kernels.simd.tile import at, broadcast, load
+from tinyternary.kernels.simd.targets import I8, I32, I64, LOOKUP7, call_named, splat
+from tinyternary.kernels.simd.tile import at, load, prefetch
+
+ROWS = 8
+TILE = dataclasses.replace(LOOKUP7, rows=ROWS, columns=2)
+"""The tile of lookups: half a panel wide, because 16 sums leave room to work in 32 registers."""
+DEPTH = 32
+"""Blocks of 16 inputs whose tables are filled at a time."""
+TABLES = 128
+"""Bytes of the tables of one row and block."""
 
 _BYTES, _WORDS = LOOKUP7.codes, LOOKUP7.words
+_ZERO = 63  # a byte of the source that holds 0
+
+
+def _choices(half: int, field: int) -> ir.Constant:
+    """Where in (x[0:16], -x[0:16], 0 ...) each of 64 entries finds its term.
+
+    Entry e of table b of half h is (e & 3 - 1) x[8h + b] + (e >> 2 - 1) x[8h + 4 + b]; field 0
+    or 1 is the first or second term. Code 3 never occurs.
+    """
+    places = []
+    for byte in range(64):
+        table, entry = byte // 16, byte % 16
+        code, source = entry >> 2 * field & 3, 8 * half + 4 * field + table
+        places.append({0: 16 + source, 2: source}.get(code, _ZERO))
+    return ir.Constant(_BYTES, places)
+
+
+def _permute(builder: ir.IRBuilder, source: Any, places: Any) -> Any:
+    name = "llvm.x86.avx512.permvar.qi.512"
+    return call_named(builder, name, _BYTES, (source, places))
 
 
 def emit_tables(builder: ir.IRBuilder, codes: Any, blocks: Any, tables: Any) -> None:
-    """Emit the tables of one row: ``blocks`` x 128 bytes from int8 ``codes``.
-
-    Entry e of table b of half h is (e & 3 - 1) x[8h + b] + (e >> 2 - 1) x[8h + 4 + b].
-    """
-    index = ir.VectorType(I32, 64)
-    spread = ir.Constant(index, [byte // 16 for byte in range(64)])
-
-    def chosen(field: int, code: int) -> ir.Constant:
-        entries = [byte % 16 >> 2 * field & 3 for byte in range(64)]
-        return ir.Constant(_BYTES, [-1 if entry == code else 0 for entry in entries])
-
+    """Emit the tables of one row: ``blocks`` x `TABLES` bytes from int8 ``codes``."""
+    sixteen = ir.VectorType(I8, 16)
+    both = ir.Constant(ir.VectorType(I32, 32), list(range(32)))
+    filled = ir.Constant(ir.VectorType(I32, 64), [min(place, 32) for place in range(64)])
     with cgutils.for_range(builder, blocks) as loop:
-        source = builder.gep(codes, [builder.mul(loop.index, ir.Constant(I64, 16))])
-        sink = builder.gep(tables, [builder.mul(loop.index, ir.Constant(I64, LOOKUP7.row_block))])
+        x = load(builder, codes, builder.mul(loop.index, ir.Constant(I64, 16)), sixteen, 1)
+        signs = builder.shuffle_vector(x, builder.sub(splat(0, sixteen), x), both)
+        source = builder.shuffle_vector(signs, splat(0, signs.type), filled)
+        sink = builder.gep(tables, [builder.mul(loop.index, ir.Constant(I64, TABLES))])
         for half in range(2):
-            table = splat(0, _BYTES)
-            for field in range(2):
-                word = load(builder, source, 8 * half + 4 * field, I32, 1)
-                four = builder.bitcast(broadcast(builder, word, 16), _BYTES)
-                each = builder.shuffle_vector(four, ir.Constant(_BYTES, ir.Undefined), spread)
-                table = builder.add(table, builder.and_(each, chosen(field, 2)))
-                table = builder.sub(table, builder.and_(each, chosen(field, 0)))
-            builder.store(table, at(builder, sink, 64 * half, _BYTES)).align = 1
+            first, second = (_permute(builder, source, _choices(half, f)) for f in range(2))
+            builder.store(builder.add(first, second), at(builder, sink, 64 * half, _BYTES))
 
 
 def emit_lookups(
-    builder: ir.IRBuilder, rows: int, tables: Any, stride: Any, codes: Any, blocks: Any
+    builder: ir.IRBuilder,
+    tables: Any,
+    stride: Any,
+    codes: Any,
+    blocks: Any,
+    start: list[list[Any]],
+    ahead: Any,
 ) -> list[list[Any]]:
-    """Emit a tile of ``rows`` x 64 outputs; return its int32 sums, [row][column].
+    """Emit a tile of `ROWS` x 32 outputs; return its int32 sums, [row][column].
 
     ``tables`` points to what `emit_tables` made, rows ``stride`` bytes apart; ``codes`` to
-    a block of outputs as `layout.interleave` lays it out for `LOOKUP7`. Padding needs no
-    correction: its activations are 0 and so are its table entries.
+    half a panel of outputs as `layout.interleave` lays it out for `LOOKUP7`; ``start`` is what
+    the sums begin with. Padding needs no correction: its activations are 0 and so are its table
+    entries. One line at ``ahead`` is fetched per block.
     """
-    columns = LOOKUP7.columns
-    zero = splat(0, _WORDS)
-    total = [
-        [cgutils.alloca_once_value(builder, zero) for _ in range(columns)] for _ in range(rows)
-    ]
+    total = [[cgutils.alloca_once(builder, _WORDS) for _ in row] for row in start]
+    for slots, values in zip(total, start):
+        for slot, value in zip(slots, values):
+            builder.store(value, slot)
     ones = splat(0x01010101, _WORDS)
     which = splat(0x30201000, _WORDS)  # byte b of a word looks in table b: entries 16 b and on
     with cgutils.for_range(builder, blocks) as loop:
-        here = builder.mul(loop.index, ir.Constant(I64, columns * 64))
-        there = builder.mul(loop.index, ir.Constant(I64, LOOKUP7.row_block))
+        here = builder.mul(loop.index, ir.Constant(I64, LOOKUP7.columns * 64))
+        there = builder.mul(loop.index, ir.Constant(I64, TABLES))
+        prefetch(builder, ahead, builder.mul(loop.index, ir.Constant(I64, 64)))
         words = [
             load(builder, codes, builder.add(here, ir.Constant(I64, 64 * c)), _WORDS, 64)
-            for c in range(columns)
+            for c in range(TILE.columns)
         ]
         for half in range(2):
             nibbles = []
@@ -79,17 +108,11 @@ def emit_lookups(
                 low = builder.lshr(word, splat(4 * half, _WORDS)) if half else word
                 low = builder.and_(low, splat(0x0F0F0F0F, _WORDS))
                 nibbles.append(builder.bitcast(builder.or_(low, which), _BYTES))
-            for row in range(rows):
+            for row, slots in enumerate(total):
                 place = builder.add(there, builder.mul(stride, ir.Constant(I64, row)))
                 place = builder.add(place, ir.Constant(I64, 64 * half))
-                table = load(builder, tables, place, _BYTES, 1)
-                for column in range(columns):
-                    entry = call_named(
-                        builder, "llvm.x86.avx512.permvar.qi.512", _BYTES, (table, nibbles[column])
-                    )
-                    slot = total[row][column]
-                    added = LOOKUP7.dot(
-                        builder, builder.load(slot), ones, builder.bitcast(entry, _WORDS)
-                    )
-                    builder.store(added, slot)
+                table = load(builder, tables, place, _BYTES, 64)
+                for slot, nibble in zip(slots, nibbles):
+                    entry = builder.bitcast(_permute(builder, table, nibble), _WORDS)
+                    builder.store(TILE.dot(builder, builder.load(slot), ones, entry), slot)
     return [[builder.load(slot) for slot in row] for row in total]

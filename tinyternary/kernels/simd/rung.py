@@ -16,18 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.errors import ShapeError
-from tinyternary.kernels.simd import driver, epilogue
+from tinyternary.kernels.packed import PackedTernary
+from tinyternary.kernels.simd import driver, epilogue, lookup_driver
+from tinyternary.kernels.simd.driver import BY_ONE
 from tinyternary.kernels.simd.layout import interleave
-from tinyternary.kernels.simd.targets import TARGETS, Target
+from tinyternary.kernels.simd.lookup import ROWS
+from tinyternary.kernels.simd.plan import Plan, columns
+from tinyternary.kernels.simd.targets import AVX512, LOOKUP7, TARGETS, Target
 
 ACTIVATION_NUMBERS = {None: 0, "gelu": epilogue.GELU, "relu": epilogue.RELU}
 
 
 class SimdRung:
-    """``prepare``, ``matmul`` and the fused ``linear_kernel`` of one target."""
+    """``prepare``, ``matmul`` and the fused layer of one target."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.rows = ROWS if target is LOOKUP7 else target.rows
+        """Height of a tile: threads take rows in multiples of it."""
 
     def prepare(self, trits: NDArray[np.int8]) -> NDArray[np.uint8]:
         """Interleave the codes for this target: still 2 bits a trit, filled up to whole blocks."""
@@ -47,20 +53,32 @@ class SimdRung:
                 f"kernel {self.target.name!r} takes activations of -{most}..{most}, "
                 f"got {x.min()}..{x.max()}"
             )
-        driver.matmul_kernel(self.target)(layout, x.shape[1], out.shape[1], tickets, x, out)
+        plan = Plan((out.shape[1], x.shape[1]), layout)
+        self._kernel(floats=False)(plan.address, tickets or BY_ONE, x, out)
+
+    def plan(
+        self,
+        packed: PackedTernary,
+        scales: NDArray[np.float32],
+        biases: NDArray[np.float32],
+        activation: str | None,
+        alone: int,
+    ) -> Plan:
+        """Return what `layer_kernel` takes first; scales (N,), biases (N,) float32."""
+        name = AVX512.name if self.target is LOOKUP7 else self.target.name
+        layout = packed.layout(name, self.prepare)
+        filled = columns(scales, biases, layout.shape[0] * self.target.outputs)
+        return Plan(packed.shape, layout, filled, ACTIVATION_NUMBERS[activation], alone)
 
     @property
-    def linear_kernel(self) -> Callable[..., int]:
-        """Compiled ``linear(weights, columns, facts, tickets, x, out) -> status``."""
-        return driver.linear_kernel(self.target)
+    def layer_kernel(self) -> Callable[..., int]:
+        """Compiled ``run(plan, tickets, x, out) -> status`` for float32."""
+        return self._kernel(floats=True)
 
-    def columns(
-        self, scales: NDArray[np.float32], biases: NDArray[np.float32], blocks: int
-    ) -> NDArray[np.float32]:
-        """Scales and biases (N,) as the kernel reads them: (2, N filled up to whole blocks)."""
-        both = np.zeros((2, blocks * self.target.outputs), dtype=np.float32)
-        both[0, : scales.size], both[1, : biases.size] = scales, biases
-        return both
+    def _kernel(self, floats: bool) -> Callable[..., int]:
+        if self.target is LOOKUP7:
+            return lookup_driver.kernel(floats)
+        return driver.kernel(self.target, floats)
 
 
 @functools.cache

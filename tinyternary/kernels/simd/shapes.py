@@ -52,11 +52,6 @@ class Shape:
         return self.lanes * self.columns
 
     @property
-    def row_block(self) -> int:
-        """Bytes that a block of 16 activations takes: its codes, or the tables made of them."""
-        return 128 if self.name == "lookup7" else 16
-
-    @property
     def most(self) -> int:
         """Largest activation code."""
         return 63 if self.name == "lookup7" else 127
@@ -70,9 +65,10 @@ SHAPES = (
     Shape(2, "avx2", 32, 4, 2, 16, False, ("avx2",)),
     Shape(3, "neon", 16, 4, 4, 0, False, ("dotprod", "neon")),
     Shape(4, "vector", 16, 4, 1, 31, False, ()),
-    Shape(5, "lookup7", 64, 5, 4, 0, False, (*_AVX512, "avx512vbmi")),
+    Shape(5, "lookup7", 64, 4, 4, 0, True, (*_AVX512, "avx512vbmi")),
 )
-"""By index. "vector" needs nothing but LLVM; "lookup7" takes activations of seven bits only."""
+"""By index. "vector" needs nothing but LLVM; "lookup7" is "avx512" for activations of seven bits,
+with tiles of its own where there are rows enough (`tinyternary.kernels.simd.lookup`)."""
 
 
 def shape_of(name: str) -> Shape:

@@ -40,6 +40,15 @@ def load(builder: ir.IRBuilder, pointer: Any, offset: Any, kind: ir.Type, align:
     return value
 
 
+def prefetch(builder: ir.IRBuilder, pointer: Any, offset: Any) -> None:
+    """Fetch the line at ``pointer`` (bytes) + ``offset`` ahead of use; a wrong one is no harm."""
+    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+    name = "llvm.prefetch.p0"
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    read, near, data = (ir.Constant(I32, value) for value in (0, 2, 1))
+    builder.call(function, [builder.gep(pointer, [offset]), read, near, data])
+
+
 def decode(builder: ir.IRBuilder, target: Target, word: Any, field: int) -> Any:
     """Return field ``field`` (0..3) of a vector of codes as bytes 0, 1, 2."""
     if field:
@@ -56,6 +65,7 @@ def emit_tile(
     codes: Any,
     blocks: Any,
     start: list[Any],
+    ahead: Any = None,
 ) -> list[list[Any]]:
     """Emit one tile and return its int32 accumulators, [row][column].
 
@@ -69,6 +79,8 @@ def emit_tile(
     start : list of int32 values
         What each row's accumulators begin with: minus the sum of the row, because codes are
         trit + 1 and so every product came out one activation too large.
+    ahead : pointer to bytes, optional
+        Where something lies that will be wanted soon: a line of it is fetched per block of inputs.
     """
     columns = target.columns
     total = [
@@ -82,6 +94,8 @@ def emit_tile(
         with cgutils.for_range(builder, last, start=first) as loop:
             here = builder.mul(loop.index, ir.Constant(I64, columns * target.width))
             there = builder.mul(loop.index, ir.Constant(I64, BLOCK))
+            if ahead is not None:
+                prefetch(builder, ahead, builder.mul(loop.index, ir.Constant(I64, 64)))
             words = [
                 load(
                     builder, codes, builder.add(here, ir.Constant(I64, c * target.width)),

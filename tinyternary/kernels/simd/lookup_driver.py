@@ -1,0 +1,226 @@
+"""Loops around the table lookups: tiles of eight rows, and what is left over (lesson 08)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+
+from tinyternary.jit.switch import njit
+from tinyternary.kernels.simd import epilogue, lookup
+from tinyternary.kernels.simd.driver import (
+    FLOATS,
+    INTEGERS,
+    REFUSED,
+    TOO_MUCH,
+    checksum,
+)
+from tinyternary.kernels.simd.intrinsics import (
+    INDEX,
+    NOTES,
+    Call,
+    address,
+    copy_row,
+    draw,
+    emitted,
+    fact,
+    intrinsic,
+    move,
+    quantise_row,
+    release,
+    reserve,
+    tile,
+)
+from tinyternary.kernels.simd.plan import (
+    ACTIVATION,
+    ALONE,
+    BLOCKS,
+    COLUMNS,
+    INPUTS,
+    OUTPUTS,
+    PANELS,
+    WEIGHTS,
+)
+from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
+from tinyternary.kernels.simd.targets import I64, LOOKUP7, splat
+from tinyternary.kernels.simd.tile import load
+from tinyternary.kernels.threads import DONE, NEXT, STEP
+
+_ROWS, _OUTPUTS, _DEPTH, _TABLES = (
+    lookup.ROWS,
+    lookup.TILE.outputs,
+    lookup.DEPTH,
+    lookup.TABLES,
+)
+_PARTIAL = 4 * _OUTPUTS  # bytes of a row of sums that are not finished
+
+
+@intrinsic
+def _fill(typingctx: Any, key: Any, codes: Any, blocks: Any, tables: Any) -> Any:
+    """Fill the tables of ``blocks`` blocks of a row."""
+
+    def emit(call: Call) -> None:
+        lookup.emit_tables(call.builder, call.pointer(1), call.scalar(2), call.pointer(3))
+
+    return emitted(emit, key, *[INDEX] * 3)
+
+
+@intrinsic
+def _look(
+    typingctx: Any, key: Any, floats: Any, tables: Any, stride: Any, weights: Any, blocks: Any,
+    partial: Any, begins: Any, ends: Any, notes: Any, place: Any, place_stride: Any, scales: Any,
+    biases: Any, activation: Any, ahead: Any,
+) -> Any:  # fmt: skip
+    """Add some blocks to a tile's sums in ``partial``; if it ends, store it as `tile` does."""
+
+    def emit(call: Call) -> None:
+        builder, target = call.builder, lookup.TILE
+        partial = call.pointer(6)
+        begins = builder.icmp_signed("!=", call.scalar(7), ir.Constant(I64, 0))
+        zero = splat(0, target.words)
+        start = [[zero] * target.columns for _ in range(_ROWS)]
+        fresh = builder.block
+        with builder.if_then(builder.not_(begins)):
+            loaded = [
+                [
+                    load(builder, partial, _PARTIAL * row + 64 * column, target.words, 64)
+                    for column in range(target.columns)
+                ]
+                for row in range(_ROWS)
+            ]
+            later = builder.block
+        for row, values in enumerate(loaded):
+            for column, value in enumerate(values):
+                start[row][column] = builder.phi(target.words)
+                start[row][column].add_incoming(zero, fresh)
+                start[row][column].add_incoming(value, later)
+        sums = lookup.emit_lookups(
+            builder, call.pointer(2), call.scalar(3), call.pointer(4), call.scalar(5), start,
+            call.pointer(15),
+        )  # fmt: skip
+        ends = builder.icmp_signed("!=", call.scalar(8), ir.Constant(I64, 0))
+        with builder.if_else(ends) as (last, between):
+            with last:
+                finish(call, sums)
+            with between:
+                step = ir.Constant(I64, _PARTIAL)
+                epilogue.store_integers(builder, target, sums, partial, step)
+
+    def finish(call: Call, sums: Any) -> None:
+        builder, target = call.builder, lookup.TILE
+        place, stride = call.pointer(10), call.scalar(11)
+        if not call.literal(1):
+            epilogue.store_integers(builder, target, sums, place, stride)
+            return
+        rows, _ = call.notes(9, _ROWS)
+        scales, biases = call.pointer(12), call.pointer(13)
+        epilogue.store_floats(builder, target, sums, rows, scales, biases, place, stride)
+        epilogue.activate(builder, target, call.scalar(14), place, stride, _ROWS)
+
+    return emitted(emit, key, floats, *[INDEX] * 14)
+
+
+@functools.cache
+def kernel(floats: bool) -> Callable[..., int]:
+    """Return ``run(plan, tickets, x, out) -> status``, compiled, as `driver.kernel` does.
+
+    Eight rows are quantised, then for each `DEPTH` blocks of their inputs tables are filled and all
+    weights looked up in them. Rows that are left over are multiplied one by one as int8.
+    """
+    key, outputs = LOOKUP7.index + 16 * checksum(), LOOKUP7.outputs
+    kind = 1 if floats else 0
+
+    @njit(signature_or_function=FLOATS if floats else INTEGERS)
+    def run(plan: int, tickets: int, x: Any, out: Any) -> int:
+        m, k, n = x.shape[0], fact(plan, INPUTS), fact(plan, OUTPUTS)
+        if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
+            return REFUSED
+        if tickets == 0 and m >= fact(plan, ALONE):
+            return TOO_MUCH
+        blocks, panels, weights = fact(plan, BLOCKS), fact(plan, PANELS), fact(plan, WEIGHTS)
+        columns, activation = fact(plan, COLUMNS), fact(plan, ACTIVATION)
+        biases, wide, panel_bytes = columns + fact(plan, COLUMN_STEP), 16 * blocks, 256 * blocks
+        halves = -(-n // _OUTPUTS)
+        parts = -(-blocks // _DEPTH)
+        depth = -(-blocks // parts)
+        # tables, sums between parts, tiles that stick out: on whole lines; then codes and notes
+        most = min(m, _ROWS)
+        partial = _ROWS * depth * _TABLES if most == _ROWS else 0
+        edge = partial + (halves if parts > 1 else 0) * most * _PARTIAL
+        codes = edge + most * 4 * outputs
+        notes = codes + most * wide
+        room = 64 + notes + most * NOTES
+        begin = reserve(room)
+        tables = (begin + 63) // 64 * 64
+        partial, edge, codes, notes = (
+            tables + partial,
+            tables + edge,
+            tables + codes,
+            tables + notes,
+        )
+        source, sink = address(x), address(out)
+        step = max(m, 1)
+        if tickets > 0:
+            step = draw(tickets, STEP, 0)
+        first = 0
+        while first < m:
+            if tickets > 0:
+                first = draw(tickets, NEXT, step)
+                if first >= m:
+                    break
+            end = min(first + step, m)
+            done = first
+            while done < end:
+                height = _ROWS if end - done >= _ROWS else 1
+                if height == 1 and end - done > 2 and end - first >= _ROWS:
+                    done, height = end - _ROWS, _ROWS  # the last may overlap
+                for row in range(height):
+                    at, to = (done + row) * k, codes + row * wide
+                    if floats:
+                        quantise_row(key, source + 4 * at, k, to, notes + row * NOTES)
+                    else:
+                        copy_row(key, source + at, k, to, notes + row * NOTES)
+                if height == 1:
+                    for panel in range(panels):
+                        column = panel * outputs
+                        fits = column + outputs <= n
+                        home = sink + 4 * (done * n + column)
+                        tile(key, kind, 1, codes, wide, weights + panel * panel_bytes, blocks,
+                             notes, home if fits else edge, 4 * n, columns + 4 * column,
+                             biases + 4 * column, activation, source)  # fmt: skip
+                        if not fits:
+                            move(4 * (n - column), edge, 0, home, 0, 1)
+                    done += 1
+                    continue
+                for part in range(parts):
+                    skip = part * depth
+                    few = min(depth, blocks - skip)
+                    last = part == parts - 1
+                    for row in range(_ROWS):
+                        _fill(key, codes + row * wide + 16 * skip, few,
+                              tables + row * depth * _TABLES)  # fmt: skip
+                    for half in range(halves):
+                        column = half * _OUTPUTS
+                        fits = column + _OUTPUTS <= n
+                        home = sink + 4 * (done * n + column)
+                        stride = 4 * n if fits else 4 * _OUTPUTS
+                        later = min(done + _ROWS + min(half, _ROWS - 1), m - 1)
+                        _look(key, kind, tables, depth * _TABLES,
+                              weights + half // 2 * panel_bytes + 256 * skip + 128 * (half % 2),
+                              few, partial + half * _ROWS * _PARTIAL, part == 0, last, notes,
+                              home if fits else edge, stride, columns + 4 * column,
+                              biases + 4 * column, activation,
+                              source + 4 * later * k + 64 * skip)  # fmt: skip
+                        if last and not fits:
+                            move(4 * (n - column), edge, stride, home, 4 * n, _ROWS)
+                done += _ROWS
+            if tickets > 0:
+                draw(tickets, DONE, end - first)
+            else:
+                break
+        release(begin, room)
+        return 0
+
+    return run
