@@ -168,12 +168,18 @@ def test_inspect_and_card(packed_path, tmp_path, model):
     card = model_card(load(packed_path).packed, "m.safetensors")
     assert "for teaching and research, not for clinical use" in card.lower()
     assert "phantoms" in card
+    classes = len(load(packed_path).class_names)
     metrics = {
-        "test": {"acc": 0.9, "acc_low": 0.88, "acc_high": 0.92, "auc": [0.95, 0.93, 0.97]},
-        "ece": {"value": 0.05, "low": 0.01, "high": 0.1},
-    }
+        "test": {
+            "acc": 0.9, "intervals": {"acc": [0.88, 0.92]}, "flips": "both", "shifts": 1,
+            "per_class": {"sensitivity": [0.5] * (classes - 1) + [0.75]},
+        },
+        "params": 12,
+    }  # fmt: skip
     saved = pack(model, metrics=metrics).save(tmp_path / "m.safetensors", card=True)
     text = saved.with_suffix(".md").read_text()
     assert "| test acc | 0.9 | 0.88 to 0.92 |" in text
-    assert "| test auc | 0.95 | 0.93 to 0.97 |" in text
-    assert "| ece | 0.05 | 0.01 to 0.1 |" in text
+    assert "flips: both; shifts: up to 1 pixels" in text
+    last = load(saved).class_names[-1]
+    assert f"| {last} | 0.75 |" in text
+    assert "| params | 12 |  |" in text

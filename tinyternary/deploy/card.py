@@ -25,9 +25,9 @@ def model_card(packed: PackedFile, name: str = "model.safetensors") -> str:
     Returns
     -------
     str
-        Data, network, sizes, metrics (with their intervals where the header has
-        them: entries such as ``{"value": 0.9, "low": 0.88, "high": 0.92}``, or
-        ``acc`` beside ``acc_low`` and ``acc_high``), limits.
+        Data, network, sizes, metrics, limits. Metrics are shown as a run records
+        them, split by split: ``{"test": {"acc": 0.9, "intervals": {"acc": [0.88,
+        0.92]}, "per_class": {"sensitivity": [...], ...}}}``; other numbers as they are.
     """
     header, config = packed.header, packed.header.config
     rows = layer_rows(header)
@@ -57,7 +57,7 @@ def model_card(packed: PackedFile, name: str = "model.safetensors") -> str:
         "",
         "## Metrics",
         "",
-        *_metrics(header.metrics),
+        *_metrics(header.metrics, header.class_names),
         "",
         "## Limits",
         "",
@@ -82,38 +82,57 @@ def _decision(packed: PackedFile) -> str:
     return "the likeliest class."
 
 
-def _metrics(metrics: dict[str, Any]) -> list[str]:
+def _metrics(metrics: dict[str, Any], class_names: tuple[str, ...]) -> list[str]:
     rows = list(_rows(metrics, ""))
     if not rows:
         return ["None recorded."]
-    return ["| metric | value | interval |", "|---|---|---|", *rows]
+    lines = ["| metric | value | 95 % interval |", "|---|---|---|", *rows]
+    for split, found in metrics.items():
+        if isinstance(found, dict):
+            lines += _copies(found, split) + _classes(found, split, class_names)
+    return lines
 
 
 def _rows(metrics: dict[str, Any], prefix: str) -> list[str]:
     rows: list[str] = []
+    intervals = metrics.get("intervals")
     for name, value in metrics.items():
         label = f"{prefix}{name}"
-        if name.endswith(("_low", "_high")) and name.rpartition("_")[0] in metrics:
-            continue  # shown as the interval of its metric
-        if isinstance(value, dict) and "value" in value:
-            rows.append(_row(label, value["value"], value.get("low"), value.get("high")))
-        elif isinstance(value, dict):
+        if name in ("intervals", "per_class"):
+            continue  # beside their metric; in a table of their own
+        if isinstance(value, dict):
             rows += _rows(value, f"{label} ")
-        elif (
-            isinstance(value, list)
-            and len(value) == 3
-            and all(isinstance(v, int | float) for v in value)
-        ):
-            rows.append(_row(label, *value))
         elif isinstance(value, int | float | str) and not isinstance(value, bool):
-            low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-            rows.append(_row(label, value, low, high))
+            found = intervals.get(name) if isinstance(intervals, dict) else None
+            shown = " to ".join(map(_number, found)) if isinstance(found, list) else ""
+            rows.append(f"| {label} | {_number(value)} | {shown} |")
     return rows
 
 
-def _row(label: str, value: Any, low: Any, high: Any) -> str:
-    interval = "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
-    return f"| {label} | {_number(value)} | {interval} |"
+def _copies(found: dict[str, Any], split: str) -> list[str]:
+    flips, shifts = found.get("flips", "none"), found.get("shifts", 0)
+    if flips == "none" and not shifts:
+        return []
+    return [
+        "",
+        f"The {split} numbers average the logits of copies of each image (flips: {flips}; shifts: "
+        f"up to {shifts} pixels). A single pass may answer otherwise; `tinyternary evaluate` "
+        "measures this file either way.",
+    ]
+
+
+def _classes(found: dict[str, Any], split: str, class_names: tuple[str, ...]) -> list[str]:
+    table = found.get("per_class")
+    if not isinstance(table, dict) or not table:
+        return []
+    if any(not isinstance(v, list) or len(v) != len(class_names) for v in table.values()):
+        return []
+    head = f"| {split}, each class against the rest | " + " | ".join(table) + " |"
+    rows = [
+        f"| {_number(name)} | " + " | ".join(_number(v[i]) for v in table.values()) + " |"
+        for i, name in enumerate(class_names)
+    ]
+    return ["", head, "|---" * (len(table) + 1) + "|", *rows]
 
 
 def _number(value: Any) -> str:
