@@ -233,3 +233,5 @@ def warmup(as_json: AsJson = False) -> None:
         [[name, f"{value:.2f}"] for name, value in seconds.items()],
         caption="Compiled, or loaded from the cache on disk.",
     )
+    if deploy.numba_because():
+        console.note(f"the encoder needs Numba at every start: {deploy.numba_because()}")

@@ -78,6 +78,7 @@ def inspect(file: Packed, as_json: AsJson = False) -> None:
         caption=f"{found['file_bytes']:,} bytes in all ({found['header_bytes']:,} of them header), "
         f"{found['ratio']:.1f}x less than float32.",
     )
+    console.note(f"runs on this machine: {found['runs_on']}")
 
 
 @app.command(epilog="Example: tinyternary predict student.safetensors images/ --format csv")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tinyternary.deploy.card import model_card
     from tinyternary.deploy.comparison import Agreement, agreement
-    from tinyternary.deploy.engine import Engine, load, warmup
+    from tinyternary.deploy.engine import Engine, load, numba_because, warmup
     from tinyternary.deploy.engine import Prediction as Prediction
     from tinyternary.deploy.files import FilePrediction, predict_files
     from tinyternary.deploy.inspection import inspect
@@ -29,6 +29,7 @@ _NAMES = {
     "inspect": "inspection",
     "load": "engine",
     "model_card": "card",
+    "numba_because": "engine",
     "pack": "packing",
     "predict_files": "files",
     "to_onnx": "onnx",
@@ -45,6 +46,7 @@ __all__ = [
     "inspect",
     "load",
     "model_card",
+    "numba_because",
     "pack",
     "predict_files",
     "to_onnx",

@@ -22,6 +22,8 @@ from tinyternary.deploy.images import as_input
 from tinyternary.deploy.reader import PackedFile, read_packed
 from tinyternary.errors import ConfigError
 from tinyternary.kernels import dispatch
+from tinyternary.kernels.simd.shapes import shape_of
+from tinyternary.kernels.vit.ready import encoder
 from tinyternary.spec import Task
 
 if TYPE_CHECKING:
@@ -79,6 +81,9 @@ class Engine:
         Header and arrays as the file has them.
     plain_because : str
         Why the compiled encoder cannot run this network here; empty if it does.
+    numba_because : str
+        Why the compiled encoder needs Numba here; empty if its machine code has been kept
+        (`tinyternary.kernels.native`), or if there is no compiled encoder.
     fused : FusedNetwork, optional
         What the compiled encoder runs.
     """
@@ -97,6 +102,7 @@ class Engine:
             from tinyternary.deploy.engine_fused import FusedNetwork
 
             self.fused = FusedNetwork(packed, self.threads)
+        self.numba_because = self.fused.compiled.because if self.fused else ""
 
     @functools.cached_property
     def _network(self) -> Network:
@@ -216,12 +222,15 @@ def warmup() -> dict[str, float]:
     chosen = dispatch.choose()
     if not has_encoder(chosen):
         return {}
-    from tinyternary.kernels.simd.shapes import shape_of
-    from tinyternary.kernels.vit.ready import encoder
-
     start = time.perf_counter()
     encoder(shape_of(chosen.name))
     return {"encoder": time.perf_counter() - start}
+
+
+def numba_because() -> str:
+    """Return why the compiled encoder needs Numba at every start here; empty if it does not."""
+    chosen = dispatch.choose()
+    return encoder(shape_of(chosen.name)).because if has_encoder(chosen) else ""
 
 
 def _sigmoid(x: F32) -> F32:

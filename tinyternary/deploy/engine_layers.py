@@ -16,6 +16,8 @@ from tinyternary import jit, kernels
 from tinyternary.deploy.header import LayerHeader
 from tinyternary.deploy.reader import PackedFile
 from tinyternary.kernels import PackedTernary, dispatch
+from tinyternary.kernels.simd.shapes import shape_of
+from tinyternary.kernels.vit import ready
 
 F32 = NDArray[np.float32]
 BITLINEAR_EPS = 1e-5
@@ -231,3 +233,14 @@ def unfusable(packed: PackedFile) -> str:
         if not (ternary or layer.activation == "none"):
             return f"{name} is {layer.storage} with {layer.activation} inputs"
     return ""
+
+
+def runs_on(packed: PackedFile) -> str:
+    """Return in words what would run a packed model here, and why nothing faster."""
+    reason = unfusable(packed)
+    if reason:
+        return f"one layer after the other: {reason}"
+    backend = dispatch.choose().name
+    file, because = ready.kept(shape_of(backend))
+    how = f"Numba: {because}" if file is None else f"machine code kept in {file}"
+    return f"compiled encoder ({backend}), {how}"

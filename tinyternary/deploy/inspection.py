@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from tinyternary.deploy.engine_layers import runs_on
 from tinyternary.deploy.header import FORMAT_VERSION, LAYOUT_VERSION, PackedHeader
 from tinyternary.deploy.reader import plan_of, read_packed
 from tinyternary.spec import vit_matrices
@@ -24,7 +25,8 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
         for everything else, with ``name storage shape bits bytes float32_bytes``
         (bytes of codes, scales, bias and norm together; bits per weight are those
         of codes and scales); and the totals ``file_bytes`` (what `stat` says),
-        ``header_bytes``, ``tensor_bytes``, ``float32_bytes`` and ``ratio``.
+        ``header_bytes``, ``tensor_bytes``, ``float32_bytes`` and ``ratio``; ``runs_on``, what
+        would answer on this machine, in words.
 
     Raises
     ------
@@ -48,6 +50,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
         "tensor_bytes": packed.data_bytes,
         "float32_bytes": float_bytes,
         "ratio": float_bytes / (packed.header_bytes + packed.data_bytes),
+        "runs_on": runs_on(packed),
     }
 
 

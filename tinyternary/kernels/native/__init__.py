@@ -25,6 +25,6 @@ Numba answers as before and `Compiled.because` says why. ``TINYTERNARY_NATIVE=0`
 
 from tinyternary.kernels.native.cache import folder
 from tinyternary.kernels.native.calling import Held
-from tinyternary.kernels.native.loading import Compiled, function, unavailable
+from tinyternary.kernels.native.loading import Compiled, function, look, unavailable
 
-__all__ = ["Compiled", "Held", "folder", "function", "unavailable"]
+__all__ = ["Compiled", "Held", "folder", "function", "look", "unavailable"]

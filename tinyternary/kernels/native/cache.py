@@ -20,7 +20,7 @@ from typing import Any
 
 import tinyternary
 from tinyternary.kernels.native import processor
-from tinyternary.kernels.native.elf import NotUsable
+from tinyternary.kernels.native.elf import Damaged, NotUsable
 
 VERSION = 1
 """Of the file's form and of the way in which code is called."""
@@ -72,6 +72,17 @@ def path_of(name: str, key: str) -> Path:
     return folder() / f"{name}-{key[:16]}{_ENDING}"
 
 
+def check_writable() -> None:
+    """Raise `NotUsable` where no file could be written: before a compiler works for nothing."""
+    place = folder()
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotUsable(f"machine code cannot be kept in {place}: {error.strerror}") from None
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise NotUsable(f"machine code cannot be kept in {place}: it cannot be written to")
+
+
 def write(name: str, key: str, facts: dict[str, Any], code: bytes) -> Path:
     """Keep an object file; readable by this user only.
 
@@ -92,8 +103,8 @@ def write(name: str, key: str, facts: dict[str, Any], code: bytes) -> Path:
     body = len(text).to_bytes(4, "little") + text + code
     path = path_of(name, key)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    check_writable()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with open(handle, "wb") as file:
@@ -115,21 +126,23 @@ def read(name: str, key: str) -> tuple[dict[str, Any], bytes]:
     ------
     Missing
         If there is no such file.
+    Damaged
+        If its content is not what was written, or was made for something else.
     NotUsable
-        If it is damaged, made for something else, or another user's.
+        If it cannot be read, or another user could have written it.
     """
     path = path_of(name, key)
     content = _content(path)
     start = len(MAGIC) + 32
     body = content[start:]
     if not content.startswith(MAGIC) or len(body) < 4:
-        raise NotUsable(f"{path}: not a file of machine code")
+        raise Damaged(f"{path}: not a file of machine code")
     if hashlib.sha256(body).digest() != content[len(MAGIC) : start]:
-        raise NotUsable(f"{path}: damaged: its checksum does not fit")
+        raise Damaged(f"{path}: damaged: its checksum does not fit")
     length = 4 + int.from_bytes(body[:4], "little")
     facts = json.loads(body[4:length])
     if facts.pop("key", None) != key:
-        raise NotUsable(f"{path}: made for something else")
+        raise Damaged(f"{path}: made for something else")
     return facts, body[length:]
 
 
@@ -137,17 +150,20 @@ def _content(path: Path) -> bytes:
     """Read a file that this user owns and nobody else may write to."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise Missing(f"{path}: not there") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise Missing(f"{path} is made when it is first needed") from None
     except OSError as error:
         raise NotUsable(f"{path}: {error.strerror}") from None
-    with open(handle, "rb") as file:
+    try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_BYTES:
             raise NotUsable(f"{path}: not a file of machine code")
         if facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise NotUsable(f"{path}: another user owns it or may write to it")
-        return file.read()
+        with open(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def _tidy(place: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ ENTRY = "tinyternary_entry"
 INTEGER = "int"
 
 _Entry = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)  # lets go of Python's lock while it runs
+
+
+_DIGITS = "0123456789"
 
 
 class Held:
@@ -36,15 +40,30 @@ class Held:
         self.kinds: list[str] = []
         self.words: list[int] = []
         for array in arrays:
-            if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
-                raise TypeError("compiled code takes integers and C-contiguous arrays")
-            self.kinds.append(kind_of(array.dtype, array.ndim))
-            self.words += (array.ctypes.data, *array.shape)
+            _note(array, self.words, self.kinds)
 
 
 def kind_of(dtype: Any, dimensions: int) -> str:
     """Return how an argument is written down: a letter for the dtype, and its dimensions."""
-    return f"{dtype.char}{dimensions}"
+    kind: str = dtype.char + _DIGITS[dimensions]
+    return kind
+
+
+def _note(array: NDArray[Any], words: list[int], kinds: list[str]) -> None:
+    """Append what there is to know of an array."""
+    if not isinstance(array, np.ndarray) or not (flags := array.flags).c_contiguous:
+        raise TypeError("compiled code takes integers and C-contiguous arrays")
+    if flags.writeable and array.size:
+        words.append(_addressof(_one_byte(array)))
+    else:  # this is for all arrays, and takes four times as long
+        words.append(array.ctypes.data)
+    shape = array.shape
+    words += shape
+    kinds.append(array.dtype.char + _DIGITS[len(shape)])
+
+
+_addressof: Any = ctypes.addressof
+_one_byte: Any = ctypes.c_char.from_buffer
 
 
 class NativeFunction:
@@ -64,7 +83,7 @@ class NativeFunction:
         self._entry = _Entry(address)
         self._kinds = list(kinds)
         numbers = sum(1 if kind == INTEGER else 1 + int(kind[1:]) for kind in kinds)
-        self._table = ctypes.c_int64 * numbers
+        self._table = struct.Struct(f"={numbers}q")
 
     def __call__(self, *parts: int | NDArray[Any] | Held) -> None:
         """Call it with integers, arrays, and what stands for several arrays.
@@ -82,13 +101,14 @@ class NativeFunction:
             if isinstance(part, int):
                 words.append(part)
                 kinds.append(INTEGER)
+            elif isinstance(part, Held):
+                words += part.words
+                kinds += part.kinds
             else:
-                held = part if isinstance(part, Held) else Held(part)
-                words += held.words
-                kinds += held.kinds
+                _note(part, words, kinds)
         if kinds != self._kinds:  # wrong ones would be read as addresses
             raise TypeError(f"expected arguments {' '.join(self._kinds)}, got {' '.join(kinds)}")
-        status = self._entry(self._table(*words))
+        status = self._entry(self._table.pack(*words))
         if status:
             raise RuntimeError(f"compiled code reports error {status}")
 

@@ -14,7 +14,11 @@ from typing import NamedTuple
 
 
 class NotUsable(Exception):
-    """Kept machine code cannot be used, and why; Numba takes over."""
+    """Machine code cannot be kept or used here, and why; Numba takes over."""
+
+
+class Damaged(NotUsable):
+    """What is there is not what was written."""
 
 
 WRITE, ALLOCATE, EXECUTE = 1, 2, 4
@@ -37,7 +41,7 @@ class Section(NamedTuple):
     flags: int
     align: int
     size: int
-    data: bytes
+    data: memoryview
 
 
 class Symbol(NamedTuple):
@@ -71,35 +75,35 @@ def parse(content: bytes) -> ObjectFile:
 
     Raises
     ------
-    NotUsable
+    Damaged
         If it is none, or a number in it points outside of it.
     """
     try:
-        return _parse(content)
-    except (struct.error, UnicodeDecodeError, IndexError) as error:
-        raise NotUsable(f"the object file is damaged: {error}") from None
+        return _parse(memoryview(content))
+    except (struct.error, ValueError, IndexError, OverflowError) as error:
+        raise Damaged(f"the object file is damaged: {error}") from None
 
 
-def _parse(content: bytes) -> ObjectFile:
+def _parse(content: memoryview) -> ObjectFile:
     header = _HEADER.unpack_from(content)
     identity, kind, machine, table, width, count, names = (
         header[0], header[1], header[2], header[6], header[11], header[12], header[13]
     )  # fmt: skip
     if not identity.startswith(_IDENTITY) or (kind, machine) != (_OBJECT, _X86_64):
-        raise NotUsable("not an object file for x86-64")
+        raise Damaged("not an object file for x86-64")
     if width != _SECTION.size:
-        raise NotUsable(f"section headers of {width} bytes, expected {_SECTION.size}")
+        raise Damaged(f"section headers of {width} bytes, expected {_SECTION.size}")
     rows = [_SECTION.unpack_from(content, table + i * width) for i in range(count)]
 
-    def part(row: tuple[int, ...]) -> bytes:
+    def part(row: tuple[int, ...]) -> memoryview:
         start, size = row[4], row[5]
         if row[1] == _ZEROS:
-            return b""
+            return content[:0]
         if start + size > len(content):
-            raise NotUsable("a section ends after the end of the object file")
+            raise Damaged("a section ends after the end of the object file")
         return content[start : start + size]
 
-    titles = part(rows[names])
+    titles = bytes(part(rows[names]))
     sections = [
         Section(_text(titles, row[0]), row[2], max(row[8], 1), row[5], part(row)) for row in rows
     ]
@@ -107,7 +111,7 @@ def _parse(content: bytes) -> ObjectFile:
     relocations: list[Relocation] = []
     for row in rows:
         if row[1] == _SYMBOLS:
-            strings = part(rows[row[6]])
+            strings = bytes(part(rows[row[6]]))
             for name, _, _, section, value, _ in _SYMBOL.iter_unpack(part(row)):
                 symbols.append(Symbol(_text(strings, name), section, value))
         elif row[1] == _RELOCATIONS:
@@ -116,10 +120,10 @@ def _parse(content: bytes) -> ObjectFile:
                     Relocation(row[7], offset, info & 0xFFFFFFFF, info >> 32, addend)
                 )
         elif row[1] == _RELOCATIONS_SHORT:
-            raise NotUsable("relocations without addends, which x86-64 does not use")
+            raise Damaged("relocations without addends, which x86-64 does not use")
     for entry in relocations:
         if entry.section >= len(sections) or entry.symbol >= len(symbols):
-            raise NotUsable("a relocation points outside of the object file")
+            raise Damaged("a relocation points outside of the object file")
     return ObjectFile(sections, symbols, relocations)
 
 

@@ -32,7 +32,8 @@ def emit(dispatcher: Any) -> tuple[list[str], bytes]:
 
     signature = dispatcher.nopython_signatures[0]
     if dispatcher.stats.cache_hits:  # machine code from Numba's cache has no representation
-        options = {k: v for k, v in dispatcher.targetoptions.items() if k != "cache"}
+        options = dict(dispatcher.targetoptions)
+        options.pop("nopython", None)  # is what `njit` means
         dispatcher = numba.njit(signature, **options)(dispatcher.py_func)
     return [_kind(argument) for argument in signature.args], _object(dispatcher, signature.args)
 

@@ -30,6 +30,7 @@ from tinyternary.kernels.native.elf import (
     EXECUTE,
     UNDEFINED,
     WRITE,
+    Damaged,
     NotUsable,
     ObjectFile,
     Relocation,
@@ -46,6 +47,9 @@ OUTSIDE = {
     "log2": "m", "log2f": "m",
 }  # fmt: skip
 """Functions that machine code may call, and the library that has them; no others."""
+
+MOST_BYTES = 2**26
+"""Memory that code and its data may take; the encoder takes a fifth of a MiB."""
 
 _STUB = 8  # bytes of a stub: jmp [rip + distance], and two to fill it up
 _ENTRY = 8  # bytes of an entry of the table of addresses
@@ -100,15 +104,17 @@ class Linked:
         constants = self._lay_out(EXECUTE, EXECUTE, 0, stubs)
         variables = self._lay_out(WRITE | EXECUTE, 0, constants, table)
         end = self._lay_out(WRITE | EXECUTE, WRITE, variables, 0)
+        if end > MOST_BYTES:
+            raise Damaged(f"the code wants {end:,} bytes, more than {MOST_BYTES:,}")
         self._stubs, self._table = constants - self._room(stubs), variables - self._room(table)
         self._pages = Pages(max(end, 1))
-        self.base = self._pages.address
+        self.base, self.size = self._pages.address, self._pages.size
         for number, place in self._places.items():
             self._pages.write(place, code.sections[number].data)
         for symbol, i in self._entries.items():
             at, entry = self._stubs + i * _STUB, self._table + i * _ENTRY
             self._pages.write(at, b"\xff\x25" + struct.pack("<i", entry - at - 6) + b"\x66\x90")
-            self._pages.write(entry, struct.pack("<Q", self._address(symbol)))
+            self._pages.write(entry, _number(self._address(symbol)))
         for relocation in code.relocations:
             if relocation.section in self._places:
                 self._fill_in(relocation)
@@ -158,12 +164,12 @@ class Linked:
         place = self._places[relocation.section] + relocation.offset
         size = 8 if relocation.kind == R_64 else 4
         if relocation.offset + size > self._code.sections[relocation.section].size:
-            raise NotUsable("a relocation points outside of its section")
+            raise Damaged("a relocation points outside of its section")
         if relocation.kind == R_NONE:
             return
         if relocation.kind == R_64:
             value = self._address(relocation.symbol) + relocation.addend
-            self._pages.write(place, struct.pack("<Q", value % 2**64))
+            self._pages.write(place, _number(value))
             return
         if relocation.kind in _GOT_KINDS:
             target = self.base + self._table + self._entries[relocation.symbol] * _ENTRY
@@ -179,3 +185,7 @@ class Linked:
         if not -(2**31) <= distance < 2**31:
             raise NotUsable(f"a distance of {distance:,} bytes does not fit into 32 bits")
         self._pages.write(place, struct.pack("<i", distance))
+
+
+def _number(value: int) -> bytes:
+    return struct.pack("<Q", value % 2**64)

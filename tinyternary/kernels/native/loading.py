@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tinyternary.kernels.native import cache, elf, processor
 from tinyternary.kernels.native.calling import ENTRY, NativeFunction, NumbaFunction
-from tinyternary.kernels.native.elf import NotUsable
+from tinyternary.kernels.native.elf import Damaged, NotUsable
 from tinyternary.kernels.native.linking import Linked
 
 
@@ -57,19 +57,24 @@ def function(name: str, sources: Iterable[Path], compiled: Callable[[], Any]) ->
     because = unavailable()
     if not because:
         try:
-            key = cache.key_of(name, sources)
-            try:
-                return _kept(name, key)
-            except cache.Missing:
-                pass
-            except NotUsable as reason:
-                _say(f"{reason}; it is made anew")
-            _keep(name, key, compiled())
-            return _kept(name, key)
+            return _found_or_made(name, cache.key_of(name, sources), compiled)
         except NotUsable as reason:
             because = str(reason)
-            _say(f"{because}; Numba runs {name}")
+            _say("info", f"Numba runs {name}: {because}")
     return Compiled(NumbaFunction(compiled()), None, because)
+
+
+def look(name: str, sources: Iterable[Path]) -> tuple[Path | None, str]:
+    """Return the file that `function` would load, or None and why there is none; make nothing."""
+    because = unavailable()
+    if because:
+        return None, because
+    try:
+        key = cache.key_of(name, sources)
+        cache.read(name, key)
+    except NotUsable as reason:
+        return None, str(reason)
+    return cache.path_of(name, key), ""
 
 
 def unavailable() -> str:
@@ -77,20 +82,37 @@ def unavailable() -> str:
     return processor.unknown() if enabled() else "TINYTERNARY_NATIVE is 0"
 
 
+def _found_or_made(name: str, key: str, compiled: Callable[[], Any]) -> Compiled:
+    try:
+        return _kept(name, key)
+    except cache.Missing:
+        pass
+    except Damaged as reason:
+        _say("warning", f"{reason}; it is made anew")
+    cache.check_writable()
+    _keep(name, key, compiled())
+    return _kept(name, key)
+
+
 def _kept(name: str, key: str) -> Compiled:
+    path = cache.path_of(name, key)
     facts, code = cache.read(name, key)
     run = NativeFunction(Linked(elf.parse(code)).address(ENTRY), facts["arguments"])
-    return Compiled(run, cache.path_of(name, key), "")
+    return Compiled(run, path, "")
 
 
 def _keep(name: str, key: str, dispatcher: Any) -> None:
     from tinyternary.kernels.native.emitting import emit
 
-    arguments, code = emit(dispatcher)
+    try:
+        arguments, code = emit(dispatcher)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        # another version of Numba, whose insides are not those that `emitting` knows
+        raise NotUsable(f"no object file can be made: {type(error).__name__}: {error}") from error
     cache.write(name, key, {"name": name, "arguments": arguments}, code)
 
 
-def _say(line: str) -> None:
+def _say(level: str, line: str) -> None:
     import logging  # only when there is something to say: it is not loaded otherwise
 
-    logging.getLogger("tinyternary").warning(line)
+    getattr(logging.getLogger("tinyternary"), level)(line)

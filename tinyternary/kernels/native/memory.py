@@ -38,11 +38,11 @@ class Pages:
             raise NotUsable(f"the system gives no memory (error {ctypes.get_errno()})")
         self.address: int = found
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Copy ``data`` to ``offset``."""
         if not 0 <= offset <= self.size - len(data):
             raise NotUsable("something lies outside of the pages made for it")
-        ctypes.memmove(self.address + offset, data, len(data))
+        ctypes.memmove(self.address + offset, bytes(data), len(data))
 
     def allow(self, offset: int, size: int, rights: int) -> None:
         """Set what may be done with ``size`` bytes from ``offset`` (a page's start) on."""

@@ -30,7 +30,16 @@ def _encoder(target: Shape, because: str, folder: Path) -> native.Compiled:
 
         return compile_encoder(target)
 
-    return native.function(f"encoder-{target.name}", sources(), compiled)
+    return native.function(_name(target), sources(), compiled)
+
+
+def kept(target: Shape) -> tuple[Path | None, str]:
+    """Return the file of machine code that `encoder` would load, or None and why; make nothing."""
+    return native.look(_name(target), sources())
+
+
+def _name(target: Shape) -> str:
+    return f"encoder-{target.name}"
 
 
 def sources() -> list[Path]:
