@@ -66,30 +66,12 @@ class Graph:
         return self.add("Reshape", x, self.shape(*extents))  # type: ignore[no-any-return]
 
 
-def vit_graph(graph: Graph, packed: PackedFile, source: str) -> str:
+def vit_graph(parts: Native, source: str) -> str:
     """Append a whole network that reads bytes (B, S, S, C); return the name of its logits."""
-    g, config, header = graph, packed.header.config, packed.header
-    tensors = packed.tensors
-    layers = {
-        matrix.name: (build_layer(packed, matrix.name, matrix.outputs, matrix.inputs),
-                      header.layers[matrix.name])
-        for matrix in vit_matrices(config)
-    }  # fmt: skip
-
-    def layer(name: str, x: str) -> str:
-        g.scope = name
-        return _linear(g, name, *layers[name], x)
-
-    def norm(name: str, x: str) -> str:
-        g.scope = name
-        weight = g.constant(f"{name}.weight", tensors[f"{name}.weight"])
-        bias = g.constant(f"{name}.bias", tensors[f"{name}.bias"])
-        y: str = g.add("LayerNormalization", x, weight, bias, axis=-1, epsilon=config.norm_eps)
-        return y
-
+    g, config, tensors = parts.graph, parts.config, parts.tensors
     g.scope = "embed"
-    x = _patches(g, packed, source)
-    x = layer("patch_embed.proj", x)  # (B, P, D)
+    x = _patches(g, parts.packed, source)
+    x = parts.layer("patch_embed.proj", x)  # (B, P, D)
     g.scope = "embed"
     if config.pool == "cls":
         # one class token per image: zeros of the batch's size, plus the token
@@ -97,24 +79,25 @@ def vit_graph(graph: Graph, packed: PackedFile, source: str) -> str:
         first = g.add("Mul", first, g.scalar(0.0))
         token = g.constant("cls_token", tensors["cls_token"].reshape(1, 1, -1))
         x = g.add("Concat", g.add("Add", first, token), x, axis=1)
-    x = g.add("Add", x, g.constant("pos_embed", positions(packed)))  # (B, T, D)
+    x = g.add("Add", x, g.constant("pos_embed", positions(parts.packed)))  # (B, T, D)
     for i in range(config.depth):
         block = f"blocks.{i}"
-        inner = norm(f"{block}.norm1", x) if config.attn_norm else x
-        qkv = layer(f"{block}.attn.qkv", inner)
+        inner = parts.norm(f"{block}.norm1", x) if config.attn_norm else x
+        qkv = parts.layer(f"{block}.attn.qkv", inner)
         g.scope = f"{block}.attn"
-        x = g.add("Add", x, layer(f"{block}.attn.proj", _attention(g, packed, qkv)))
-        inner = norm(f"{block}.norm2", x) if config.mlp_norm else x
-        hidden = layer(f"{block}.mlp.fc1", inner)
+        x = g.add("Add", x, parts.layer(f"{block}.attn.proj", parts.attention(qkv)))
+        inner = parts.norm(f"{block}.norm2", x) if config.mlp_norm else x
+        hidden = parts.layer(f"{block}.mlp.fc1", inner)
         g.scope = f"{block}.mlp"
-        hidden = _activation(g, config.activation, hidden)
-        x = g.add("Add", x, layer(f"{block}.mlp.fc2", hidden))
+        hidden = parts.activation(hidden)
+        x = g.add("Add", x, parts.layer(f"{block}.mlp.fc2", hidden))
     g.scope = "head"
     if config.pool == "cls":
-        x = g.reshape(g.add("Slice", x, g.shape(0), g.shape(1), g.shape(1)), -1, config.width)
+        x = g.add("Slice", x, g.shape(0), g.shape(1), g.shape(1))
     else:
-        x = g.add("ReduceMean", x, axes=[1], keepdims=0)
-    return layer("head", norm("norm", x))
+        x = parts.mean(x)
+    logits = parts.layer("head", parts.norm("norm", x))  # (B, 1, classes)
+    return g.reshape(logits, -1, config.num_classes)
 
 
 def _patches(g: Graph, packed: PackedFile, source: str) -> str:
@@ -141,47 +124,96 @@ def _patches(g: Graph, packed: PackedFile, source: str) -> str:
     return g.reshape(x, -1, grid * grid, c * size * size)
 
 
-def _attention(g: Graph, packed: PackedFile, qkv: str) -> str:
-    """(B, T, D + 2 Hkv Dh) to mixed values (B, T, D)."""
-    c = packed.header.config
-    t, h, kv, d = c.tokens, c.heads, c.key_value_heads, c.head_dim
-    x = g.reshape(qkv, -1, t, h + 2 * kv, d)
-    x = g.add("Transpose", x, perm=[0, 2, 1, 3])  # (B, H + 2 Hkv, T, Dh)
-    q, k, v = g.add("Split", x, g.shape(h, kv, kv), outputs=3, axis=1)
-    # the query heads that share a key/value head lie one below the other
-    q = g.reshape(g.add("Mul", q, g.scalar(1 / math.sqrt(d))), -1, kv, h // kv * t, d)
-    scores = g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2]))
-    mixed = g.add("MatMul", g.add("Softmax", scores, axis=-1), v)
-    mixed = g.reshape(mixed, -1, h, t, d)
-    return g.reshape(g.add("Transpose", mixed, perm=[0, 2, 1, 3]), -1, t, h * d)
+class Native:
+    """The parts of a network in the operators that runtimes have for them.
 
+    Parameters
+    ----------
+    graph : Graph
+        What nodes are appended to.
+    packed : PackedFile
+    """
 
-def _activation(g: Graph, name: str, x: str) -> str:
-    if name == "relu_squared":
-        positive = g.add("Relu", x)
-        return g.add("Mul", positive, positive)  # type: ignore[no-any-return]
-    if name == "gelu":
-        inner = g.add("Erf", g.add("Div", x, g.scalar(math.sqrt(2))))
-    else:
-        cubic = g.add("Mul", g.add("Mul", g.add("Mul", x, x), x), g.scalar(0.044715))
-        inner = g.add("Mul", g.add("Add", x, cubic), g.scalar(math.sqrt(2 / math.pi)))
-        inner = g.add("Tanh", inner)
-    phi = g.add("Add", inner, g.scalar(1.0))
-    return g.add("Mul", g.add("Mul", x, phi), g.scalar(0.5))  # type: ignore[no-any-return]
+    def __init__(self, graph: Graph, packed: PackedFile) -> None:
+        self.graph, self.packed = graph, packed
+        self.config, self.tensors = packed.header.config, packed.tensors
+        self.widths = {matrix.name: matrix.inputs for matrix in vit_matrices(self.config)}
+        self.layers = {
+            matrix.name: build_layer(packed, matrix.name, matrix.outputs, matrix.inputs)
+            for matrix in vit_matrices(self.config)
+        }
 
+    def layer(self, name: str, x: str) -> str:
+        """Append the layer called `name`: (B, T, K) to (B, T, N)."""
+        self.graph.scope = name
+        return self.linear(name, self.layers[name], self.packed.header.layers[name], x)
 
-def _linear(g: Graph, name: str, layer: Any, header: LayerHeader, x: str) -> str:
-    if isinstance(layer, FloatLinear):
-        y = g.add("MatMul", x, g.constant(f"{name}.weight", layer.weight.T))
-        bias = layer.bias
-    elif isinstance(layer, IntegerLinear):
-        y = _integer(g, name, layer, header, x)
-        bias = layer.bias
-    else:  # a norm, then floats
-        y = g.add("MatMul", _rms_norm(g, name, layer.weight, x),
-                  g.constant(f"{name}.weight", layer.linear.weight.T))  # fmt: skip
-        bias = layer.linear.bias
-    return y if bias is None else g.add("Add", y, g.constant(f"{name}.bias", bias))  # type: ignore[no-any-return]
+    def norm(self, name: str, x: str) -> str:
+        """LayerNorm of (B, T, D)."""
+        g = self.graph
+        g.scope = name
+        weight = g.constant(f"{name}.weight", self.tensors[f"{name}.weight"])
+        bias = g.constant(f"{name}.bias", self.tensors[f"{name}.bias"])
+        y: str = g.add("LayerNormalization", x, weight, bias, axis=-1, epsilon=self.config.norm_eps)
+        return y
+
+    def linear(self, name: str, layer: Any, header: LayerHeader, x: str) -> str:
+        """Append one layer."""
+        g = self.graph
+        if isinstance(layer, FloatLinear):
+            y = g.add("MatMul", x, g.constant(f"{name}.weight", layer.weight.T))
+            bias = layer.bias
+        elif isinstance(layer, IntegerLinear):
+            y = _integer(g, name, layer, header, x)
+            bias = layer.bias
+        else:  # a norm, then floats
+            y = g.add("MatMul", _rms_norm(g, name, layer.weight, x),
+                      g.constant(f"{name}.weight", layer.linear.weight.T))  # fmt: skip
+            bias = layer.linear.bias
+        return y if bias is None else g.add("Add", y, g.constant(f"{name}.bias", bias))  # type: ignore[no-any-return]
+
+    def attention(self, qkv: str) -> str:
+        """(B, T, D + 2 Hkv Dh) to mixed values (B, T, D)."""
+        g = self.graph
+        q, k, v = self.heads(qkv)
+        q = g.add("Mul", q, g.scalar(1 / math.sqrt(self.config.head_dim)))
+        scores = g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2]))
+        return self.join(g.add("MatMul", g.add("Softmax", scores, axis=-1), v))
+
+    def heads(self, qkv: str) -> tuple[str, str, str]:
+        """Split into k, v (B, Hkv, T, Dh) and q, query heads that share a key one below another."""
+        g, c = self.graph, self.config
+        t, h, kv, d = c.tokens, c.heads, c.key_value_heads, c.head_dim
+        x = g.reshape(qkv, -1, t, h + 2 * kv, d)
+        x = g.add("Transpose", x, perm=[0, 2, 1, 3])  # (B, H + 2 Hkv, T, Dh)
+        q, k, v = g.add("Split", x, g.shape(h, kv, kv), outputs=3, axis=1)
+        return g.reshape(q, -1, kv, h // kv * t, d), k, v
+
+    def join(self, mixed: str) -> str:
+        """Put the heads beside each other: (B, T, D)."""
+        g, c = self.graph, self.config
+        mixed = g.reshape(mixed, -1, c.heads, c.tokens, c.head_dim)
+        mixed = g.add("Transpose", mixed, perm=[0, 2, 1, 3])
+        return g.reshape(mixed, -1, c.tokens, c.width)
+
+    def activation(self, x: str) -> str:
+        """Apply the non-linearity of the feed-forward network."""
+        g, name = self.graph, self.config.activation
+        if name == "relu_squared":
+            positive = g.add("Relu", x)
+            return g.add("Mul", positive, positive)  # type: ignore[no-any-return]
+        if name == "gelu":
+            inner = g.add("Erf", g.add("Div", x, g.scalar(math.sqrt(2))))
+        else:
+            cubic = g.add("Mul", g.add("Mul", g.add("Mul", x, x), x), g.scalar(0.044715))
+            inner = g.add("Mul", g.add("Add", x, cubic), g.scalar(math.sqrt(2 / math.pi)))
+            inner = g.add("Tanh", inner)
+        phi = g.add("Add", inner, g.scalar(1.0))
+        return g.add("Mul", g.add("Mul", x, phi), g.scalar(0.5))  # type: ignore[no-any-return]
+
+    def mean(self, x: str) -> str:
+        """Mean over tokens: (B, T, D) to (B, 1, D)."""
+        return self.graph.add("ReduceMean", x, axes=[1], keepdims=1)  # type: ignore[no-any-return]
 
 
 def _rms_norm(g: Graph, name: str, weight: NDArray[np.float32] | None, x: str) -> str:

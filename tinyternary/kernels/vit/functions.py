@@ -20,12 +20,7 @@ from tinyternary.kernels.vit.emitters import (
     multiply_add,
     store,
 )
-
-EXP2 = (
-    1.3266975143925064e-3, 9.6754645763239555e-3, 5.5507426457872239e-2,
-    2.4022121664787216e-1, 6.9314694911506236e-1, 1.0000000710474555,
-)  # fmt: skip
-"""2^f on [-1/2, 1/2], least squares in relative error at Chebyshev points: within 8e-8."""
+from tinyternary.kernels.vit.polynomials import EXP2
 
 
 def exp2(builder: ir.IRBuilder, x: Any) -> Any:
