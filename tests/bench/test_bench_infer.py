@@ -21,6 +21,18 @@ def test_bench_infer_returns_plain_rows():
 
 
 @pytest.mark.slow
+def test_memory_and_start_up_are_those_of_a_second_start(tmp_path):
+    from tinyternary.bench.infer import process_row, write_files
+    from tinyternary.deploy import load, numba_because
+
+    write_files("tiny", "all-linear", tmp_path, ["ternary"])
+    load(tmp_path / "ternary.safetensors")  # as the timing does, which comes first
+    row = process_row("tiny", "ternary", tmp_path, 2)
+    if not numba_because():
+        assert row["peak_mb"] < 60  # with a compiler it is 160 at least
+
+
+@pytest.mark.slow
 @pytest.mark.parity
 def test_every_contender_gives_the_float_models_answers(tmp_path):
     import numpy as np

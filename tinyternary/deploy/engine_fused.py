@@ -9,6 +9,7 @@ encoder does not know, see `engine_layers.unfusable`, runs on
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,27 +37,34 @@ _CACHE_FLOATS = 65536  # of hidden rows at a time: 256 KiB, a quarter of a secon
 
 
 class _Flat:
-    """One array that grows by pieces; each piece starts on a cache line."""
+    """One array made of pieces; each starts on a cache line.
+
+    Large pieces are made when their place is there, one after the other: weights are in
+    memory once, and not as pieces too.
+    """
 
     def __init__(self, dtype: Any) -> None:
         self.dtype = np.dtype(dtype)
-        self.pieces: list[NDArray[Any]] = []
+        self.pieces: list[tuple[int, Callable[[], NDArray[Any]]]] = []
         self.size = 0
 
     def add(self, piece: NDArray[Any], length: int | None = None) -> int:
         """Append a piece, filled up with zeros to `length`; return its offset."""
-        flat = np.ascontiguousarray(piece, self.dtype).reshape(-1)
+        return self.later(lambda: piece, max(piece.size, length or 0))
+
+    def later(self, make: Callable[[], NDArray[Any]], length: int) -> int:
+        """Append a piece that `make` makes when all are joined; return its offset."""
         start = self.size
-        length = max(flat.size, length or 0)
         self.size += padded(length, 64 // self.dtype.itemsize)
-        self.pieces.append(np.concatenate((flat, np.zeros(self.size - start - flat.size,
-                                                          self.dtype))))  # fmt: skip
+        self.pieces.append((start, make))
         return start
 
     def join(self) -> NDArray[Any]:
         """Return all pieces as one array that starts on a cache line."""
         out = _aligned(max(self.size, 1), self.dtype)
-        out[: self.size] = np.concatenate(self.pieces) if self.pieces else 0
+        for start, make in self.pieces:
+            piece = make()
+            out[start : start + piece.size].reshape(piece.shape)[...] = piece
         self.pieces.clear()
         return out
 
@@ -110,14 +118,20 @@ class FusedNetwork:
         scales = norm = -1
         if header.activation == "none":
             kind = places.FLOAT
-            panels = np.zeros((wide, k), np.float32)
-            panels[:n] = float_weight(packed, name, n, k)
-            # (panel, K, outputs): a step along K reads one line of outputs
-            weights = self._floats.add(panels.reshape(-1, outputs, k).transpose(0, 2, 1))
+
+            def panels() -> F32:
+                rows = np.zeros((wide, k), np.float32)
+                rows[:n] = float_weight(packed, name, n, k)
+                # (panel, K, outputs): a step along K reads one line of outputs
+                return rows.reshape(-1, outputs, k).transpose(0, 2, 1)
+
+            weights = self._floats.later(panels, wide * k)
         else:
             kind = places.TERNARY
-            trits = ternary_matrix(packed, name, n, k).unpack()
-            weights = self._codes.add(interleave(trits, self.target))
+            weights = self._codes.later(
+                lambda: interleave(ternary_matrix(packed, name, n, k).unpack(), self.target),
+                wide * padded(k, 16) // 4,
+            )
             scale = np.broadcast_to(tensors[f"{name}.scale"].reshape(-1), (n,))
             scales = self._floats.add(scale, wide)
         if header.norm:
