@@ -115,23 +115,31 @@ def evaluate(
     ] = None,
     root: Root = None,
     split: Annotated[str, typer.Option(help="'train', 'val' or 'test'.")] = "test",
+    activation_bits: Annotated[
+        int | None,
+        typer.Option(help="8, or 7 as the kernel of table lookups takes: what a bit costs."),
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Judge a trained or packed model: ACC, AUC and more, with 95 % intervals."""
     from tinyternary import data as datasets
-    from tinyternary import deploy
+    from tinyternary import deploy, quant
     from tinyternary import train as training
-    from tinyternary.errors import unknown_name
+    from tinyternary.errors import ConfigError, unknown_name
 
     if split not in ("train", "val", "test"):
         raise unknown_name("split", split, ("train", "val", "test"))
     if source.is_dir():
         run = training.load_run(source)
+        if activation_bits is not None:
+            quant.set_activation_bits(run.model, activation_bits)
         name = data or run.dataset
         images = datasets.load(name, root=root, seed=seed)[split]
         metrics = training.evaluate(run.model, images, run.preprocessing, flips=run.recipe.flips)
     else:
+        if activation_bits is not None:
+            raise ConfigError("--activation-bits: expected a run folder, a packed file runs with 8")
         engine = deploy.load(source)
         name = data or engine.header.dataset or "phantoms"
         images = datasets.load(name, root=root, seed=seed)[split]

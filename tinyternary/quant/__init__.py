@@ -7,7 +7,7 @@ Plain NumPy quantisers (`absmean`, `twn`, ...) come first; lesson 01 builds them
 from __future__ import annotations
 
 from tinyternary.quant.activations import absmax, ternary
-from tinyternary.quant.bitlinear import BitLinear, set_sharpness, set_strength
+from tinyternary.quant.bitlinear import BitLinear, set_activation_bits, set_sharpness, set_strength
 from tinyternary.quant.describing import Description, describe
 from tinyternary.quant.integers import integer
 from tinyternary.quant.layer_sensitivity import Sensitivity, sensitivity
@@ -42,6 +42,7 @@ __all__ = [
     "search_policy",
     "sensitivity",
     "seq",
+    "set_activation_bits",
     "set_sharpness",
     "set_strength",
     "ternarize",

@@ -26,14 +26,15 @@ TERNARY_SCALE = 1.534
 
 
 def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Quantise each row to int8 or int4 by its largest magnitude.
+    """Quantise each row to 8, 7 or 4 bits by its largest magnitude.
 
     scale = max(max |x|, 1e-5) / (2^(bits-1) - 1), q = clip(round_half_even(x / scale)).
 
     Parameters
     ----------
     x : (..., K) float
-    bits : {8, 4}
+    bits : {8, 7, 4}
+        7 is what the kernels of table lookups take: codes of -63 to 63.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.fl
     Raises
     ------
     ConfigError
-        If `bits` is neither 8 nor 4.
+        If `bits` is not 8, 7 or 4.
     NonFiniteError
         If an entry is NaN or infinite.
 
@@ -53,8 +54,8 @@ def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.fl
     -----
     BitNet, arXiv 2310.11453, equations 4 and 5 with Q_b = 127.
     """
-    if bits not in (8, 4):
-        raise ConfigError(f"bits: expected 8 or 4, got {bits!r}")
+    if bits not in (8, 7, 4):
+        raise ConfigError(f"bits: expected 8, 7 or 4, got {bits!r}")
     array = finite(x, "activations")
     most = 2 ** (bits - 1) - 1
     largest = np.abs(array).max(axis=-1, keepdims=True, initial=0)

@@ -92,8 +92,8 @@ class BitLinear(Module):
         """Normalise and quantise the input (..., K)."""
         norm = self.norm
         if (
-            isinstance(norm, RMSNorm) and norm.weight is not None
-            and self.rule.activation == "int8" and self.strength == 1.0
+            isinstance(norm, RMSNorm) and norm.weight is not None and self.strength == 1.0
+            and self.activation is not None and self.activation.bits == 8
         ):  # fmt: skip
             both: Tensor = NormAbsmax.apply(x, norm.weight, eps=norm.eps)
             return both
@@ -179,6 +179,32 @@ def set_sharpness(model: Module, sharpness: float) -> None:
     if not 0.0 < sharpness < np.inf:
         raise ConfigError(f"sharpness: expected a positive number, got {sharpness!r}")
     _set(model, "sharpness", float(sharpness))
+
+
+def set_activation_bits(model: Module, bits: int) -> None:
+    """Let layers with int8 activations use 8 or 7 bits of them: to judge the loss of one bit.
+
+    Seven bits (codes of -63 to 63) are what the kernels of table lookups take, which pass
+    the speed of the int8 instructions (``kernels.TernaryLinear(..., inputs="int7")``).
+
+    Raises
+    ------
+    ConfigError
+        If `bits` is neither 8 nor 7, or no layer has int8 activations.
+    """
+    if bits not in (8, 7):
+        raise ConfigError(f"activation bits: expected 8 or 7, got {bits!r}")
+    found = [
+        module.activation
+        for module in model.modules()
+        if isinstance(module, BitLinear)
+        and module.activation is not None
+        and module.rule.activation == "int8"
+    ]
+    if not found:
+        raise ConfigError("activation bits: no layer of this model has int8 activations")
+    for activation in found:
+        activation.bits = bits
 
 
 def _set(model: Module, attribute: str, value: Any) -> None:

@@ -14,7 +14,7 @@ from tinyternary.quant.straight_through import surrogate, threshold_slope
 
 
 class FakeAbsmax(Function):
-    """Rows to int8 or int4 times their scale; absmax clips nothing, so the gradient passes.
+    """Rows to 8, 7 or 4 bits times their scale; absmax clips nothing, so the gradient passes.
 
     A NaN stays a NaN with int8, so that the loss shows it; checking would cost a
     pass over every activation.
