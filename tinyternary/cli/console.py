@@ -43,7 +43,7 @@ def print_table(
 
 def note(text: str) -> None:
     """Say something beside the results, on standard error."""
-    err.print(text, style="dim", highlight=False)
+    err.print(text, style="dim", highlight=False, soft_wrap=True)
 
 
 def human_bytes(count: float) -> str:

@@ -48,7 +48,13 @@ def pack(
     if as_json:
         console.print_json(result)
     else:
-        console.out.print(f"{out}: {packed.nbytes:,} bytes ({packed!r})", highlight=False)
+        layers = packed.header.layers.values()
+        console.out.print(
+            f"{out}: {packed.nbytes:,} bytes; {sum(not layer.is_float for layer in layers)} of "
+            f"{len(layers)} matrices quantised, {bits:g} bits per trit; card: {result['card']}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command(epilog="Example: tinyternary inspect student.safetensors")
@@ -72,7 +78,7 @@ def inspect(file: Packed, as_json: AsJson = False) -> None:
         for layer in found["layers"]
     ]
     console.print_table(
-        ["layer", "stored as", "shape", "bits per weight", "bytes", "bytes in float32"],
+        ["layer", "stored as", "shape", "bits each", "bytes", "in float32"],
         rows,
         title=str(file),
         caption=f"{found['file_bytes']:,} bytes in all ({found['header_bytes']:,} of them header), "
@@ -90,43 +96,64 @@ def predict(
     style: Annotated[
         Literal["table", "json", "csv"], typer.Option("--format", help="How to print answers.")
     ] = "table",
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Name the class of each image; a bad file is reported and the rest goes on."""
     from tqdm import tqdm
 
     from tinyternary import deploy
+    from tinyternary.deploy.files import SUFFIXES
 
     engine = deploy.load(file)
-    answers, failures = [], 0
-    bar = tqdm(deploy.predict_files(engine, images), unit="image", disable=quiet, leave=False)
+    answers = []
+    # None: a bar on a terminal and none in a log
+    bar = tqdm(
+        deploy.predict_files(engine, images),
+        unit=" images", bar_format="{n_fmt}{unit} {rate_fmt}", disable=quiet or None, leave=False,
+    )  # fmt: skip
     for answer in bar:
-        if answer.ok:
-            answers.append(answer)
-            if answer.note:
-                bar.clear()
-                console.note(f"{answer.path}: {answer.note}")
-        else:
-            failures += 1
+        answers.append(answer)
+        said = answer.error or (answer.note and f"{answer.path}: {answer.note}")
+        if said:
             bar.clear()
-            console.err.print(f"[bold red]error:[/] {escape(answer.error)}", highlight=False)
-    _print_answers(answers, style)
+            colour = "[bold red]error:[/] " if answer.error else ""
+            console.err.print(f"{colour}{escape(said)}", highlight=False, soft_wrap=True)
+    _print_answers(answers, "json" if as_json else style)
+    failures = sum(not answer.ok for answer in answers)
     if failures:
-        console.note(f"{failures} of {failures + len(answers)} images could not be read")
+        console.note(f"{failures} of {len(answers)} images could not be read")
+    if not answers:
+        folders = ", ".join(map(str, images))
+        console.note(f"no images in {folders}; looked for {', '.join(SUFFIXES)}")
+    if failures or not answers:
         raise typer.Exit(1)
 
 
 def _print_answers(answers: list[Any], style: str) -> None:
+    """Print answers; tables leave out what could not be read, it has been reported."""
     if style == "json":
         console.print_json([answer.to_dict() for answer in answers])
         return
     if style == "csv":
         writer = csv.writer(sys.stdout)
-        writer.writerow(["image", "label", "probability"])
-        writer.writerows([a.path, a.label, f"{max(a.probabilities.values()):.6f}"] for a in answers)
+        writer.writerow(["image", "label", "probability", "error"])
+        writer.writerows(
+            [a.path, a.label, _share(a, ".6f"), ""] if a.ok else [a.path, "", "", a.error]
+            for a in answers
+        )
         return
-    console.print_table(
-        ["image", "class", "probability"],
-        [[a.path, a.label, f"{max(a.probabilities.values()):.1%}"] for a in answers],
-        caption="For teaching and research, not for clinical use.",
-    )
+    rows = [[escape(a.path), escape(a.label), _share(a, ".1%")] for a in answers if a.ok]
+    if rows:
+        console.print_table(
+            ["image", "class", "probability"],
+            rows,
+            caption="For teaching and research, not for clinical use.",
+        )
+
+
+def _share(answer: Any, style: str) -> str:
+    """Probability of the named class; the largest where several labels can be true."""
+    several = isinstance(answer.index, list)
+    share = max(answer.probabilities.values()) if several else answer.probabilities[answer.label]
+    return format(share, style)
