@@ -20,7 +20,7 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 COMMANDS = (
-    "demo", "train", "distill", "evaluate", "reproduce", "pack", "inspect", "predict",
+    "demo", "train", "distill", "evaluate", "reproduce", "ablate", "collect", "pack", "inspect", "predict",
     "cost", "bench", "lessons", "grade", "warmup",
 )  # fmt: skip
 
@@ -60,6 +60,13 @@ def test_help_of_each_command_has_an_example(command: str) -> None:
         (["train", "--out", "x", "--set", "epochs"], 2, "name=value"),
         (["reproduce", "breastmist", "--out", "x"], 2, "breastmnist"),
         (["reproduce", "breastmnist", "--out", "x", "--seeds", "a,b"], 2, "--seeds"),
+        (["reproduce", "breastmnist", "--out", "x", "--seeds=-1"], 2, "at least 0"),
+        (["reproduce", "breastmnist", "--out", "x", "--root", "none"], 1, "breastmnist.npz"),
+        (["reproduce", "default", "--out", "x"], 2, "name one"),
+        (["ablate", "pneumonia", "--teacher", "t", "--out", "x"], 2, "pneumoniamnist"),
+        (["ablate", "pneumoniamnist", "--teacher", "no-run", "--out", "x"], 1, "no-run"),
+        (["ablate", "pneumoniamnist", "--teacher", "t", "--out", "x", "--cells", "4"], 2, "0:40"),
+        (["collect", "no-such-folder", "--out", "x.json"], 1, "no-such-folder"),
     ],
 )
 def test_a_failure_is_one_line_that_names_the_cause(arguments, status, names, tmp_path) -> None:

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from typer.exceptions import TyperException
 
     # importing a module adds its commands; they import what they need when they run
-    from tinyternary.cli import ablate, bench, cost, demo, deploy, lessons, train  # noqa: F401
+    from tinyternary.cli import bench, cost, demo, deploy, experiments, lessons, train  # noqa: F401
     from tinyternary.cli.app import app
     from tinyternary.errors import ConfigError, TinyTernaryError
 

@@ -1,4 +1,4 @@
-"""`tinyternary train`, `distill`, `evaluate` and `reproduce`: run folders in, run folders out."""
+"""`tinyternary train`, `distill` and `evaluate`: run folders in, run folders out."""
 
 from __future__ import annotations
 
@@ -115,6 +115,17 @@ def evaluate(
     ] = None,
     root: Root = None,
     split: Annotated[str, typer.Option(help="'train', 'val' or 'test'.")] = "test",
+    flips: Annotated[
+        str | None,
+        typer.Option(
+            help="Average over mirrored copies: 'none', 'horizontal' or 'both'; by "
+            "default as the run was evaluated, and none for a packed file."
+        ),
+    ] = None,
+    shifts: Annotated[
+        int | None,
+        typer.Option(help="Average over copies moved by up to so many pixels; likewise."),
+    ] = None,
     activation_bits: Annotated[
         int | None,
         typer.Option(help="8, or 7 as the kernel of table lookups takes: what a bit costs."),
@@ -136,52 +147,19 @@ def evaluate(
             quant.set_activation_bits(run.model, activation_bits)
         name = data or run.dataset
         images = datasets.load(name, root=root, seed=seed)[split]
-        metrics = training.evaluate(run.model, images, run.preprocessing, flips=run.recipe.flips)
+        metrics = training.evaluate(
+            run.model, images, run.preprocessing,
+            flips=run.recipe.flips if flips is None else flips,
+            shifts=run.recipe.shifts if shifts is None else shifts,
+        )  # fmt: skip
     else:
         if activation_bits is not None:
             raise ConfigError("--activation-bits: expected a run folder, a packed file runs with 8")
         engine = deploy.load(source)
         name = data or engine.header.dataset or "phantoms"
         images = datasets.load(name, root=root, seed=seed)[split]
-        metrics = training.evaluate(engine, images)
+        metrics = training.evaluate(engine, images, flips=flips or "none", shifts=shifts or 0)
     _show_metrics({split: metrics}, as_json, title=f"{source} on {name}")
-
-
-@app.command(
-    epilog="Example: tinyternary reproduce breastmnist --root ~/medmnist --out runs/breast"
-)
-def reproduce(
-    experiment: Annotated[
-        str, typer.Argument(help="Data set with a recipe in the package, or a TOML file.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the run folders of all seeds.")],
-    root: Root = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Seeds, comma-separated; by default the experiment's.")
-    ] = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run a published experiment again: teacher and ternary student, seed after seed."""
-    from tinyternary import train as training
-    from tinyternary.errors import ConfigError
-
-    chosen = None
-    if seeds is not None:
-        try:
-            chosen = [int(text) for text in seeds.split(",")]
-        except ValueError:
-            raise ConfigError(f"--seeds: expected numbers like 0,1,2, got {seeds!r}") from None
-    console.writable_folder(out)
-    result = training.reproduce(experiment, root=root, seeds=chosen, out=out, progress=not quiet)
-    if as_json:
-        console.print_json(result.to_dict())
-        return
-    header, *rows = result.table()
-    console.print_table(
-        header, rows, title=f"{result.experiment} on {result.dataset}: test",
-        caption=f"{result.difference()}.\nFor teaching and research, not for clinical use.",
-    )  # fmt: skip
 
 
 def _splits(name: str, root: Path | None, seed: int, download: bool) -> Any:

@@ -6,6 +6,7 @@ Lesson 03 builds the loop, lesson 07 distillation.
 from tinyternary.train.ablation import AblationResults, ablate, read_ablation
 from tinyternary.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinyternary.train.clipping import clip_gradients, gradient_norm
+from tinyternary.train.collecting import collect, write_collected
 from tinyternary.train.distillation import distill
 from tinyternary.train.ema import WeightAverage
 from tinyternary.train.evaluation import evaluate, predict_logits, scores
@@ -22,6 +23,7 @@ from tinyternary.train.groups import ParameterGroup, parameter_groups
 from tinyternary.train.history import History
 from tinyternary.train.optim import SGD, AdamW, Optimiser
 from tinyternary.train.pretraining import pretrain
+from tinyternary.train.published import published
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.reproduction import reproduce, run_experiment
 from tinyternary.train.results import Results, read_results
@@ -50,6 +52,7 @@ __all__ = [
     "build_model",
     "calibrate_norms",
     "clip_gradients",
+    "collect",
     "distill",
     "evaluate",
     "experiments",
@@ -63,6 +66,7 @@ __all__ = [
     "parameter_groups",
     "predict_logits",
     "pretrain",
+    "published",
     "read_ablation",
     "read_experiment",
     "read_recipe",
@@ -72,4 +76,5 @@ __all__ = [
     "save_checkpoint",
     "scores",
     "start_from",
+    "write_collected",
 ]

@@ -36,3 +36,24 @@ def expected_calibration_error(judged: Judged, bins: int = ECE_BINS) -> float:
     """Return the ECE (Guo et al., ICML 2017): mean distance of confidence from accuracy by bin."""
     which, gap = calibration(judged, bins)
     return float(np.abs(np.bincount(which.ravel(), gap.ravel(), bins)).sum() / gap.size)
+
+
+def reliability(judged: Judged, bins: int = ECE_BINS) -> dict[str, list[Any]]:
+    """Confidence and accuracy by bin, as a reliability diagram draws them.
+
+    Returns
+    -------
+    dict of lists, one entry per bin
+        ``images`` (decisions, if multi-label); ``confidence`` and ``accuracy``: means, None
+        in an empty bin. The ECE is the mean of |accuracy - confidence| weighted by images.
+    """
+    which, gap = calibration(judged, bins)
+    right = (judged.truth == judged.decided).astype(np.float64)
+    counts = np.bincount(which.ravel(), minlength=bins)
+    hits, gaps = (np.bincount(which.ravel(), x.ravel(), bins) for x in (right, gap))
+    full = [(n, h / n, g / n) if n else None for n, h, g in zip(counts, hits, gaps)]
+    return {
+        "images": [int(n) for n in counts],
+        "confidence": [None if row is None else float(row[1] - row[2]) for row in full],
+        "accuracy": [None if row is None else float(row[1]) for row in full],
+    }

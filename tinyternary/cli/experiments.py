@@ -1,4 +1,4 @@
-"""`tinyternary ablate`: which choice of a ternary student matters."""
+"""`tinyternary reproduce`, `ablate` and `collect`: published results run again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,43 @@ if TYPE_CHECKING:
     from tinyternary.train import AblationResults, Effects
 
 _LEVEL_NAMES: dict[Any, str] = {True: "teacher and labels", False: "labels alone"}
+
+
+@app.command(
+    epilog="Example: tinyternary reproduce breastmnist --root ~/medmnist --out runs/breast"
+)
+def reproduce(
+    experiment: Annotated[
+        str, typer.Argument(help="Data set with a recipe in the package, or a TOML file.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the run folders of all seeds.")],
+    root: Root = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds, comma-separated; by default the experiment's.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a published experiment again: teacher and ternary student, seed after seed."""
+    from tinyternary import train as training
+    from tinyternary.errors import ConfigError
+
+    chosen = None
+    if seeds is not None:
+        try:
+            chosen = [int(text) for text in seeds.split(",")]
+        except ValueError:
+            raise ConfigError(f"--seeds: expected numbers like 0,1,2, got {seeds!r}") from None
+    console.writable_folder(out)
+    result = training.reproduce(experiment, root=root, seeds=chosen, out=out, progress=not quiet)
+    if as_json:
+        console.print_json(result.to_dict())
+        return
+    header, *rows = result.table()
+    console.print_table(
+        header, rows, title=f"{result.experiment} on {result.dataset}: test",
+        caption=f"{result.difference()}.\nFor teaching and research, not for clinical use.",
+    )  # fmt: skip
 
 
 @app.command(
@@ -52,6 +89,27 @@ def ablate(
         console.print_json({**result.to_dict(), "effects": effects})
         return
     _show(result, found)
+
+
+@app.command(
+    epilog="Example: tinyternary collect runs/breastmnist --root ~/medmnist --out breastmnist.json"
+)
+def collect(
+    runs: Annotated[Path, typer.Argument(help="Folder that `reproduce` or `ablate` wrote.")],
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    root: Root = None,
+    as_json: AsJson = False,
+) -> None:
+    """Condense run folders into one small file, which the results notebook can be drawn from."""
+    from tinyternary import train as training
+
+    console.writable_folder(out.parent)
+    record = training.collect(runs, root)
+    training.write_collected(out, record)
+    if as_json:
+        console.print_json(record)
+        return
+    console.note(f"wrote {out} ({console.human_bytes(out.stat().st_size)})")
 
 
 def _slice(text: str | None) -> tuple[int | None, int | None]:

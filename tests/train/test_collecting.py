@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pytest
+from train_small import splits
+
+from tinyternary.errors import CheckpointError, ConfigError
+from tinyternary.spec import Task
+from tinyternary.train import (
+    Experiment,
+    History,
+    Recipe,
+    collect,
+    load_run,
+    published,
+    read_results,
+    run_experiment,
+    write_collected,
+)
+from tinyternary.train.calibration import expected_calibration_error, reliability
+from tinyternary.train.collecting import CURVE_POINTS, thinned
+from tinyternary.train.judgement import judge
+
+QUICK = Recipe(epochs=2, batch_size=16, augment="none", flips="horizontal")
+PLAN = Experiment(
+    name="quick", preset="tiny", model={"patch_size": 4, "width": 16, "depth": 1, "heads": 2, "mlp_width": 32},
+    teacher=QUICK, student=QUICK.model_copy(update={"start_from_teacher": True, "feature": "none"}),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in (0, 3):
+        run_experiment(PLAN, splits(), seed=seed, out=folder / f"seed-{seed}", progress=False)
+    return folder
+
+
+def test_a_single_pass_is_the_models_own_answer(out):
+    data = splits()
+    record = collect(out, data=data)
+    assert record["seeds"] == read_results(out).seeds
+    once, missed = record["single_pass"], {"teacher": [], "student": []}
+    for row in record["seeds"]:
+        for who in missed:
+            found = once["seeds"][str(row["seed"])][who]
+            run = load_run(out / f"seed-{row['seed']}" / who)
+            found_by_hand = run.model(run.preprocessing(data.test.images)).data.argmax(1)
+            missed[who].append(found_by_hand != data.test.labels)
+            assert found["acc"] == (found_by_hand == data.test.labels).mean()
+            assert sum(found["reliability"]["images"]) == len(data.test)
+    for who, lists in missed.items():
+        counts = np.bincount(np.sum(lists, axis=0), minlength=3)
+        assert once["wrong"][who] == counts.tolist()
+    everybody = np.logical_and.reduce([*missed["teacher"], *missed["student"]])
+    assert once["wrong"]["shared"] == everybody.sum()
+
+
+def test_without_copies_the_recorded_numbers_come_out_again(tmp_path):
+    plain = PLAN.model_copy(
+        update={
+            w: getattr(PLAN, w).model_copy(update={"flips": "none"}) for w in ("teacher", "student")
+        }
+    )
+    run_experiment(plain, splits(), seed=1, out=tmp_path / "seed-1", progress=False)
+    record = collect(tmp_path, data=splits())
+    for who in ("teacher", "student"):
+        for metric in ("acc", "auc"):
+            assert (
+                record["single_pass"]["seeds"]["1"][who][metric] == record["seeds"][0][who][metric]
+            )
+
+
+def test_it_can_do_without_images_and_fits_into_a_small_file(out, tmp_path):
+    record = collect(out, images=False)
+    assert "single_pass" not in record
+    assert set(record["curves"]["3"]) == {"teacher", "student"}
+    assert record["curves"]["3"]["student"][-1]["epoch"] == 2
+    write_collected(tmp_path / "x.json", record)
+    assert json.loads((tmp_path / "x.json").read_text()) == json.loads(json.dumps(record))
+    assert str(out) not in (tmp_path / "x.json").read_text()
+    with pytest.raises(CheckpointError, match="no finished seed"):
+        collect(tmp_path)
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 49, 50, 51, 400])
+def test_curves_are_thinned_evenly_and_keep_both_ends(epochs):
+    history = History()
+    for epoch in range(1, epochs + 1):
+        history.append({"epoch": epoch, "train_loss": 1 / 3, "val_acc": None, "lr": 0.1})
+    rows = thinned(history)
+    assert len(rows) == min(epochs, CURVE_POINTS)
+    if epochs:
+        assert (rows[0]["epoch"], rows[-1]["epoch"]) == (1, epochs)
+        assert rows[0] == {"epoch": 1, "train_loss": 0.33333, "val_acc": None}
+
+
+@pytest.mark.parametrize("task", [Task.MULTI_CLASS, Task.BINARY, Task.MULTI_LABEL])
+def test_reliability_adds_up_to_the_calibration_error(rng, task):
+    columns = 2 if task is Task.BINARY else 4
+    scores = rng.dirichlet(np.ones(columns), 200)
+    shape = (200, columns) if task is Task.MULTI_LABEL else 200
+    judged = judge(rng.integers(0, 2, shape), scores, task)
+    bins = reliability(judged)
+    assert sum(bins["images"]) == judged.truth.size
+    error = sum(
+        n * abs(a - c)
+        for n, a, c in zip(bins["images"], bins["accuracy"], bins["confidence"]) if n
+    )  # fmt: skip
+    assert error / judged.truth.size == pytest.approx(expected_calibration_error(judged))
+    for place, (n, confidence) in enumerate(zip(bins["images"], bins["confidence"])):
+        assert (confidence is None) == (n == 0)
+        assert confidence is None or place / 15 <= confidence <= (place + 1) / 15 + 1e-12
+
+
+def test_published_numbers_are_those_of_the_leaderboard():
+    blood = published("bloodmnist")
+    assert blood["ResNet-18 (28)"] == {"acc": 0.958, "auc": 0.998}
+    assert blood["BitMedViT (224)"] == {"acc": 0.975}
+    assert published("breastmnist")["auto-sklearn"] == {"acc": 0.803, "auc": 0.836}
+    with pytest.raises(ConfigError, match="Did you mean 'bloodmnist'"):
+        published("bloodmnst")

@@ -1,0 +1,123 @@
+"""How far results can be trusted: calibration, images that all seeds miss, sources of spread.
+
+Lessons 11 and 12 read them; all take plain numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tinyternary.report.style import ACCENT, FLOAT, MUTED, TERNARY, grid_behind, new_figure, styled
+
+_COLOURS = {"teacher": FLOAT, "student": TERNARY}
+
+
+def reliability_diagram(
+    bins: Mapping[str, Sequence[Mapping[str, Sequence[Any]]]], *, title: str = ""
+) -> Figure:
+    """Draw accuracy against confidence, teacher and student, seeds summed bin by bin.
+
+    Parameters
+    ----------
+    bins : mapping
+        "teacher" and "student" to one `tinyternary.train.calibration.reliability` per seed.
+    title : str
+
+    Returns
+    -------
+    Figure
+        Above: accuracy by confidence; on the dashed line 0.8 is right eight times in ten.
+        Below: the share of decisions in each bin.
+    """
+    with styled():
+        figure, (top, bottom) = new_figure(
+            4.6, 4.8, 2, 1, sharex=True, height_ratios=(3, 1), squeeze=True
+        )
+        top.plot([0, 1], [0, 1], "--", color=MUTED, linewidth=1)
+        for who, colour in _COLOURS.items():
+            counts, confidence, accuracy = _pooled(bins[who])
+            kept = counts > 0
+            top.plot(confidence[kept], accuracy[kept], "o-", color=colour, label=who, markersize=4)
+            edges = np.linspace(0, 1, len(counts) + 1)
+            shares = counts / counts.sum()
+            bottom.stairs(shares, edges, color=colour, fill=True, alpha=0.3)
+            bottom.stairs(shares, edges, color=colour)
+        top.set_title(title)
+        top.set_ylabel("accuracy")
+        top.legend(loc="upper left")
+        bottom.set_xlabel("confidence in the decision")
+        bottom.set_ylabel("share")
+        for ax in (top, bottom):
+            grid_behind(ax)
+    return figure
+
+
+def _pooled(bins: Sequence[Mapping[str, Sequence[Any]]]) -> tuple[Any, Any, Any]:
+    """Images, mean confidence and accuracy by bin over seeds."""
+    counts = np.array([each["images"] for each in bins], np.float64)
+
+    def mean(part: str) -> Any:
+        values = np.array([[v or 0.0 for v in each[part]] for each in bins], np.float64)
+        return (counts * values).sum(0) / np.maximum(counts.sum(0), 1)
+
+    return counts.sum(0), mean("confidence"), mean("accuracy")
+
+
+def missed_by(
+    wrong: Mapping[str, Mapping[str, Sequence[int]]], images: Mapping[str, int]
+) -> Figure:
+    """Draw the share of test images that some, or all, seeds of a network get wrong.
+
+    Parameters
+    ----------
+    wrong : mapping
+        Data set to "teacher" and "student" to images by how many seeds miss them.
+    images : mapping of str to int
+        Test images of each data set.
+    """
+    names = list(wrong)
+    with styled():
+        figure, axes = new_figure(3.2 * len(names), 2.9, 1, len(names), squeeze=False)
+        for ax, name in zip(axes[0], names):
+            for shift, (who, colour) in zip((-0.2, 0.2), _COLOURS.items()):
+                bins = 100 * np.asarray(wrong[name][who][1:]) / images[name]
+                places = np.arange(1, len(bins) + 1)
+                ax.bar(places + shift, bins, width=0.36, color=colour, label=who)
+            ax.set_xticks(places)
+            ax.set_xlabel(f"missed by so many of {len(bins)} seeds")
+            ax.set_title(f"{name}: {images[name]:,} images", fontsize=10)
+            ax.set_ylabel("% of test images")
+            grid_behind(ax)
+        axes[0, 0].legend()
+    return figure
+
+
+def half_widths(rows: Sequence[tuple[str, float | None, float]]) -> Figure:
+    """Draw how far a mean could move with other seeds, and with other test images.
+
+    Parameters
+    ----------
+    rows : sequence of (name, seeds, images)
+        Half widths of 95 % intervals, in units of the metric: of the t-interval over seeds
+        (None for one seed), and of the bootstrap over test images.
+    """
+    with styled():
+        figure, ax = new_figure(7.0, 1.1 + 0.5 * len(rows))
+        for y, (_, seeds, images) in enumerate(rows):
+            if seeds is not None:
+                ax.barh(y - 0.18, 100 * seeds, height=0.32, color=TERNARY)
+            ax.barh(y + 0.18, 100 * images, height=0.32, color=ACCENT)
+        ax.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+        ax.set_xlabel("± points of accuracy, half of a 95 % interval")
+        grid_behind(ax, "x")
+        handles = [
+            Line2D([], [], linewidth=6, color=TERNARY, label="other seeds (t, mean of the seeds)"),
+            Line2D([], [], linewidth=6, color=ACCENT, label="other test images (bootstrap)"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
+    return figure
