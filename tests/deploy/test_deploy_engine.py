@@ -90,6 +90,22 @@ def test_an_image_alone_and_in_a_batch_give_the_same_bits(model):
     np.testing.assert_array_equal(together[3:20], engine(images[3:20]))
 
 
+@pytest.mark.parametrize(
+    ("changes", "policy"),
+    [(changes, policy) for changes in CASES.values() for policy in (None, "all-linear")]
+    + [({}, policy) for policy in POLICIES.values()],
+    ids=str,
+)
+def test_an_image_alone_and_in_a_batch_give_the_same_bits_layer_by_layer(changes, policy):
+    model = make_model(policy, **changes)
+    engine = Engine(pack(model).read(), fused=False)
+    images = images_for(model, 13)
+    together = engine(images)
+    alone = np.concatenate([engine(image[None]) for image in images])
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(together[3:10], engine(images[3:10]))
+
+
 def test_empty_batch(model):
     engine = Engine(pack(model).read())
     assert engine(images_for(model, 0)).shape == (0, 3)

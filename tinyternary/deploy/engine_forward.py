@@ -7,6 +7,7 @@ H heads, Dh = D / H.
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from tinyternary import jit
 from tinyternary.deploy.engine_layers import F32, Layer, build_layer
 from tinyternary.deploy.reader import PackedFile
 from tinyternary.spec import ViTConfig, vit_matrices
+
+_VECTOR = 16  # floats in the longest vector of a processor
 
 
 class Network:
@@ -78,7 +81,7 @@ class Network:
         q, k, v = self._heads(self.layers[f"{name}.attn.qkv"](inner))
         if record is not None:
             record[f"{name}.attn"] = jit.attention_weights(q, k)
-        mixed = jit.attention(q, k, v)  # (B, H, T, Dh)
+        mixed = attend(q, k, v)  # (B, H, T, Dh)
         joined = np.ascontiguousarray(mixed.transpose(0, 2, 1, 3)).reshape(x.shape)
         x = x + self.layers[f"{name}.attn.proj"](joined)
         inner = self._norm(x, f"{name}.norm2") if config.mlp_norm else x
@@ -99,6 +102,22 @@ class Network:
             for part in parts
         )
         return q, k, v
+
+
+def attend(q: F32, k: F32, v: F32) -> F32:
+    """Attention; heads are filled up with zeros to whole vectors, which the compiled code wants."""
+    width = q.shape[3]
+    rest = -width % _VECTOR
+    if rest:
+        pads = ((0, 0), (0, 0), (0, 0), (0, rest))
+        # attention divides by the root of the width that it sees
+        q, k, v = (
+            np.pad(q * np.float32(sqrt(1 + rest / width)), pads),
+            np.pad(k, pads),
+            np.pad(v, pads),
+        )
+    mixed: F32 = jit.attention(q, k, v)[..., :width]
+    return mixed
 
 
 def activate(x: F32, config: ViTConfig) -> F32:

@@ -1,12 +1,13 @@
 """The matrices of a packed model as layers that can be called (lessons 08 and 10).
 
 Each reads float32 rows (..., K) and gives float32 rows (..., N). A row's answer
-depends on that row alone, bit for bit: integers are exact, and float products
-run over one image at a time, so that a batch changes nothing.
+depends on that row alone, bit for bit: integers are exact, and the compiled float
+product sums each row in one order, so that a batch changes nothing.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,13 +42,14 @@ class FloatLinear:
         self.weight: F32 = np.asarray(weight, np.float32)
         self.bias = bias
 
+    @functools.cached_property
+    def _prepared(self) -> jit.PreparedLinear:
+        # not at once: the compiled encoder and exports want the weights alone
+        return jit.PreparedLinear(self.weight, self.bias)
+
     def __call__(self, x: F32) -> F32:
         """Apply the layer to (B, T, K)."""
-        # one BLAS call per image of the same shape each time: the same bits in any batch
-        out: F32 = np.matmul(x, self.weight.T)
-        if self.bias is not None:
-            out += self.bias
-        return out
+        return self._prepared(x)
 
 
 class IntegerLinear:

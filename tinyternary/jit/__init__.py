@@ -24,11 +24,13 @@ if TYPE_CHECKING:
         rms_norm_forward,
     )
     from tinyternary.jit.optimise import adamw_step
+    from tinyternary.jit.prepared import PreparedLinear
     from tinyternary.jit.probabilities import log_softmax, softmax, softmax_backward
     from tinyternary.jit.sums import add
     from tinyternary.jit.threads import set_threads
 
 _HOMES = {
+    "PreparedLinear": "prepared",
     "copy": "memory",
     "empty": "memory",
     "add": "sums",
@@ -68,6 +70,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "PreparedLinear",
     "absmean_scale",
     "adamw_step",
     "add",
