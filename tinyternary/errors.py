@@ -6,7 +6,6 @@ The command line turns them into that line and an exit status: 2 for bad usage
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -64,6 +63,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ConfigError:
         To be raised by the caller.
     """
     names = list(known)
+    import difflib  # only to say something helpful: not loaded by every start
+
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ConfigError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
