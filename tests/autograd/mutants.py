@@ -7,26 +7,15 @@ Exit status 1 if any mistake goes unnoticed.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import mutation
+from mutation import Mutant
+
 GRADIENTS = "tests/autograd/test_operation_gradients.py"
 GRAPH = "tests/autograd/test_graph.py"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    what: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
 
 
 MUTANTS = [
@@ -100,53 +89,7 @@ MUTANTS = [
            (f"{GRAPH}::test_leaves_do_not_share_their_gradient_arrays",)),
 ]  # fmt: skip
 
-
-def run_tests(package_root: Path, tests: tuple[str, ...]) -> bool:
-    """Whether the tests pass with the package found under `package_root`."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(package_root),
-        "TINYTERNARY_JIT": "0",  # formulas, not compilers: and nothing to compile anew
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    done = subprocess.run(
-        command, cwd=package_root, env=environment, capture_output=True, text=True, timeout=300
-    )
-    if done.returncode not in (0, 1):  # nothing collected, or a crash: not a caught mistake
-        raise RuntimeError(f"tests did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.returncode == 0
-
-
-def survivors(mutants: list[Mutant] = MUTANTS, show: bool = False) -> list[str]:
-    """Apply each mistake alone; names of those that no test noticed."""
-    missed = []
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "tinyternary", copy / "tinyternary", ignore=ignore)
-        shutil.copytree(ROOT / "tests" / "autograd", copy / "tests" / "autograd", ignore=ignore)
-        shutil.copy(ROOT / "tests" / "conftest.py", copy / "tests")
-        shutil.copy(ROOT / "pyproject.toml", copy)
-        every = tuple(sorted({test for mutant in mutants for test in mutant.tests}))
-        if not run_tests(copy, every):
-            raise RuntimeError("the tests fail without any mistake")
-        for mutant in mutants:
-            path = copy / "tinyternary" / mutant.file
-            right = path.read_text("utf-8")
-            if right.count(mutant.old) != 1:
-                raise RuntimeError(f"{mutant.what}: text found {right.count(mutant.old)} times")
-            path.write_text(right.replace(mutant.old, mutant.new), "utf-8")
-            noticed = not run_tests(copy, mutant.tests)
-            path.write_text(right, "utf-8")
-            if show:
-                print(f"{'caught' if noticed else 'MISSED':8} {mutant.what}", flush=True)
-            if not noticed:
-                missed.append(mutant.what)
-    return missed
-
+FOLDERS = ("autograd",)
 
 if __name__ == "__main__":
-    left = survivors(show=True)
-    print(f"{len(MUTANTS) - len(left)} of {len(MUTANTS)} mistakes caught")
-    sys.exit(1 if left else 0)
+    sys.exit(mutation.report(MUTANTS, FOLDERS))
