@@ -139,6 +139,7 @@ def seed_pairs(
                 ax.plot(100 * found["mean"], y + 0.22, "o", color=INK, markersize=6)
             ax.set_title(f"student - teacher, {_LONG[metric]}")
             ax.set_xlabel("points (1 / 100)")
+            ax.xaxis.get_major_locator().set_params(nbins=6)
             grid_behind(ax, "x")
         axes[0, 0].set_yticks(range(len(names)), names)
         axes[0, 0].set_ylim(-0.5, len(names) - 0.2)
