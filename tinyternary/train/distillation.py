@@ -26,7 +26,7 @@ from tinyternary.spec import Preprocessing
 from tinyternary.train.batches import Batch
 from tinyternary.train.evaluation import predict_logits
 from tinyternary.train.features import attention_map, teacher_features
-from tinyternary.train.fitting import OnEpoch, OnStep, train
+from tinyternary.train.fitting import OnEpoch, OnStep, Session, train
 from tinyternary.train.objective import check_data, class_names_agree, task_loss, teacher_loss
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run
@@ -206,10 +206,11 @@ def distill(
     if chosen.start_from_teacher:
         start_from(student, teacher, preprocessing(data.train.images[:256]))
     objective = Distillation(student, teacher, data.train, preprocessing, chosen, seed)
+    session = Session(
+        run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
+    )
     return train(
-        student, objective, data, chosen, run_dir=run_dir, seed=seed, progress=progress,
-        preprocessing=preprocessing, resume=resume, test=test, label=label, on_step=on_step,
-        on_epoch=on_epoch,
+        student, objective, data, chosen, session,
         teacher={"model": teacher.config.to_dict(), "weights": weights_checksum(teacher)},
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,28 @@ def fit(
     chosen = make_recipe(recipe, **recipe_overrides)
     check_data(data.train, model.config, "training")
     objective = Supervised(model, data.train, chosen.label_smoothing)
-    return train(
-        model, objective, data, chosen, run_dir=run_dir, seed=seed, progress=progress,
-        preprocessing=preprocessing, resume=resume, test=test, label=label,
-        on_step=on_step, on_epoch=on_epoch,
-    )  # fmt: skip
+    session = Session(
+        run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
+    )
+    return train(model, objective, data, chosen, session)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What belongs to one call of `fit`, `distill` or `pretrain`, and not to the recipe.
+
+    The attributes are `fit`'s arguments of these names.
+    """
+
+    run_dir: str | Path | None = None
+    seed: int = 0
+    progress: bool = True
+    preprocessing: Preprocessing | None = None
+    resume: bool = True
+    test: bool = True
+    label: str = "training"
+    on_step: OnStep | None = None
+    on_epoch: OnEpoch | None = None
 
 
 def train(
@@ -120,22 +138,14 @@ def train(
     objective: Objective,
     data: Splits,
     recipe: Recipe,
-    *,
-    run_dir: str | Path | None = None,
-    seed: int = 0,
-    progress: bool = True,
-    preprocessing: Preprocessing | None = None,
-    resume: bool = True,
-    test: bool = True,
-    label: str = "training",
-    on_step: OnStep | None = None,
-    on_epoch: OnEpoch | None = None,
+    session: Session,
     **described: Any,
 ) -> Run:
-    """Run an objective to the end and evaluate: what `fit` and `distill` share.
+    """Run an objective to the end and evaluate: what `fit`, `distill` and `pretrain` share.
 
-    Parameters are those of `fit`; `described` goes into the run's configuration.
+    Whatever is `described` goes into the run's configuration.
     """
+    seed = session.seed
     if seed < 0:
         raise ConfigError(f"seed: expected an integer of at least 0, got {seed}")
     check_data(data.train, model.config, "training")
@@ -144,20 +154,20 @@ def train(
             check_data(part, model.config, part.split)
     recipe = recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
     set_dropout(model, recipe)
-    preprocessing = preprocessing or fit_preprocessing(data.train)
+    preprocessing = session.preprocessing or fit_preprocessing(data.train)
     config = describe_run(
         model, preprocessing, data.task, data.class_names, recipe, seed, data.name, **described
     )
     settings = {**config, "data": fingerprint(data.train)}
     del settings["library"]  # a newer library may go on with an older state
     settings["recipe"] = {k: v for k, v in config["recipe"].items() if k != "save_seconds"}
-    folder = Path(run_dir) if run_dir is not None else None
+    folder = Path(session.run_dir) if session.run_dir is not None else None
     batches = Batches(data.train, preprocessing, recipe, seed)
     loop = Loop(
         model, objective, batches, data.val, preprocessing, recipe, seed, settings, folder,
-        on_step, on_epoch,
+        session.on_step, session.on_epoch,
     )  # fmt: skip
-    resumed = resume and resume_state(loop)
+    resumed = session.resume and resume_state(loop)
     if folder is not None:
         for left_over in folder.glob(".*.part"):  # of a write that was killed
             left_over.unlink()
@@ -165,10 +175,10 @@ def train(
         write_json(folder / "config.json", config)
         for name in ("last.safetensors", "best.safetensors", "model.safetensors", "metrics.json"):
             (folder / name).unlink(missing_ok=True)
-    loop.run(progress, label)
+    loop.run(session.progress, session.label)
     metrics = {
         part.split: evaluate(model, part, preprocessing, flips=recipe.flips, shifts=recipe.shifts)
-        for part in ((data.val, data.test) if test else (data.val,))
+        for part in ((data.val, data.test) if session.test else (data.val,))
         if len(part)
     }
     run = Run(

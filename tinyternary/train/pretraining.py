@@ -21,7 +21,7 @@ from tinyternary.nn import Linear
 from tinyternary.spec import Preprocessing, ViTConfig
 from tinyternary.train.batches import Batch
 from tinyternary.train.experiment import Pretraining
-from tinyternary.train.fitting import train
+from tinyternary.train.fitting import Session, train
 from tinyternary.train.recipe import make_recipe
 from tinyternary.train.run import Run
 
@@ -132,7 +132,5 @@ def pretrain(
     nothing = np.arange(0)
     unseen = Splits(data.train, data.val.subset(nothing), data.test.subset(nothing))
     objective = MaskedImages(model, plan.mask, seed)
-    return train(
-        model, objective, unseen, make_recipe(fields), run_dir=run_dir, seed=seed,
-        progress=progress, preprocessing=preprocessing, label=label, masked=plan.mask,
-    )  # fmt: skip
+    session = Session(run_dir, seed, progress, preprocessing, label=label)
+    return train(model, objective, unseen, make_recipe(fields), session, masked=plan.mask)
