@@ -9,7 +9,13 @@ import jupytext
 import nbformat
 import pytest
 
-from tinyternary.train import Results, experiments, published, read_ablation
+from tinyternary.train import (
+    Results,
+    experiments,
+    published,
+    read_ablation,
+    read_experiment,
+)
 from tinyternary.train.factors import read_ablation_plan
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -58,6 +64,22 @@ def test_recorded_results_are_machine_written_and_whole(path):
         assert set(record["curves"][str(row["seed"])]) >= {"teacher", "student"}
     once = record["single_pass"]
     assert sum(once["wrong"]["student"]) == once["images"]
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_results_are_those_of_the_recipes_in_the_package(path):
+    config = json.loads(path.read_text())["config"]
+    experiment = read_experiment(path.stem)
+    channels = config["student"]["model"]["channels"]
+    wanted = dict(zip(("teacher", "student"), experiment.recipes(1_000_000)))
+    for who, recipe in wanted.items():
+        fields = recipe.resolved(channels, True, 1_000_000).to_dict()
+        del fields["save_seconds"]
+        assert config[who]["recipe"] == fields
+        model = experiment.vit(28, channels, config[who]["model"]["num_classes"])
+        assert config[who]["model"] == model.to_dict()
+    epochs = config["pretraining"]["recipe"]["epochs"] if "pretraining" in config else 0
+    assert epochs == experiment.pretraining.epochs
 
 
 @pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
