@@ -66,6 +66,24 @@ MUTANTS = (
            "splat(0, _WORDS)", ("ternary",)),
     Mutant("sign planes compared by AND", "simd/popcount.py", "builder.xor(sign", "builder.and_(sign",
            ("ternary",)),
+    Mutant("ternary threshold not scaled by the mean", "simd/popcount.py",
+           "builder.fmul(unit, ir.Constant(F32, float(np.float32(TERNARY_THRESHOLD))))",
+           "ir.Constant(F32, float(np.float32(TERNARY_THRESHOLD)))", ("ternary",)),
+    Mutant("sign plane kept where the trit is zero", "simd/popcount.py",
+           "builder.and_(above, below)", "below", ("ternary",)),
+    Mutant("rest of a row's last word not cleared", "simd/popcount.py",
+           "start=vectors) as loop", "start=whole) as loop", ("ternary",)),
+    Mutant("ternary mean over whole vectors only", "simd/popcount.py",
+           "builder.sitofp(k, ir.DoubleType())",
+           "builder.sitofp(builder.mul(row.vectors, ir.Constant(I64, 16)), ir.DoubleType())",
+           ("ternary",)),
+    Mutant("all groups take the first one's sum", "simd/group_driver.py",
+           "builder.mul(groups, ir.Constant(I64, row)), loop.index)",
+           "builder.mul(groups, ir.Constant(I64, row)), ir.Constant(I64, 0))", BEST),
+    Mutant("all groups take the first one's scale", "simd/group_driver.py",
+           "[builder.mul(loop.index, call.scalar(12))]", "[ir.Constant(I64, 0)]", BEST),
+    Mutant("groups moved from the front", "simd/intrinsics.py",
+           "group = builder.sub(last, backwards.index)", "group = backwards.index", BEST),
     Mutant("table entries negated", "simd/lookup.py", "{0: 16 + source, 2: source}",
            "{0: source, 2: 16 + source}", ("lookup7",)),
     Mutant("high and low nibble swapped", "simd/lookup.py", "if half else word",
@@ -101,10 +119,15 @@ for m, k, n in [(1, 64, 64), (1, 100, 70), (4, 64, 64), (5, 33, 70), (7, 300, 13
     w = rng.integers(-1, 2, (n, k)).astype(np.int8)
     x = rng.integers(low, high + 1, (m, k)).astype(np.int8)
     assert np.array_equal(kernels.matmul(x, kernels.pack(w), name), x.astype(np.int64) @ w.T)
-    if inputs != "ternary" and found[0].simd:
+    if found[0].fused:
         f = rng.normal(size=(m, k)).astype(np.float32) * np.float32(10) ** -rng.integers(0, 8, (m, 1))
         f = f.astype(np.float32)
         scale = rng.uniform(0.5, 2, n).astype(np.float32)
+        got = kernels.TernaryLinear(kernels.pack(w), scale, backend=name)(f)
+        want = kernels.TernaryLinear(kernels.pack(w), scale, backend="blas", inputs=inputs)(f)
+        assert np.array_equal(got, want)
+    if inputs != "ternary" and found[0].simd and k % 4 == 0:
+        scale = rng.uniform(0.5, 2, (n, 4)).astype(np.float32)
         got = kernels.TernaryLinear(kernels.pack(w), scale, backend=name)(f)
         want = kernels.TernaryLinear(kernels.pack(w), scale, backend="blas", inputs=inputs)(f)
         assert np.array_equal(got, want)

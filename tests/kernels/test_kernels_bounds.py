@@ -43,6 +43,9 @@ for m, k, n in [(1, 1, 1), (1, 17, 3), (2, 63, 65), (3, 64, 64), (4, 16, 16), (5
     w = rng.integers(-1, 2, (n, k)).astype(np.int8)
     packed = kernels.pack(w)
     layer = kernels.TernaryLinear(packed, 0.5, np.ones(n, np.float32), "gelu", name)
+    halves = None
+    if k % 2 == 0:
+        halves = kernels.TernaryLinear(packed, np.ones((n, 2), np.float32), backend=name)
     for at_end in (False, True):
         x = fenced((m, k), np.int8, at_end)
         x[:] = rng.integers(-most, most + 1, (m, k))
@@ -54,6 +57,9 @@ for m, k, n in [(1, 1, 1), (1, 17, 3), (2, 63, 65), (3, 64, 64), (4, 16, 16), (5
         out = fenced((m, n), np.float32, at_end)
         layer(x, out)
         assert np.array_equal(out, layer(x.copy()))
+        if halves is not None:
+            halves(x, out)
+            assert np.array_equal(out, halves(x.copy()))
 print("inside")
 """
 

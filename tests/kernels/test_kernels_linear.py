@@ -170,6 +170,57 @@ def test_ternary_inputs_take_the_ternary_rule(rng):
     np.testing.assert_allclose(layer(x), wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", EIGHT_OR_SEVEN)
+@pytest.mark.parametrize("activation", [None, "gelu"])
+@settings(max_examples=25)
+@given(
+    m=st.sampled_from([0, 1, 3, 4, 5, 9, 13]), n=st.integers(1, 70), groups=st.integers(2, 9),
+    size=st.sampled_from([1, 3, 15, 16, 17, 32, 64]), seed=st.integers(0, 2**32 - 1),
+    spread=st.integers(-3, 3),
+)  # fmt: skip
+def test_groups_in_one_call_are_groups_in_numpy(name, activation, m, n, groups, size, seed, spread):
+    x, w, _, bias = draw(seed, m, groups * size, n, spread)
+    scale = np.random.default_rng(seed).uniform(-1, 2, (n, groups)).astype(np.float32)
+    packed = kernels.pack(w)
+    inputs = "int7" if name == "lookup7" else "int8"
+    layer = TernaryLinear(packed, scale, bias, activation, name)
+    codes, rows = reference.quantise(x, 63 if name == "lookup7" else 127)
+    wanted = np.zeros((m, n), np.float32)
+    for group in range(groups):
+        part = slice(group * size, (group + 1) * size)
+        sums = reference.matmul(codes[:, part], w[:, part]).astype(np.float32)
+        wanted += sums * (rows[:, None] * scale[:, group])
+    wanted += bias
+    wanted = reference.gelu(wanted) if activation else wanted
+    assert layer.inputs == inputs
+    assert np.array_equal(layer(x), wanted)
+    assert np.array_equal(layer(x, threads=2), wanted)
+    composed = TernaryLinear(packed, scale, bias, activation, backend="blas", inputs=inputs)
+    assert np.array_equal(composed(x), wanted)
+
+
+@pytest.mark.skipif("ternary" not in NAMES, reason="compiled code is switched off")
+@pytest.mark.parametrize("activation", [None, "gelu", "relu"])
+@settings(max_examples=40)
+@given(
+    m=st.sampled_from([0, 1, 3, 4, 5, 8, 21]), n=st.integers(1, 70), spread=st.integers(-9, 9),
+    k=st.sampled_from([1, 15, 16, 17, 63, 64, 65, 100, 192, 513]), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_ternary_inputs_in_one_call_are_those_of_numpy(activation, m, k, n, seed, spread):
+    x, w, scale, bias = draw(seed, m, k, n, spread)
+    if m > 4:
+        x[1], x[2, 0], x[3, -1] = 0, np.nan, -np.inf
+    packed = kernels.pack(w)
+    wanted = TernaryLinear(packed, scale, bias, activation, backend="blas", inputs="ternary")(x)
+    layer = TernaryLinear(packed, scale, bias, activation, inputs="ternary")
+    assert layer.backend.name == "ternary"
+    assert np.array_equal(layer(x), wanted, equal_nan=True)
+    assert np.array_equal(layer(x, threads=2), wanted, equal_nan=True)
+    out = np.empty_like(wanted)
+    assert layer(x, out) is out
+    assert np.array_equal(out, wanted, equal_nan=True)
+
+
 def test_results_can_go_to_an_array_of_the_caller_and_inputs_may_be_any_view(rng):
     x, w, scale, bias = draw(8, 12, 30, 17, 0)
     layer = TernaryLinear(kernels.pack(w), scale, bias)

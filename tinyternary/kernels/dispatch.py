@@ -63,6 +63,11 @@ class Backend:
         return "avx512" if self.name == "lookup7" else self.name
 
     @property
+    def fused(self) -> bool:
+        """Whether a whole layer is one compiled call, which threads can share."""
+        return self.simd or self.activations == "ternary"
+
+    @property
     def missing(self) -> str:
         """Why it cannot run here, or an empty string if it can."""
         if self.compiled and not jit_enabled():

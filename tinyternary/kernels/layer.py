@@ -2,8 +2,10 @@
 
 ``layer(x)`` quantises each row of x to int8, multiplies by the trits, rescales, adds the
 bias and applies the activation. On the vector paths all of that is one compiled call in which
-the int32 matrix never reaches memory; on any other backend it is the same arithmetic in NumPy
-around the integer product, with the same bits.
+the int32 matrix never reaches memory, with ternary activations and scales per group as well; on
+any other backend it is the same arithmetic in NumPy around the integer product, with the same
+bits. Scales per group make y = sum over groups of float(integers) * (row scale * scale), added in
+float32 from the first group to the last, plus bias.
 """
 
 from __future__ import annotations
@@ -75,12 +77,13 @@ class TernaryLinear:
         rung: Any = self.backend.load()
         self._rung = rung
         self._run: Any = None
-        fused = self.backend.simd and self.inputs == self.backend.activations
-        if fused and self.n > 0 and self.k > 0 and self.scale.ndim == 1:
+        self._groups = 1 if self.scale.ndim == 1 else self.scale.shape[1]
+        fused = self.backend.simd or (self.backend.fused and self._groups == 1)
+        if fused and self.inputs == self.backend.activations and self.n > 0 and self.k > 0:
             alone = WORTH_SHARING // (self.k * self.n) + 1
             self._plan = rung.plan(packed, self.scale, self.bias, activation, alone)
             self._alone, self._rows = alone, rung.rows
-            self._run = functools.partial(rung.layer_kernel, self._plan.address)
+            self._run = functools.partial(rung.layer_kernel(self._groups), self._plan.address)
 
     def __call__(
         self,
@@ -125,7 +128,7 @@ class TernaryLinear:
     def _composed(self, x: NDArray[np.float32], out: NDArray[np.float32]) -> NDArray[np.float32]:
         """Quantise, multiply, rescale and activate one after the other in NumPy."""
         codes, rows = _MATCHING[self.inputs](x)
-        groups = 1 if self.scale.ndim == 1 else self.scale.shape[1]
+        groups = self._groups
         out[...] = 0
         for group in range(groups):
             scale = self.scale if self.scale.ndim == 1 else self.scale[:, group]

@@ -68,7 +68,7 @@ def matmul(
         rung: Any = chosen.load()
         layout = packed.layout(chosen.layout, rung.prepare)
         x = np.ascontiguousarray(x)
-        if not chosen.simd:
+        if not chosen.fused:
             rung.matmul(x, layout, out)
             return out
         if threads is None:

@@ -12,6 +12,7 @@ at K = 768: splitting x into planes and storing sums is the rest. (lesson 08_pac
 from __future__ import annotations
 
 from tinyternary.kernels.simd.popcount import prepare
-from tinyternary.kernels.simd.popcount_driver import matmul
+from tinyternary.kernels.simd.popcount_driver import ROWS as rows
+from tinyternary.kernels.simd.popcount_driver import layer_kernel, matmul, plan
 
-__all__ = ["matmul", "prepare"]
+__all__ = ["layer_kernel", "matmul", "plan", "prepare", "rows"]

@@ -8,6 +8,7 @@ vector instructions themselves, emitted as LLVM IR from `numba.extending.intrins
 * `layout`: codes interleaved so that one wide load feeds many dot products;
 * `quantise`, `tile`, `gemv`, `lookup`, `popcount`, `epilogue`: emitters, each a few dozen lines of
   IR building;
-* `driver`, `lookup_driver`, `popcount_driver`: plain Numba loops over tiles that call the emitters;
+* `driver`, `group_driver`, `lookup_driver`, `popcount_driver`: plain Numba loops over tiles that
+  call the emitters;
 * `assembly`: the same emitters compiled for processors that this machine is not.
 """

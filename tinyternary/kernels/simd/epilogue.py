@@ -56,8 +56,12 @@ def _store(
     builder: ir.IRBuilder, out: Any, stride: Any, row: int, column_bytes: int, value: Any
 ) -> None:
     offset = builder.add(builder.mul(stride, ir.Constant(I64, row)), ir.Constant(I64, column_bytes))
-    place = builder.bitcast(builder.gep(out, [offset]), value.type.as_pointer())
-    builder.store(value, place).align = 4
+    store_at(builder, out, offset, value)
+
+
+def store_at(builder: ir.IRBuilder, out: Any, offset: Any, value: Any) -> None:
+    """Store a vector of 32-bit lanes at ``out`` (bytes) + ``offset``."""
+    builder.store(value, at(builder, out, offset, value.type)).align = 4
 
 
 def gelu(builder: ir.IRBuilder, x: Any) -> Any:
@@ -85,7 +89,8 @@ def gelu(builder: ir.IRBuilder, x: Any) -> Any:
 
 
 GELU, RELU = 1, 2
-"""Activations by the number that compiled code takes; 0 is none."""
+NUMBERS = {None: 0, "gelu": GELU, "relu": RELU}
+"""Activations by the number that compiled code takes."""
 
 
 def activate(

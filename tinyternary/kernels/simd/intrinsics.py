@@ -225,6 +225,42 @@ def tile(
 
 
 @intrinsic
+def spread_row(
+    typingctx: Any, key: Any, codes: Any, size: Any, groups: Any, wide: Any, sums: Any
+) -> Any:
+    """Move each of ``groups`` groups of ``size`` codes to a place of ``wide`` bytes; note sums.
+
+    From the last to the first, in place: a group never moves down. Codes between them become 0.
+    """
+
+    def emit(call: Call) -> None:
+        builder, codes, sums = call.builder, call.pointer(1), call.pointer(5)
+        size, groups, wide = call.scalar(2), call.scalar(3), call.scalar(4)
+        last = builder.sub(groups, ir.Constant(I64, 1))
+        end = builder.sub(size, ir.Constant(I64, 1))
+        with cgutils.for_range(builder, groups) as backwards:
+            group = builder.sub(last, backwards.index)
+            source = builder.gep(codes, [builder.mul(group, size)])
+            sink = builder.gep(codes, [builder.mul(group, wide)])
+            with builder.if_then(builder.icmp_signed("<", size, wide), likely=False):
+                with cgutils.for_range(builder, size) as loop:
+                    place = builder.sub(end, loop.index)
+                    value = builder.load(builder.gep(source, [place]))
+                    builder.store(value, builder.gep(sink, [place]))
+                with cgutils.for_range(builder, wide, start=size) as loop:
+                    builder.store(ir.Constant(I8, 0), builder.gep(sink, [loop.index]))
+            total = cgutils.alloca_once(builder, I32)
+            builder.store(ir.Constant(I32, 0), total)
+            with cgutils.for_range(builder, size) as loop:
+                value = builder.sext(builder.load(builder.gep(sink, [loop.index])), I32)
+                builder.store(builder.add(builder.load(total), value), total)
+            offset = builder.mul(group, ir.Constant(I64, 4))
+            builder.store(builder.load(total), at(builder, sums, offset, I32)).align = 4
+
+    return emitted(emit, key, *[INDEX] * 5)
+
+
+@intrinsic
 def draw(typingctx: Any, address: Any, place: Any, amount: Any) -> Any:
     """Add ``amount`` to one of the counters that threads share; return what it was."""
 

@@ -16,15 +16,21 @@ from numba.core import cgutils
 from numpy.typing import NDArray
 
 from tinyternary.kernels.packing import to_planes
+from tinyternary.kernels.reference import ABSMAX_FLOOR, TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.kernels.simd.layout import padded
-from tinyternary.kernels.simd.targets import I8, I64, call_named, splat
+from tinyternary.kernels.simd.quantise import WIDE, Row, fold
+from tinyternary.kernels.simd.targets import F32, I8, I16, I32, I64, Target, call_named, splat
 from tinyternary.kernels.simd.tile import at, broadcast, load
 
-LANES = 8
-COLUMNS = 2
-ROWS = 4
-OUTPUTS = LANES * COLUMNS
+TILE = Target(-1, "ternary", 64, 4, 1, 0, False, ())
+"""A tile's shape as the epilogue wants to know it: 4 rows x 16 outputs."""
+ROWS, OUTPUTS = TILE.rows, TILE.outputs
+LANES, COLUMNS = 8, 2  # counts are 64 bits wide, so that a tile takes two vectors of them
+PLANES = 16
+"""Bytes of the two planes of 64 activations."""
 _WORDS = ir.VectorType(I64, LANES)
+_DOUBLES = ir.VectorType(ir.DoubleType(), WIDE)
+_FLOATS = ir.VectorType(F32, WIDE)
 
 
 def prepare(trits: NDArray[np.int8]) -> NDArray[np.uint64]:
@@ -40,7 +46,7 @@ def prepare(trits: NDArray[np.int8]) -> NDArray[np.uint64]:
 def emit_counts(
     builder: ir.IRBuilder, rows: int, x: Any, x_stride: Any, planes: Any, words: Any
 ) -> list[list[Any]]:
-    """Emit a tile of ``rows`` x 16 outputs; return its sums as int64 vectors, [row][column].
+    """Emit a tile of ``rows`` x 16 outputs; return its sums, [row][one int32 vector].
 
     ``x`` points to rows of ``words`` pairs (nonzero, sign) of uint64, ``x_stride`` bytes apart;
     ``planes`` to one block of `prepare`.
@@ -74,16 +80,14 @@ def emit_counts(
                     slot = totals[row][column]
                     count = call_named(builder, "llvm.ctpop.v8i64", _WORDS, (bits,))
                     builder.store(builder.add(builder.load(slot), count), slot)
-    return [
-        [
-            builder.sub(
-                builder.load(counted[row][column]),
-                builder.shl(builder.load(negative[row][column]), splat(1, _WORDS)),
-            )
-            for column in range(COLUMNS)
-        ]
-        for row in range(rows)
-    ]
+    both = ir.Constant(ir.VectorType(I32, OUTPUTS), list(range(OUTPUTS)))
+
+    def total(row: int, column: int) -> Any:
+        twice = builder.shl(builder.load(negative[row][column]), splat(1, _WORDS))
+        difference = builder.sub(builder.load(counted[row][column]), twice)
+        return builder.trunc(difference, ir.VectorType(I32, LANES))
+
+    return [[builder.shuffle_vector(total(row, 0), total(row, 1), both)] for row in range(rows)]
 
 
 def emit_planes(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> None:
@@ -112,3 +116,54 @@ def emit_planes(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> None:
             value = builder.load(builder.gep(start, [loop.index]))
             builder.store(value, builder.gep(copy, [loop.index]))
         take(copy, words)
+
+
+def emit_quantise(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> Any:
+    """Emit the planes of a row of ``k`` floats as ternary activations; return their scale.
+
+    The same operations in the same order as `tinyternary.kernels.reference.quantise_ternary`: a row
+    that is not finite gets zeros, for nothing is above a threshold of infinity or NaN.
+    """
+    row = Row(builder, x, k)
+    sums = cgutils.alloca_once_value(builder, splat(0.0, _DOUBLES))
+
+    def magnitude(values: Any) -> Any:
+        return call_named(builder, f"llvm.fabs.v{WIDE}f32", _FLOATS, (values,))
+
+    def add(place: Any, index: Any, slot: int) -> None:
+        wide = builder.fpext(magnitude(load(builder, place, 0, _FLOATS, 4)), _DOUBLES)
+        builder.store(builder.fadd(builder.load(sums), wide), sums)
+
+    row.each(add, 1)
+    total = fold(builder, builder.load(sums), builder.fadd)
+    mean = builder.fdiv(total, builder.sitofp(k, ir.DoubleType()))
+    unit = builder.fptrunc(mean, F32)
+    threshold = builder.fmul(unit, ir.Constant(F32, float(np.float32(TERNARY_THRESHOLD))))
+    limit = broadcast(builder, threshold, WIDE)
+    four = ir.Constant(I64, 4)
+
+    def store(index: Any, nonzero: Any, sign: Any) -> None:
+        # 16 of the 64 bits of both planes; four such pieces fill a pair of words
+        word, piece = builder.sdiv(index, four), builder.srem(index, four)
+        offset = builder.mul(word, ir.Constant(I64, PLANES))
+        offset = builder.add(offset, builder.mul(piece, ir.Constant(I64, 2)))
+        sink = builder.gep(planes, [offset])
+        for start, bits in ((0, nonzero), (8, sign)):
+            builder.store(bits, at(builder, sink, start, I16)).align = 2
+
+    def split(place: Any, index: Any, slot: int) -> None:
+        values = load(builder, place, 0, _FLOATS, 4)
+        above = builder.fcmp_ordered(">", magnitude(values), limit)
+        below = builder.fcmp_ordered("<", values, splat(0.0, _FLOATS))
+        store(index, builder.bitcast(above, I16), builder.bitcast(builder.and_(above, below), I16))
+
+    row.each(split, 4)
+    vectors = builder.add(row.vectors, builder.zext(row.has_rest, I64))
+    whole = builder.mul(builder.sdiv(builder.add(vectors, ir.Constant(I64, 3)), four), four)
+    with cgutils.for_range(builder, whole, start=vectors) as loop:  # the rest of the last word
+        store(loop.index, ir.Constant(I16, 0), ir.Constant(I16, 0))
+    level = builder.fmul(unit, ir.Constant(F32, float(np.float32(TERNARY_LEVEL))))
+    floor = ir.Constant(F32, float(ABSMAX_FLOOR))
+    scale = builder.select(builder.fcmp_ordered(">", level, floor), level, floor)
+    finite = builder.fcmp_ordered("<", unit, ir.Constant(F32, float("inf")))
+    return builder.select(finite, scale, ir.Constant(F32, float("nan")))

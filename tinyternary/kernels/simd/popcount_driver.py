@@ -1,4 +1,8 @@
-"""Loops around the counting kernel: ternary activations times ternary weights (lesson 08)."""
+"""Loops around the counting kernel: ternary activations times ternary weights (lesson 08).
+
+As in `driver`, a layer is one compiled call: threshold and scale, planes of bits, counts, rescale,
+bias and activation; neither planes nor int32 sums of the whole input ever reach memory.
+"""
 
 from __future__ import annotations
 
@@ -8,119 +12,166 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import extending, types
 from numpy.typing import NDArray
 
 from tinyternary.errors import ShapeError
 from tinyternary.jit.switch import njit
-from tinyternary.kernels.simd import popcount
-from tinyternary.kernels.simd.driver import checksum
-from tinyternary.kernels.simd.targets import I32, I64
-from tinyternary.kernels.simd.tile import at, pointer_to_bytes
-
-_INDEX = types.int64
-_ROWS, _LANES, _COLUMNS, _OUTPUTS = (
-    popcount.ROWS,
-    popcount.LANES,
-    popcount.COLUMNS,
-    popcount.OUTPUTS,
+from tinyternary.kernels.packed import PackedTernary
+from tinyternary.kernels.simd import epilogue, popcount
+from tinyternary.kernels.simd.driver import (
+    BY_ONE,
+    CHUNK_BYTES,
+    FLOATS,
+    INTEGERS,
+    REFUSED,
+    TOO_MUCH,
+    checksum,
 )
-intrinsic: Any = extending.intrinsic(prefer_literal=True)
+from tinyternary.kernels.simd.intrinsics import (
+    INDEX,
+    NOTES,
+    Call,
+    address,
+    draw,
+    emitted,
+    fact,
+    intrinsic,
+    move,
+    release,
+    reserve,
+)
+from tinyternary.kernels.simd.plan import (
+    ACTIVATION,
+    ALONE,
+    BLOCKS,
+    COLUMNS,
+    INPUTS,
+    OUTPUTS,
+    PANELS,
+    WEIGHTS,
+    Plan,
+    columns,
+)
+from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
+from tinyternary.kernels.simd.targets import F32, I64
+from tinyternary.kernels.simd.tile import at
+from tinyternary.kernels.threads import DONE, NEXT, STEP
 
-
-def _pointer(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, offset: Any) -> Any:
-    data = pointer_to_bytes(builder, context.make_array(kind)(context, builder, array).data)
-    return builder.gep(data, [offset])
+ROWS = popcount.ROWS
+"""Height of a tile: threads take rows in multiples of it."""
+_OUTPUTS, _PLANES = popcount.OUTPUTS, popcount.PLANES
 
 
 @intrinsic
-def _planes(
-    typingctx: Any, key: Any, x: Any, x_at: Any, k: Any, planes: Any, planes_at: Any
-) -> Any:
-    """Split a row of trits into planes; offsets in bytes."""
+def _split(typingctx: Any, key: Any, floats: Any, x: Any, k: Any, planes: Any, notes: Any) -> Any:
+    """Split a row into planes: trits as they are, floats by the rule, noting their scale."""
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        source = _pointer(context, builder, sig.args[1], args[1], args[2])
-        sink = _pointer(context, builder, sig.args[4], args[4], args[5])
-        popcount.emit_planes(builder, source, args[3], sink)
-        return context.get_dummy_value()
+    def emit(call: Call) -> None:
+        builder, x, k, planes = call.builder, call.pointer(2), call.scalar(3), call.pointer(4)
+        if not call.literal(1):
+            popcount.emit_planes(builder, x, k, planes)
+            return
+        scale = popcount.emit_quantise(builder, x, k, planes)
+        builder.store(scale, at(builder, call.pointer(5), 0, F32)).align = 4
 
-    return types.none(key, x, _INDEX, _INDEX, planes, _INDEX), codegen
+    return emitted(emit, key, floats, *[INDEX] * 4)
 
 
 @intrinsic
-def _counts(
-    typingctx: Any, key: Any, x: Any, x_at: Any, stride: Any, weights: Any, weights_at: Any,
-    words: Any, out: Any, out_at: Any, out_stride: Any, edge: Any, fits: Any, height: Any,
+def _count(
+    typingctx: Any, key: Any, floats: Any, height: Any, x: Any, wide: Any, weights: Any,
+    words: Any, notes: Any, place: Any, stride: Any, scales: Any, biases: Any, activation: Any,
 ) -> Any:  # fmt: skip
-    """Store the sums of a tile of ``height`` rows in out[out_at:], or in edge unless it fits."""
+    """Store a tile of ``height`` rows as `intrinsics.tile` does."""
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        source = _pointer(context, builder, sig.args[1], args[1], args[2])
-        planes = _pointer(context, builder, sig.args[4], args[4], args[5])
-        tile = popcount.emit_counts(
-            builder, sig.args[12].literal_value, source, args[3], planes, args[6]
+    def emit(call: Call) -> None:
+        builder = call.builder
+        one = builder.icmp_signed("==", call.scalar(2), ir.Constant(I64, 1))
+        with builder.if_else(one) as (single, whole):
+            with single:
+                emit_rows(call, 1)
+            with whole:
+                emit_rows(call, ROWS)
+
+    def emit_rows(call: Call, rows: int) -> None:
+        builder, target = call.builder, popcount.TILE
+        sums = popcount.emit_counts(
+            builder, rows, call.pointer(3), call.scalar(4), call.pointer(5), call.scalar(6)
         )
-        inside = _pointer(context, builder, sig.args[7], args[7], args[8])
-        outside = _pointer(context, builder, sig.args[10], args[10], ir.Constant(I64, 0))
-        sink = builder.select(args[11], inside, outside)
-        step = builder.select(args[11], args[9], ir.Constant(I64, 4 * _OUTPUTS))
-        narrow = ir.VectorType(I32, _LANES)
-        for row, values in enumerate(tile):
-            start = builder.gep(sink, [builder.mul(step, ir.Constant(I64, row))])
-            for column, value in enumerate(values):
-                place = at(builder, start, 4 * _LANES * column, narrow)
-                builder.store(builder.trunc(value, narrow), place).align = 4
-        return context.get_dummy_value()
+        place, stride = call.pointer(8), call.scalar(9)
+        if not call.literal(1):
+            epilogue.store_integers(builder, target, sums, place, stride)
+            return
+        row_scales, _ = call.notes(7, rows)
+        scales, biases = call.pointer(10), call.pointer(11)
+        epilogue.store_floats(builder, target, sums, row_scales, scales, biases, place, stride)
+        epilogue.activate(builder, target, call.scalar(12), place, stride, rows)
 
-    kinds = (
-        key, x, _INDEX, _INDEX, weights, _INDEX, _INDEX, out, _INDEX, _INDEX, edge,
-        types.boolean, height,
-    )  # fmt: skip
-    return types.none(*kinds), codegen
+    return emitted(emit, key, floats, *[INDEX] * 11)
 
 
 @functools.cache
-def matmul_kernel() -> Callable[..., None]:
-    """Return ``matmul(x trits (M, K) int8, planes, out (M, N) int32)``, compiled."""
-    key = checksum()
+def kernel(floats: bool) -> Callable[..., int]:
+    """Return ``run(plan, tickets, x, out) -> status``, compiled, as `driver.kernel` does."""
+    key = 16 * checksum()
+    kind = 1 if floats else 0
 
-    @njit()
-    def matmul(x: Any, weights: Any, out: Any) -> None:
-        m, k = x.shape
-        n = out.shape[1]
-        blocks, words = weights.shape[0], weights.shape[1]
-        stride = 16 * words
-        panel = 8 * (weights.size // blocks)
-        step = max(_ROWS, 32768 // stride // _ROWS * _ROWS)
-        planes = np.empty(min(m, step) * 2 * words, np.uint64)
-        edge = np.empty(_ROWS * _OUTPUTS, np.int32)
-        for first in range(0, m, step):
+    @njit(signature_or_function=FLOATS if floats else INTEGERS)
+    def run(plan: int, tickets: int, x: Any, out: Any) -> int:
+        m, k, n = x.shape[0], fact(plan, INPUTS), fact(plan, OUTPUTS)
+        if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
+            return REFUSED
+        if tickets == 0 and m >= fact(plan, ALONE):
+            return TOO_MUCH
+        words, panels, weights = fact(plan, BLOCKS), fact(plan, PANELS), fact(plan, WEIGHTS)
+        scales, activation = fact(plan, COLUMNS), fact(plan, ACTIVATION)
+        biases, wide, size = scales + fact(plan, COLUMN_STEP), _PLANES * words, 4 if floats else 1
+        panel_bytes = 16 * _OUTPUTS * words
+        step = max(ROWS, CHUNK_BYTES // wide // ROWS * ROWS)
+        most = min(m, step)
+        room = most * (wide + NOTES) + ROWS * _OUTPUTS * 4
+        planes, source, sink = reserve(room), address(x), address(out)
+        notes = planes + most * wide
+        edge = notes + most * NOTES  # where tiles that stick out go
+        if tickets > 0:
+            step = min(step, draw(tickets, STEP, 0))
+        first = 0
+        while first < m:
+            if tickets > 0:
+                first = draw(tickets, NEXT, step)
+                if first >= m:
+                    break
             count = min(step, m - first)
             for row in range(count):
-                _planes(key, x, (first + row) * k, k, planes, row * stride)
-            height = _ROWS if count >= _ROWS else 1
-            for block in range(blocks):
-                column = block * _OUTPUTS
+                _split(key, kind, source + size * (first + row) * k, k, planes + row * wide,
+                       notes + row * NOTES)  # fmt: skip
+            height = ROWS if count >= ROWS else 1
+            for panel in range(panels):
+                column = panel * _OUTPUTS
                 fits = column + _OUTPUTS <= n
-                for tile in range(-(-count // height)):
-                    row = min(tile * height, count - height)  # the last may overlap
-                    place = 4 * ((first + row) * n + column)
-                    if height == 1:
-                        _counts(key, planes, row * stride, stride, weights, block * panel, words,
-                                out, place, 4 * n, edge, fits, 1)  # fmt: skip
-                    else:
-                        _counts(key, planes, row * stride, stride, weights, block * panel, words,
-                                out, place, 4 * n, edge, fits, _ROWS)  # fmt: skip
+                for number in range(-(-count // height)):
+                    row = min(number * height, count - height)  # the last may overlap
+                    home = sink + 4 * ((first + row) * n + column)
+                    stride = 4 * n if fits else 4 * _OUTPUTS
+                    _count(key, kind, height, planes + row * wide, wide,
+                           weights + panel * panel_bytes, words, notes + row * NOTES,
+                           home if fits else edge, stride, scales + 4 * column,
+                           biases + 4 * column, activation)  # fmt: skip
                     if not fits:
-                        for i in range(height):
-                            for j in range(n - column):
-                                out[first + row + i, column + j] = edge[i * _OUTPUTS + j]
+                        move(4 * (n - column), edge, stride, home, 4 * n, height)
+            if tickets > 0:
+                draw(tickets, DONE, count)
+            else:
+                first += step
+        release(planes, room)
+        return 0
 
-    return matmul
+    return run
 
 
-def matmul(x: NDArray[np.int8], layout: NDArray[np.uint64], out: NDArray[np.int32]) -> None:
+def matmul(
+    x: NDArray[np.int8], layout: NDArray[np.uint64], out: NDArray[np.int32], tickets: int = 0
+) -> None:
     """Fill ``out`` (M, N) int32 with x (M, K) times W transposed; x must be trits.
 
     Raises
@@ -132,4 +183,24 @@ def matmul(x: NDArray[np.int8], layout: NDArray[np.uint64], out: NDArray[np.int3
         raise ShapeError(
             f"the ternary kernel takes activations of -1, 0 and +1, got {x.min()}..{x.max()}"
         )
-    matmul_kernel()(x, layout, out)
+    plan = Plan((out.shape[1], x.shape[1]), layout)
+    kernel(floats=False)(plan.address, tickets or BY_ONE, x, out)
+
+
+def plan(
+    packed: PackedTernary,
+    scales: NDArray[np.float32],
+    biases: NDArray[np.float32],
+    activation: str | None,
+    alone: int,
+) -> Plan:
+    """Return what `layer_kernel` takes first; scales (N,), biases (N,) float32."""
+    layout = packed.layout("ternary", popcount.prepare)
+    filled = columns(scales, biases, layout.shape[0] * _OUTPUTS)
+    return Plan(packed.shape, layout, filled, epilogue.NUMBERS[activation], alone)
+
+
+def layer_kernel(groups: int = 1) -> Callable[..., int]:
+    """Return compiled ``run(plan, tickets, x, out) -> status`` for float32; one group only."""
+    assert groups == 1
+    return kernel(floats=True)

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from tinyternary.errors import ShapeError
 from tinyternary.kernels.packed import PackedTernary
-from tinyternary.kernels.simd import driver, epilogue, lookup_driver
+from tinyternary.kernels.simd import driver, epilogue, group_driver, lookup_driver
 from tinyternary.kernels.simd.driver import BY_ONE
-from tinyternary.kernels.simd.layout import interleave
+from tinyternary.kernels.simd.group_driver import spread
+from tinyternary.kernels.simd.layout import BLOCK, interleave
 from tinyternary.kernels.simd.lookup import ROWS
 from tinyternary.kernels.simd.plan import Plan, columns
 from tinyternary.kernels.simd.targets import AVX512, LOOKUP7, TARGETS, Target
-
-ACTIVATION_NUMBERS = {None: 0, "gelu": epilogue.GELU, "relu": epilogue.RELU}
 
 
 class SimdRung:
@@ -64,15 +63,22 @@ class SimdRung:
         activation: str | None,
         alone: int,
     ) -> Plan:
-        """Return what `layer_kernel` takes first; scales (N,), biases (N,) float32."""
+        """Return what `layer_kernel` takes first; scales (N,) or (N, G), biases (N,) float32."""
         name = AVX512.name if self.target is LOOKUP7 else self.target.name
-        layout = packed.layout(name, self.prepare)
-        filled = columns(scales, biases, layout.shape[0] * self.target.outputs)
-        return Plan(packed.shape, layout, filled, ACTIVATION_NUMBERS[activation], alone)
+        groups = 1 if scales.ndim == 1 else scales.shape[1]
+        if packed.shape[1] // groups % BLOCK == 0:  # groups are whole blocks as they are
+            layout = packed.layout(name, self.prepare)
+        else:
+            layout = packed.layout(
+                f"{name}, {groups} groups", lambda trits: self.prepare(spread(trits, groups))
+            )
+        filled = columns(scales.T, biases, layout.shape[0] * self.target.outputs)
+        return Plan(packed.shape, layout, filled, epilogue.NUMBERS[activation], alone, groups)
 
-    @property
-    def layer_kernel(self) -> Callable[..., int]:
-        """Compiled ``run(plan, tickets, x, out) -> status`` for float32."""
+    def layer_kernel(self, groups: int = 1) -> Callable[..., int]:
+        """Return compiled ``run(plan, tickets, x, out) -> status`` for float32."""
+        if groups > 1:
+            return group_driver.kernel(self.target)
         return self._kernel(floats=True)
 
     def _kernel(self, floats: bool) -> Callable[..., int]:
