@@ -10,6 +10,7 @@ from test_deploy_engine import CASES, POLICIES
 
 from tinyternary.deploy import Engine, pack
 from tinyternary.errors import ConfigError
+from tinyternary.kernels import threads
 
 
 def engines(model, threads=1, **options):
@@ -63,14 +64,21 @@ def test_sizes_at_the_edges(changes):
         np.testing.assert_allclose(fused(images), expected, rtol=0, atol=allowed)
 
 
+@pytest.fixture
+def shared_always(monkeypatch):
+    """Share images whatever their size: those of tests are too small to be worth it."""
+    monkeypatch.setattr(threads, "WORTH_SHARING_NETWORK", 0)
+
+
+@pytest.mark.usefixtures("shared_always")
 @pytest.mark.parametrize("policy", [None, "all-linear"])
 def test_threads_and_batches_give_the_same_bits(policy):
     model = make_model(policy, width=48, heads=3)
     packed = pack(model).read()
     images = images_for(model, 7)
     expected = Engine(packed, 1)(images)
-    for threads in (2, 3):
-        engine = Engine(packed, threads)
+    for team in (2, 3):
+        engine = Engine(packed, team)
         for count in (1, 2, 3, 5, 7):
             np.testing.assert_array_equal(engine(images[:count]), expected[:count])
     one = Engine(packed, 2)
@@ -78,6 +86,47 @@ def test_threads_and_batches_give_the_same_bits(policy):
         np.testing.assert_array_equal(one(image[None])[0], row)
 
 
+def test_small_calls_stay_on_one_thread(model, monkeypatch):
+    packed = pack(model).read()
+    invited = []
+    invite = threads.invite
+    monkeypatch.setattr(threads, "invite", lambda *args: (invited.append(1), invite(*args))[1])
+    engine = Engine(packed, 2)
+    if engine.plain_because:
+        pytest.skip(engine.plain_because)
+    images = images_for(model, 4)
+    for worth, expected in ((engine.fused.macs * 4 + 1, 0), (engine.fused.macs * 4, 1)):
+        invited.clear()
+        monkeypatch.setattr(threads, "WORTH_SHARING_NETWORK", worth)
+        engine(images)
+        assert len(invited) == expected
+
+
+@pytest.mark.usefixtures("shared_always")
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_thread_that_comes_late_is_not_waited_for(model, count):
+    packed = pack(model).read()
+    images = images_for(model, 5)
+    expected = Engine(packed, 1)(images)
+    engine = Engine(packed, 2)
+    if engine.plain_because:
+        pytest.skip(engine.plain_because)
+    engine(images)
+    gate = threading.Event()
+    answers = threads.invite(lambda member: gate.wait(60), 1)  # its only other thread is busy
+    try:
+        for first in range(5 - count + 1):
+            part = slice(first, first + count)
+            np.testing.assert_array_equal(engine(images[part]), expected[part])
+        assert answers.empty()
+    finally:
+        gate.set()
+    # now it finds a queue of calls that have been answered, and must leave all arrays alone
+    for _ in range(20):
+        np.testing.assert_array_equal(engine(images), expected)
+
+
+@pytest.mark.usefixtures("shared_always")
 def test_calls_from_many_threads_at_once(model):
     engine = Engine(pack(model).read(), 2)
     batches = [images_for(model, 1 + i % 4, seed=i) for i in range(12)]
@@ -89,11 +138,11 @@ def test_calls_from_many_threads_at_once(model):
             if not np.array_equal(engine(batches[i]), expected[i]):
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    callers = [threading.Thread(target=work, args=(i,)) for i in range(12)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
     assert not wrong
 
 

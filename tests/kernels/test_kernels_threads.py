@@ -87,6 +87,38 @@ def test_rows_are_drawn_once_each_and_failures_come_back():
     threads.share(job_done, 50, 3, 4)  # the workers live on
 
 
+def test_a_thread_that_comes_late_is_not_waited_for(rng):
+    packed = kernels.pack(trits(rng, 70, 130))
+    x = rng.normal(size=(64, 130)).astype(np.float32)
+    layer = kernels.TernaryLinear(packed, 1.0)
+    wanted = layer(x, threads=1)
+    if not layer.backend.simd:
+        pytest.skip("no vector kernel here")
+    gate = threading.Event()
+    answers = threads.invite(lambda member: gate.wait(60), 1)
+    try:
+        assert np.array_equal(layer(x, threads=2), wanted)
+        assert answers.empty()
+    finally:
+        gate.set()
+    for _ in range(20):
+        assert np.array_equal(layer(x, threads=2), wanted)
+
+
+def test_invited_threads_say_when_they_are_done_and_what_went_wrong():
+    seen: list[int] = []
+
+    def job(member: int) -> None:
+        seen.append(member)
+        if member == 2:
+            raise KeyError("on purpose")
+
+    answers = threads.invite(job, 3)
+    found = [answers.get(timeout=60) for _ in range(3)]
+    assert sorted(seen) == [1, 2, 3]
+    assert sorted(type(answer).__name__ for answer in found) == ["KeyError", "NoneType", "NoneType"]
+
+
 def job_done(address: int) -> None:
     threads_view(address)[threads.DONE] = 50
 

@@ -19,10 +19,10 @@ from tinyternary.deploy.engine_forward import positions
 from tinyternary.deploy.engine_layers import float_weight, ternary_matrix
 from tinyternary.deploy.reader import PackedFile
 from tinyternary.kernels import dispatch
+from tinyternary.kernels import threads as pool
 from tinyternary.kernels.native import Held
 from tinyternary.kernels.simd.layout import interleave, padded
 from tinyternary.kernels.simd.shapes import Shape, shape_of
-from tinyternary.kernels.threads import invite
 from tinyternary.kernels.vit import plan as places
 from tinyternary.kernels.vit.ready import encoder
 from tinyternary.spec import MatrixLayer, vit_matrices
@@ -102,6 +102,9 @@ class FusedNetwork:
         self._floats, self._codes = _Flat(np.float32), _Flat(np.uint8)
         matrices = vit_matrices(self.config)
         self.plan = np.array([self._layer(packed, matrix) for matrix in matrices], np.int64)
+        c = self.config
+        attention = 2 * c.depth * c.tokens**2 * c.width
+        self.macs = sum(matrix.macs for matrix in matrices) + attention  # of one image
         self.norms = np.array(self._norms(packed), np.int64)
         self.shape = np.array(self._shape(packed), np.int64)
         self.floats, self.codes = self._floats.join(), self._codes.join()
@@ -179,7 +182,8 @@ class FusedNetwork:
         features = np.empty((count, self.config.width), np.float32)
         if count == 0:
             return logits, features
-        team = self._take(self.threads)
+        worth = count * self.macs >= pool.WORTH_SHARING_NETWORK
+        team = self._take(self.threads if worth else 1)
         try:
             self._answer(images, logits, features, team)
         finally:
@@ -215,7 +219,7 @@ class FusedNetwork:
                            features, logits)  # fmt: skip
 
         if size > 1:
-            invite(work, size - 1)
+            pool.invite(work, size - 1)
         work(0)
 
     def _draw(
