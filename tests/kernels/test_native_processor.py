@@ -8,21 +8,57 @@ import sys
 import pytest
 
 from tinyternary.kernels import dispatch
-from tinyternary.kernels.native import processor
+from tinyternary.kernels.native import cpuid, memory, processor
+from tinyternary.kernels.native.elf import NotUsable
 from tinyternary.kernels.simd.targets import cpu_features
 
 here = pytest.mark.skipif(bool(processor.unknown()), reason=processor.unknown() or "known")
 
 
 @here
-def test_the_system_and_llvm_agree_on_everything_that_a_kernel_asks_for():
+def test_the_processor_and_llvm_agree_on_everything_that_a_kernel_asks_for():
     found = cpu_features()
-    assert processor.features() == {name for name in processor.NAMES.values() if name in found}
+    assert processor.features() == {name for name in cpuid.FEATURES if name in found}
 
 
-def test_names_cover_what_x86_kernels_need():
+def test_wide_registers_that_the_system_does_not_save_are_not_used():
+    everything = [[2**32 - 1] * 4] * 2
+    assert cpuid.decode(everything, 0xE7) == set(cpuid.FEATURES)
+    assert cpuid.decode(everything, 0x07) == {"avx2", "avxvnni"}  # no 512 bits
+    assert cpuid.decode(everything, 0x03) == set()
+    assert cpuid.decode([[0] * 4] * 2, 0xE7) == set()
+
+
+def test_a_bit_is_one_feature():
+    found = {}
+    for place in range(8 * 32):
+        words = [[0] * 4, [0] * 4]
+        words[place // 128][place // 32 % 4] = 1 << place % 32
+        for name in cpuid.decode(words, 0xE7):
+            found[name] = place
+    # part, register, bit as in the manual's tables of leaf 7
+    assert found == {
+        "avx2": 32 + 5, "avx512bw": 32 + 30, "avx512vl": 32 + 31, "avx512vbmi": 64 + 1,
+        "avx512vnni": 64 + 11, "avxvnni": 128 + 4,
+    }  # fmt: skip
+
+
+def test_features_cover_what_x86_kernels_need():
     asked = {n for b in dispatch.BACKENDS for n in b.needs if b.name != "neon"}
-    assert asked <= set(processor.NAMES.values())
+    assert asked <= set(cpuid.FEATURES)
+
+
+@here
+def test_where_no_code_may_be_run_numba_is_asked(monkeypatch):
+    def refuse(self, offset, size, rights):
+        raise NotUsable("the system does not let memory be run")
+
+    monkeypatch.setattr(memory.Pages, "allow", refuse)
+    cpuid.features.cache_clear()
+    try:
+        assert processor.features() is None
+    finally:
+        cpuid.features.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_BOUNDSCHECK"])
@@ -38,7 +74,7 @@ def test_a_numba_configuration_file_counts_too(monkeypatch, tmp_path):
     assert processor.features() is None
 
 
-def test_a_system_without_a_list_of_features_is_not_guessed_about(monkeypatch):
+def test_a_processor_that_is_not_described_is_not_guessed_about(monkeypatch):
     monkeypatch.setattr(processor, "described", dict)
     assert processor.features() is None
 

@@ -13,7 +13,7 @@ usually do that; here both fit on two pages:
 * `elf`: reads an object file;
 * `linking`: lays its sections out in memory and fills the addresses in;
 * `memory`: asks the system for pages, and for the right to run what is in them;
-* `processor`: what this processor can do, without asking LLVM;
+* `processor`, `cpuid`: which processor this is and what it can do, without asking LLVM;
 * `cache`: the file, its key and its checksum;
 * `emitting`: makes an object file from a Numba function (the only part that loads Numba);
 * `calling`: a Python object that can be called;

@@ -1,8 +1,4 @@
-"""What this processor can do, read from the system instead of asked of LLVM (lesson 08).
-
-Loading LLVM to ask costs 40 MB. Linux lists the same bits, those of the CPUID instruction, in
-``/proc/cpuinfo``, and leaves out what it has not switched on, as LLVM does.
-"""
+"""Which processor this is, without asking LLVM (lesson 08_packing_and_kernels)."""
 
 from __future__ import annotations
 
@@ -10,15 +6,8 @@ import functools
 import os
 import sys
 
-NAMES = {
-    "avx2": "avx2",
-    "avx_vnni": "avxvnni",
-    "avx512bw": "avx512bw",
-    "avx512vl": "avx512vl",
-    "avx512_vnni": "avx512vnni",
-    "avx512vbmi": "avx512vbmi",
-}
-"""The system's names of what kernels here ask for, and LLVM's."""
+from tinyternary.kernels.native import cpuid
+from tinyternary.kernels.native.elf import NotUsable
 
 _ASKS_NUMBA = (
     "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX", "NUMBA_OPT", "NUMBA_BOUNDSCHECK",
@@ -57,8 +46,10 @@ def described() -> dict[str, str]:
 
 
 def features() -> frozenset[str] | None:
-    """Return what of `NAMES` this processor has, by LLVM's names; None where Numba must say."""
+    """Return what of `cpuid.FEATURES` this processor has; None where Numba must say."""
     if unknown():
         return None
-    flags = described()["flags"].split()
-    return frozenset(NAMES[flag] for flag in flags if flag in NAMES)
+    try:
+        return cpuid.features()
+    except NotUsable:  # no code may be run but the compiler's, which then has to say
+        return None
