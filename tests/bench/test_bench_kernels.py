@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -39,6 +43,36 @@ def test_a_small_run_has_times_ratios_and_shares(monkeypatch, tmp_path):
     for draw in (ladder.ladder_bars, ladder.kernel_roofline):
         path = style.save(draw(result), tmp_path / f"{draw.__name__}.png")
         assert path.stat().st_size > 5000
+
+
+PEAK = """
+import re
+from tinyternary.bench import peaks
+run, macs = peaks._dot_loop()
+run(10)
+code = list(run.inspect_asm().values())[0]
+loop = max(re.split(r"^[.]L[^:]*:", code, flags=re.M), key=len)
+print(len(re.findall(r"vpdpbusd|vpmaddubsw|pmullw|sdot|mla", loop)), peaks._CHAINS * peaks._UNROLL)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="code for x86")
+@pytest.mark.parametrize(
+    ("cpu", "features"),
+    [(None, None), ("haswell", "+sse2,+ssse3,+sse4.1,+avx,+avx2,+fma"), ("x86-64", "+sse2")],
+)
+def test_the_peak_multiplies_as_often_as_it_says(cpu, features):
+    """Products of the same operands, computed once for all, would make any kernel look slow."""
+    environment = dict(os.environ)
+    if cpu is not None:
+        environment |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK], capture_output=True, text=True, env=environment, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    found, wanted = (int(number) for number in done.stdout.split())
+    assert found == wanted
 
 
 def test_unknown_peers_are_said_in_one_line():

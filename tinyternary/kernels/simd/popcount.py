@@ -142,26 +142,20 @@ def emit_quantise(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> Any:
     limit = broadcast(builder, threshold, WIDE)
     four = ir.Constant(I64, 4)
 
-    def store(index: Any, nonzero: Any, sign: Any) -> None:
-        # 16 of the 64 bits of both planes; four such pieces fill a pair of words
-        word, piece = builder.sdiv(index, four), builder.srem(index, four)
-        offset = builder.mul(word, ir.Constant(I64, PLANES))
-        offset = builder.add(offset, builder.mul(piece, ir.Constant(I64, 2)))
-        sink = builder.gep(planes, [offset])
-        for start, bits in ((0, nonzero), (8, sign)):
-            builder.store(bits, at(builder, sink, start, I16)).align = 2
-
     def split(place: Any, index: Any, slot: int) -> None:
         values = load(builder, place, 0, _FLOATS, 4)
         above = builder.fcmp_ordered(">", magnitude(values), limit)
         below = builder.fcmp_ordered("<", values, splat(0.0, _FLOATS))
-        store(index, builder.bitcast(above, I16), builder.bitcast(builder.and_(above, below), I16))
+        # 16 of the 64 bits of both planes; four such pieces fill a pair of words. Bits past the
+        # row's end, and signs of what is zero, may be anything: weights are zero there, or x is
+        word, piece = builder.sdiv(index, four), builder.srem(index, four)
+        offset = builder.mul(word, ir.Constant(I64, PLANES))
+        offset = builder.add(offset, builder.mul(piece, ir.Constant(I64, 2)))
+        sink = builder.gep(planes, [offset])
+        for start, bits in ((0, above), (8, below)):
+            builder.store(builder.bitcast(bits, I16), at(builder, sink, start, I16)).align = 2
 
     row.each(split, 4)
-    vectors = builder.add(row.vectors, builder.zext(row.has_rest, I64))
-    whole = builder.mul(builder.sdiv(builder.add(vectors, ir.Constant(I64, 3)), four), four)
-    with cgutils.for_range(builder, whole, start=vectors) as loop:  # the rest of the last word
-        store(loop.index, ir.Constant(I16, 0), ir.Constant(I16, 0))
     level = builder.fmul(unit, ir.Constant(F32, float(np.float32(TERNARY_LEVEL))))
     floor = ir.Constant(F32, float(ABSMAX_FLOOR))
     scale = builder.select(builder.fcmp_ordered(">", level, floor), level, floor)
