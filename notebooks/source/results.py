@@ -15,9 +15,10 @@
 #
 # For each data set a small float Vision Transformer (the *teacher*) is trained from scratch on the
 # 28 x 28 images, and a ternary *student* with the same shape learns from it: every linear layer of
-# its encoder has weights -1, 0 and +1 and takes int8 inputs. All of it runs on two CPU cores. The
-# recipes are files in the package, chosen on training and validation images only; the test images
-# were read once per network, at the end.
+# its encoder has weights -1, 0 and +1 and takes int8 inputs. All of it runs on a CPU, one core per
+# run. The recipes are files in the package; they were chosen by training and validation images.
+# Test images are read when a network is finished; sections 4 to 6 ask the same finished networks
+# again, and nothing was chosen by the answers.
 #
 # This notebook trains nothing. It reads run folders, or the small files that `tinyternary collect`
 # made of them. *For teaching and research, not for clinical use.*
@@ -158,7 +159,7 @@ for name, result in results.items():
 # One line per seed; the teacher in grey, the student in green. The student starts from the
 # teacher's weights, so its curves begin where an untrained network's would not. Its training loss
 # contains the distillation term and does not compare with the teacher's. Both losses are those of
-# augmented, partly blended images.
+# augmented images, where the recipe has mixup also of blended ones.
 
 # %%
 for name, record in records.items():
@@ -179,6 +180,31 @@ pairs = {
 }
 differences = {name: summary["student - teacher"] for name, summary in summaries.items()}
 figures.seed_pairs(pairs, differences)
+
+# %% [markdown]
+# What the intervals carry, in words: whether they lie within one point of zero, and whether they
+# leave zero out.
+
+
+# %%
+def verdict(difference):
+    """Say what the interval of a paired difference carries."""
+    if difference["interval"] is None:
+        return "one seed: nothing can be said"
+    low, high = (100 * end for end in difference["interval"])
+    within = "within one point of the teacher" if -1 < low and high < 1 else (
+        "less than a point below the teacher" if low > -1 else
+        "more than a point below the teacher" if high < -1 else
+        "too few seeds, or too spread, to say whether it is within a point")  # fmt: skip
+    sign = "no difference shown" if low <= 0 <= high else ("above it" if low > 0 else "below it")
+    return f"{within}; {sign}"
+
+
+for name in results:
+    for metric in ("acc", "auc"):
+        found_difference = differences[name][metric]
+        print(f"{name}, {metric.upper()}: {100 * found_difference['mean']:+.2f} points, "
+              f"{verdict(found_difference)}")  # fmt: skip
 
 # %% [markdown]
 # ## 4. Mistakes and confidence
