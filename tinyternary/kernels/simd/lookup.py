@@ -23,8 +23,9 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from tinyternary.kernels.simd import quantise
 from tinyternary.kernels.simd.targets import I8, I32, I64, LOOKUP7, call_named, splat
-from tinyternary.kernels.simd.tile import at, load, prefetch
+from tinyternary.kernels.simd.tile import at, broadcast, load, prefetch
 
 ROWS = 8
 TILE = dataclasses.replace(LOOKUP7, rows=ROWS, columns=2)
@@ -35,11 +36,11 @@ TABLES = 128
 """Bytes of the tables of one row and block."""
 
 _BYTES, _WORDS = LOOKUP7.codes, LOOKUP7.words
-_ZERO = 63  # a byte of the source that holds 0
+_WIDE = ir.VectorType(I32, 16)
 
 
 def _choices(half: int, field: int) -> ir.Constant:
-    """Where in (x[0:16], -x[0:16], 0 ...) each of 64 entries finds its term.
+    """Where in 16 words of bytes (x, -x, 0, 0) each of 64 entries finds its term.
 
     Entry e of table b of half h is (e & 3 - 1) x[8h + b] + (e >> 2 - 1) x[8h + 4 + b]; field 0
     or 1 is the first or second term. Code 3 never occurs.
@@ -48,7 +49,7 @@ def _choices(half: int, field: int) -> ir.Constant:
     for byte in range(64):
         table, entry = byte // 16, byte % 16
         code, source = entry >> 2 * field & 3, 8 * half + 4 * field + table
-        places.append({0: 16 + source, 2: source}.get(code, _ZERO))
+        places.append(4 * source + {0: 1, 2: 0}.get(code, 2))
     return ir.Constant(_BYTES, places)
 
 
@@ -57,19 +58,38 @@ def _permute(builder: ir.IRBuilder, source: Any, places: Any) -> Any:
     return call_named(builder, name, _BYTES, (source, places))
 
 
+def _store_tables(builder: ir.IRBuilder, x: Any, sink: Any) -> None:
+    """Store the tables of 16 codes: the low bytes of 16 words."""
+    # narrowing words to bytes is a slow instruction, and a permutation finds them where they are
+    negative = builder.shl(builder.sub(splat(0, _WIDE), x), splat(8, _WIDE))
+    source = builder.or_(
+        builder.and_(x, splat(0xFF, _WIDE)), builder.and_(negative, splat(0xFF00, _WIDE))
+    )
+    source = builder.bitcast(source, _BYTES)
+    for half in range(2):
+        first, second = (_permute(builder, source, _choices(half, f)) for f in range(2))
+        builder.store(builder.add(first, second), at(builder, sink, 64 * half, _BYTES)).align = 64
+
+
 def emit_tables(builder: ir.IRBuilder, codes: Any, blocks: Any, tables: Any) -> None:
     """Emit the tables of one row: ``blocks`` x `TABLES` bytes from int8 ``codes``."""
-    sixteen = ir.VectorType(I8, 16)
-    both = ir.Constant(ir.VectorType(I32, 32), list(range(32)))
-    filled = ir.Constant(ir.VectorType(I32, 64), [min(place, 32) for place in range(64)])
     with cgutils.for_range(builder, blocks) as loop:
-        x = load(builder, codes, builder.mul(loop.index, ir.Constant(I64, 16)), sixteen, 1)
-        signs = builder.shuffle_vector(x, builder.sub(splat(0, sixteen), x), both)
-        source = builder.shuffle_vector(signs, splat(0, signs.type), filled)
+        place = builder.mul(loop.index, ir.Constant(I64, 16))
         sink = builder.gep(tables, [builder.mul(loop.index, ir.Constant(I64, TABLES))])
-        for half in range(2):
-            first, second = (_permute(builder, source, _choices(half, f)) for f in range(2))
-            builder.store(builder.add(first, second), at(builder, sink, 64 * half, _BYTES))
+        x = load(builder, codes, place, ir.VectorType(I8, 16), 1)
+        _store_tables(builder, builder.sext(x, _WIDE), sink)
+
+
+def emit_float_tables(builder: ir.IRBuilder, x: Any, k: Any, scale: Any, tables: Any) -> None:
+    """Emit the tables of the codes of ``k`` floats: the dividers are busy while tables are made."""
+    divisor = broadcast(builder, scale, quantise.WIDE)
+
+    def take(place: Any, index: Any, slot: int) -> None:
+        codes = quantise.codes_of(builder, place, divisor)
+        sink = builder.gep(tables, [builder.mul(index, ir.Constant(I64, TABLES))])
+        _store_tables(builder, codes, sink)
+
+    quantise.Row(builder, x, k).each(take, 2)
 
 
 def emit_lookups(

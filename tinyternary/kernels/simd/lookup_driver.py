@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 
 from tinyternary.jit.switch import njit
-from tinyternary.kernels.simd import epilogue, lookup
+from tinyternary.kernels.simd import epilogue, lookup, quantise
 from tinyternary.kernels.simd.driver import (
     FLOATS,
     INTEGERS,
@@ -44,8 +44,8 @@ from tinyternary.kernels.simd.plan import (
     WEIGHTS,
 )
 from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
-from tinyternary.kernels.simd.targets import I64, LOOKUP7, splat
-from tinyternary.kernels.simd.tile import load
+from tinyternary.kernels.simd.targets import F32, I64, LOOKUP7, splat
+from tinyternary.kernels.simd.tile import at, load
 from tinyternary.kernels.threads import DONE, NEXT, STEP
 
 _ROWS, _OUTPUTS, _DEPTH, _TABLES = (
@@ -65,6 +65,31 @@ def _fill(typingctx: Any, key: Any, codes: Any, blocks: Any, tables: Any) -> Any
         lookup.emit_tables(call.builder, call.pointer(1), call.scalar(2), call.pointer(3))
 
     return emitted(emit, key, *[INDEX] * 3)
+
+
+@intrinsic
+def _scale(typingctx: Any, key: Any, x: Any, k: Any, notes: Any) -> Any:
+    """Note the scale of a row of floats."""
+
+    def emit(call: Call) -> None:
+        builder = call.builder
+        row = quantise.Row(builder, call.pointer(1), call.scalar(2))
+        scale = quantise.scale_of(builder, quantise.largest_bits(builder, row), LOOKUP7.most)
+        builder.store(scale, at(builder, call.pointer(3), 0, F32)).align = 4
+
+    return emitted(emit, key, *[INDEX] * 3)
+
+
+@intrinsic
+def _quantise_and_fill(typingctx: Any, key: Any, x: Any, k: Any, notes: Any, tables: Any) -> Any:
+    """Fill the tables of ``k`` floats of a row whose scale is noted."""
+
+    def emit(call: Call) -> None:
+        scale = load(call.builder, call.pointer(3), 0, F32, 4)
+        x, k, tables = call.pointer(1), call.scalar(2), call.pointer(4)
+        lookup.emit_float_tables(call.builder, x, k, scale, tables)
+
+    return emitted(emit, key, *[INDEX] * 4)
 
 
 @intrinsic
@@ -152,8 +177,8 @@ def kernel(floats: bool) -> Callable[..., int]:
         codes = edge + most * 4 * outputs
         notes = codes + most * wide
         room = 64 + notes + most * NOTES
-        begin = reserve(room)
-        tables = (begin + 63) // 64 * 64
+        held = reserve(room)
+        tables = (held + 63) // 64 * 64
         partial, edge, codes, notes = (
             tables + partial,
             tables + edge,
@@ -177,11 +202,13 @@ def kernel(floats: bool) -> Callable[..., int]:
                 if height == 1 and end - done > 2 and end - first >= _ROWS:
                     done, height = end - _ROWS, _ROWS  # the last may overlap
                 for row in range(height):
-                    at, to = (done + row) * k, codes + row * wide
-                    if floats:
-                        quantise_row(key, source + 4 * at, k, to, notes + row * NOTES)
+                    begin, to = (done + row) * k, codes + row * wide
+                    if floats and height == _ROWS:
+                        _scale(key, source + 4 * begin, k, notes + row * NOTES)
+                    elif floats:
+                        quantise_row(key, source + 4 * begin, k, to, notes + row * NOTES)
                     else:
-                        copy_row(key, source + at, k, to, notes + row * NOTES)
+                        copy_row(key, source + begin, k, to, notes + row * NOTES)
                 if height == 1:
                     for panel in range(panels):
                         column = panel * outputs
@@ -199,8 +226,14 @@ def kernel(floats: bool) -> Callable[..., int]:
                     few = min(depth, blocks - skip)
                     last = part == parts - 1
                     for row in range(_ROWS):
-                        _fill(key, codes + row * wide + 16 * skip, few,
-                              tables + row * depth * _TABLES)  # fmt: skip
+                        to = tables + row * depth * _TABLES
+                        if floats:
+                            _quantise_and_fill(
+                                key, source + 4 * ((done + row) * k + 16 * skip),
+                                min(16 * few, k - 16 * skip), notes + row * NOTES, to,
+                            )  # fmt: skip
+                        else:
+                            _fill(key, codes + row * wide + 16 * skip, few, to)
                     for half in range(halves):
                         column = half * _OUTPUTS
                         fits = column + _OUTPUTS <= n
@@ -220,7 +253,7 @@ def kernel(floats: bool) -> Callable[..., int]:
                 draw(tickets, DONE, end - first)
             else:
                 break
-        release(begin, room)
+        release(held, room)
         return 0
 
     return run

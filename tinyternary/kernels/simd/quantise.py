@@ -111,6 +111,12 @@ def scale_of(builder: ir.IRBuilder, bits: Any, most: int = 127) -> Any:
     return builder.select(bad, ir.Constant(F32, float("nan")), scale)
 
 
+def codes_of(builder: ir.IRBuilder, place: Any, divisor: Any) -> Any:
+    """Emit words whose low bytes are the int8 codes of the 16 floats at ``place``."""
+    value = builder.fdiv(load(builder, place, 0, _FLOATS, 4), divisor)
+    return builder.bitcast(builder.fadd(value, splat(_MAGIC, _FLOATS)), _BITS)
+
+
 def emit_codes(builder: ir.IRBuilder, row: Row, scale: Any, out: Any) -> Any:
     """Emit division by ``scale``, rounding and storing of int8 codes; return their sum.
 
@@ -120,8 +126,7 @@ def emit_codes(builder: ir.IRBuilder, row: Row, scale: Any, out: Any) -> Any:
     totals = [cgutils.alloca_once_value(builder, splat(0, _BITS)) for _ in range(2)]
 
     def take(place: Any, index: Any, slot: int) -> None:
-        value = builder.fdiv(load(builder, place, 0, _FLOATS, 4), divisor)
-        bits = builder.bitcast(builder.fadd(value, splat(_MAGIC, _FLOATS)), _BITS)
+        bits = codes_of(builder, place, divisor)
         # each term brings _MAGIC_BITS along: taken out at the end, all modulo 2^32
         builder.store(builder.add(builder.load(totals[slot]), bits), totals[slot])
         sink = builder.gep(out, [builder.mul(index, ir.Constant(I64, WIDE))])
