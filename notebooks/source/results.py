@@ -192,7 +192,7 @@ def verdict(difference):
     if difference["interval"] is None:
         return "one seed: nothing can be said"
     low, high = (100 * end for end in difference["interval"])
-    within = "within one point of the teacher" if -1 < low and high < 1 else (
+    within = "within one point of the teacher" if low > -1 and high < 1 else (
         "less than a point below the teacher" if low > -1 else
         "more than a point below the teacher" if high < -1 else
         "too few seeds, or too spread, to say whether it is within a point")  # fmt: skip
