@@ -13,6 +13,10 @@ given to instructions ahead of time and not always best. Reading tables costs mo
 reading weights, so the tables of a tile's `ROWS` rows and `DEPTH` blocks have to stay in the
 first-level cache (32 of its 48 KB) while all weights stream past them. With fewer rows than
 that the tables are not worth filling.
+
+A whole layer, floats in and out, reached 1.19 to 1.22 times the int8 peak for 64 and 1,024 rows
+at (K, N) = (512, 2048) and (768, 3072), 1.12 at (2048, 512): dividing and filling tables takes
+7 cycles per 16 inputs of a row, whatever N is, and the lookups of 512 outputs take 50.
 """
 
 from __future__ import annotations

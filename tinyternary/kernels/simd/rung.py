@@ -2,7 +2,7 @@
 
 The top of the ladder. Per multiply-accumulate: 1/64 dot-product instruction and 0.25 bytes
 of weights divided by the rows of a tile; so the dot-product unit is the limit. Two 512-bit ones
-(Zen 5) do 128 MAC per cycle, and 121 were reached (M, K, N = 64, 512, 2048, one thread); 55
+(Zen 5) do 128 MAC per cycle, and 124 were reached (M, K, N = 64, 512, 2048, one thread); 55
 of 64 on 256 bits, 46 with pairs in 16 bits (AVX2), 15 in portable vector IR, which is what
 float BLAS does.
 """
