@@ -29,7 +29,7 @@ def work(n, x, images, out):
         for j in range(out.shape[1]):
             out[i, j] = n * np.sqrt(x[j]) + images[i % images.shape[0], j % 2, -1]
     row = out[n % 2]  # a view: Numba counts its owners
-    row[0] = len(x)
+    row[0] = len(x) + out.strides[0] + images.strides[0] + images.strides[1]
     if n < 0:
         raise ValueError("n must not be negative")
 
