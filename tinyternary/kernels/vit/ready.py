@@ -47,4 +47,5 @@ def sources() -> list[Path]:
     kernels = Path(__file__).parent.parent
     folders = (kernels / "vit", kernels / "simd", kernels / "native")
     found = [path for folder in folders for path in folder.glob("*.py")]
-    return [*found, kernels.parent / "jit" / "switch.py"]
+    constants = (kernels / "erf.py", kernels / "threads.py", kernels.parent / "jit" / "switch.py")
+    return [*found, *constants]
