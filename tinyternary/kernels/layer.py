@@ -19,10 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.kernels import dispatch, reference
 from tinyternary.kernels.packed import PackedTernary
-from tinyternary.kernels.threads import WORTH_SHARING, get_threads, share
+from tinyternary.kernels.threads import BY_ONE, WORTH_SHARING, get_threads, share
 
 ACTIVATIONS = (None, "gelu", "relu")
-BY_ONE = -1  # what compiled code takes for tickets where one thread does everything
 
 
 class TernaryLinear:

@@ -36,6 +36,10 @@ NEXT, DONE, STEP = 0, 1, 2
 """Places in the counters that threads share: first row not taken yet, rows finished, and how
 many rows a thread takes at a time."""
 
+BY_ONE = -1
+"""What compiled code takes for the address of these counters where one thread does it all,
+however much that is."""
+
 PIECES = 16
 """Into how many pieces per thread the rows are cut: at the end one of two threads waits for half
 a piece on average. With 6, two threads took 1.72 to 1.88 times as many rows at M = 1024 as one,

@@ -6,7 +6,6 @@ runs them. An experiment for a data set without a file of its own is `default`.
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.spec import ViTConfig, preset
-from tinyternary.train.recipe import Recipe, make_recipe, one_line, read_toml
+from tinyternary.train.packaged import packaged, read_packaged
+from tinyternary.train.recipe import Recipe, make_recipe, one_line
 
 
 class Pretraining(BaseModel):
@@ -120,12 +120,7 @@ class Experiment(BaseModel):
 
 def experiments() -> list[str]:
     """Names of the experiments in the package."""
-    folder = resources.files("tinyternary.train") / "recipes"
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
+    return packaged("recipes")
 
 
 def read_experiment(name: str | Path) -> Experiment:
@@ -136,20 +131,12 @@ def read_experiment(name: str | Path) -> Experiment:
     ConfigError
         If there is no such experiment, or a field in it is wrong.
     """
-    path = Path(name)
-    if path.suffix == ".toml":
-        fields, source = read_toml(path), str(path)
-    elif str(name) not in experiments():
-        raise unknown_name("experiment", str(name), experiments())
-    else:
-        folder = resources.files("tinyternary.train") / "recipes"
-        with resources.as_file(folder / f"{name}.toml") as file:
-            fields, source = read_toml(file), f"experiment {name!r}"
+    fields, source = read_packaged(name, "recipes", "experiment")
     for part in ("teacher", "student"):
         if part in fields:
             fields[part] = make_recipe(fields[part])
     try:
-        return Experiment(**{"name": path.stem, **fields})
+        return Experiment(**fields)
     except ValidationError as error:
         raise ConfigError(one_line(error, source)) from None
 

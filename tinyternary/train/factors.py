@@ -6,7 +6,6 @@ The TOML files in `ablations/` are part of the package; ``tinyternary ablate NAM
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from importlib import resources
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,8 @@ from tinyternary.nn import Linear
 from tinyternary.quant import quantisers
 from tinyternary.quant.ternarising import quantisable
 from tinyternary.spec import POLICIES, LayerQuant, ViTConfig, resolve_policy
-from tinyternary.train.recipe import Recipe, make_recipe, one_line, read_toml
+from tinyternary.train.packaged import packaged, read_packaged
+from tinyternary.train.recipe import Recipe, make_recipe, one_line
 
 FACTORS = ("quantiser", "granularity", "distillation", "policy")
 """In the order in which cells are counted: the last one changes fastest."""
@@ -99,9 +99,7 @@ class Cell:
 
 def ablations() -> list[str]:
     """Names of the ablations in the package."""
-    folder = resources.files("tinyternary.train") / "ablations"
-    names = (entry.name for entry in folder.iterdir())
-    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+    return packaged("ablations")
 
 
 def read_ablation_plan(name: str | Path) -> Ablation:
@@ -112,19 +110,11 @@ def read_ablation_plan(name: str | Path) -> Ablation:
     ConfigError
         If there is no such ablation, or a field in it is wrong.
     """
-    path = Path(name)
-    if path.suffix == ".toml":
-        fields, source = read_toml(path), str(path)
-    elif str(name) not in ablations():
-        raise unknown_name("ablation", str(name), ablations())
-    else:
-        folder = resources.files("tinyternary.train") / "ablations"
-        with resources.as_file(folder / f"{name}.toml") as file:
-            fields, source = read_toml(file), f"ablation {name!r}"
+    fields, source = read_packaged(name, "ablations", "ablation")
     if "recipe" in fields:
         fields["recipe"] = make_recipe(fields["recipe"])
     try:
-        plan = Ablation(**{"name": path.stem, **fields})
+        plan = Ablation(**fields)
     except ValidationError as error:
         raise ConfigError(one_line(error, source)) from None
     for quantiser in plan.quantiser:

@@ -46,8 +46,6 @@ from tinyternary.kernels.threads import DONE, NEXT, STEP
 CHUNK_BYTES = 16384
 """Activation codes that are quantised at a time: a third of a first-level cache, so that they
 stay there while all weights stream past them."""
-BY_ONE = -1
-"""Instead of the address of tickets: one thread does it all, however much that is."""
 REFUSED, TOO_MUCH = 1, 2
 """Status: shapes do not fit; as many rows as one thread should not do. Nothing was touched."""
 
@@ -55,7 +53,7 @@ _INT = types.int64
 INTEGERS = _INT(_INT, _INT, types.Array(types.int8, 2, "C", readonly=True), types.int32[:, ::1])
 FLOATS = _INT(_INT, _INT, types.Array(types.float32, 2, "C", readonly=True), types.float32[:, ::1])
 """``(plan, tickets, x, out) -> status``: the address of a `Plan`, and that of the counters by
-which threads share the rows out (`threads.share`); 0 for one thread, or `BY_ONE`."""
+which threads share the rows out (`threads.share`); 0 for one thread, or `threads.BY_ONE`."""
 
 
 @functools.cache

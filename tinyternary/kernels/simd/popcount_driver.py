@@ -19,7 +19,6 @@ from tinyternary.jit.switch import njit
 from tinyternary.kernels.packed import PackedTernary
 from tinyternary.kernels.simd import epilogue, popcount
 from tinyternary.kernels.simd.driver import (
-    BY_ONE,
     CHUNK_BYTES,
     FLOATS,
     INTEGERS,
@@ -55,7 +54,7 @@ from tinyternary.kernels.simd.plan import (
 from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
 from tinyternary.kernels.simd.targets import F32, I64
 from tinyternary.kernels.simd.tile import at
-from tinyternary.kernels.threads import DONE, NEXT, STEP
+from tinyternary.kernels.threads import BY_ONE, DONE, NEXT, STEP
 
 ROWS = popcount.ROWS
 """Height of a tile: threads take rows in multiples of it."""

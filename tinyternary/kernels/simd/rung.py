@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from tinyternary.errors import ShapeError
 from tinyternary.kernels.packed import PackedTernary
 from tinyternary.kernels.simd import driver, epilogue, group_driver, lookup_driver
-from tinyternary.kernels.simd.driver import BY_ONE
 from tinyternary.kernels.simd.group_driver import spread
 from tinyternary.kernels.simd.layout import BLOCK, interleave
 from tinyternary.kernels.simd.lookup import ROWS
 from tinyternary.kernels.simd.plan import Plan, columns
 from tinyternary.kernels.simd.targets import AVX512, LOOKUP7, TARGETS, Target
+from tinyternary.kernels.threads import BY_ONE
 
 
 class SimdRung:
