@@ -1,11 +1,9 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from train_small import dataset, model, splits
 
 from tinyternary.data import fit_preprocessing
-from tinyternary.errors import ConfigError
 from tinyternary.train import Experiment, Recipe, load_run, pretrain, run_experiment
 from tinyternary.train.batches import Batches
 from tinyternary.train.experiment import Pretraining
@@ -64,10 +62,33 @@ def test_pretraining_learns_pixels_and_keeps_the_decoder_out():
     assert not any("decoder" in name for name in net.state_dict())
 
 
-def test_overlapping_patches_have_to_tile():
-    MaskedImages(model(patch_size=6, stride=4, image_size=8), 0.5, 0)
-    with pytest.raises(ConfigError, match="do not tile"):
-        MaskedImages(model(patch_size=5, stride=2, image_size=9), 0.5, 0)
+@given(patch=st.integers(1, 9), stride=st.integers(1, 9), steps=st.integers(0, 5))
+def test_cells_lie_in_the_middle_of_their_patches(patch, stride, steps):
+    stride = min(stride, patch)
+    size = patch + stride * steps - 2 * ((patch - stride) // 2)
+    net = model(patch_size=patch, stride=stride, image_size=size)
+    numbers = np.arange(1, 1 + size * size, dtype=np.float32).reshape(1, 1, size, size)
+    margin = net.config.padding
+    patches = net.patch_embed.unfold(numbers).reshape(-1, patch, patch)
+    middle = patches[:, margin : margin + stride, margin : margin + stride]
+    np.testing.assert_array_equal(
+        cells(numbers, net.config)[0], middle.reshape(-1, stride * stride)
+    )
+
+
+def test_hidden_pixels_are_zero_and_the_last_row_and_column_may_have_no_cell():
+    net = model(patch_size=2, stride=1)  # 7 x 7 cells of one pixel each, of 8 x 8
+    seen = []
+    net.embed = lambda images: seen.append(images) or type(net).embed(net, images)
+    data = dataset(16)
+    batch = Batches(data, fit_preprocessing(data), Recipe(batch_size=8, augment="none"), 0).batch(0)
+    before = batch.images.copy()
+    MaskedImages(net, 0.5, 0)(batch)
+    hidden = random_cells(8, 7, 0.5, np.random.default_rng([0, 4, 0]))
+    wanted = before.copy()
+    wanted[:, :, :7, :7][hidden[:, None]] = 0
+    np.testing.assert_array_equal(seen[0], wanted)
+    np.testing.assert_array_equal(batch.images, before)
 
 
 QUICK = Recipe(epochs=2, batch_size=16, augment="none")

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
 from tinyternary.data import Splits
-from tinyternary.errors import ConfigError
 from tinyternary.models import ViT
 from tinyternary.nn import Linear
 from tinyternary.spec import Preprocessing, ViTConfig
@@ -43,11 +42,6 @@ class MaskedImages:
 
     def __init__(self, model: ViT, share: float, seed: int) -> None:
         c = model.config
-        if c.grid * c.step != c.image_size:
-            raise ConfigError(
-                f"masked pretraining: {c.grid} patches of stride {c.step} do not tile "
-                f"{c.image_size} pixels"
-            )
         self.model, self.share, self.seed = model, share, seed
         rng = np.random.default_rng([seed, _MASK])
         self.decoder = Linear(c.width, c.channels * c.step**2, rng=rng)
@@ -61,8 +55,11 @@ class MaskedImages:
         c = self.model.config
         rng = np.random.default_rng([self.seed, _MASK, batch.step])
         hidden = random_cells(len(batch.images), c.grid, self.share, rng)  # (B, G, G)
-        pixels = hidden.repeat(c.step, 1).repeat(c.step, 2)[:, None]  # (B, 1, H, W)
-        tokens = self.model.encode(self.model.embed(np.where(pixels, np.float32(0), batch.images)))
+        pixels = hidden.repeat(c.step, 1).repeat(c.step, 2)[:, None]  # (B, 1, G s, G s)
+        images = batch.images.copy()
+        covered = images[:, :, : c.grid * c.step, : c.grid * c.step]
+        np.copyto(covered, 0, where=pixels)
+        tokens = self.model.encode(self.model.embed(images))
         if c.pool == "cls":
             tokens = tokens[:, 1:]
         guess = self.decoder(tokens)  # (B, T, C s s)
@@ -87,9 +84,14 @@ def random_cells(
 
 
 def cells(images: NDArray[np.float32], config: ViTConfig) -> NDArray[np.float32]:
-    """Cut images (B, C, H, W) into the cells (B, T, C s s) that tokens stand for."""
+    """Cut images (B, C, H, W) into the cells (B, T, C s s) that tokens stand for.
+
+    Where patch size and stride differ by an odd number, the last row and column of
+    pixels belong to no cell.
+    """
     g, s = config.grid, config.step
     b, c = images.shape[:2]
+    images = images[:, :, : g * s, : g * s]
     square = images.reshape(b, c, g, s, g, s).transpose(0, 2, 4, 1, 3, 5)
     return square.reshape(b, g * g, c * s * s)
 
