@@ -1,13 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from train_small import dataset, model, splits
 
 from tinyternary.data import fit_preprocessing
-from tinyternary.train import Experiment, Recipe, load_run, pretrain, run_experiment
+from tinyternary.errors import CheckpointError, ConfigError
+from tinyternary.train import Experiment, Recipe, load_run, pretrain, reproduction, run_experiment
 from tinyternary.train.batches import Batches
 from tinyternary.train.experiment import Pretraining
-from tinyternary.train.pretraining import MaskedImages, cells, random_cells
+from tinyternary.train.pretraining import MaskedImages, cells, random_cells, together
 
 
 @given(grid=st.integers(2, 9), share=st.floats(0.05, 0.95), seed=st.integers(0, 9))
@@ -52,8 +56,7 @@ def test_pretraining_learns_pixels_and_keeps_the_decoder_out():
     run = pretrain(
         net,
         splits(128),
-        Pretraining(epochs=10, batch_size=16, lr=5e-3),
-        augment="none",
+        Pretraining(epochs=10, batch_size=16, lr=5e-3, augment="none"),
         progress=False,
     )
     losses = run.history["train_loss"]
@@ -89,6 +92,53 @@ def test_hidden_pixels_are_zero_and_the_last_row_and_column_may_have_no_cell():
     wanted[:, :, :7, :7][hidden[:, None]] = 0
     np.testing.assert_array_equal(seen[0], wanted)
     np.testing.assert_array_equal(batch.images, before)
+
+
+def test_other_images_are_learned_from_without_their_labels(tmp_path):
+    first = dataset(32)
+    colour = replace(dataset(8, seed=1), images=np.repeat(dataset(8, seed=1).images, 3, 3))
+    labels = replace(dataset(8, seed=2), labels=np.full(8, 3))
+    images = together(first, [colour, labels])
+    wanted = [first.images, colour.images[..., :1], labels.images]  # grey in three channels
+    np.testing.assert_array_equal(images.images, np.concatenate(wanted))
+    assert not images.labels.any()
+    data = replace(splits(32), train=first)
+    plan = Pretraining(epochs=1, batch_size=16, augment="none")
+    run = pretrain(model(), data, plan, more=[colour, labels], run_dir=tmp_path, progress=False)
+    assert run.history["step"] == [3]  # 48 images
+    assert run.config["more"] == ["quarters", "quarters"]
+    with pytest.raises(CheckpointError, match="another run"):
+        pretrain(model(), data, plan, run_dir=tmp_path, progress=False)
+
+
+def test_other_images_have_to_have_the_size_of_the_first():
+    small = replace(dataset(8), images=dataset(8).images[:, :4, :4])
+    with pytest.raises(ConfigError, match="4 pixels a side"):
+        together(dataset(8), [small])
+
+
+def test_pretraining_on_a_data_set_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="bloodmnist"):
+        Pretraining(datasets=["bloodmnits"])
+
+
+def test_an_experiment_reads_the_other_images_it_names(monkeypatch):
+    names = []
+
+    def load(name, root=None):
+        names.append(name)
+        return splits(48, seed=len(names))
+
+    monkeypatch.setattr(reproduction, "load", load)
+    monkeypatch.setattr(
+        reproduction, "read_experiment", lambda _: PLAN.model_copy(update={
+            "dataset": "breastmnist",
+            "pretraining": Pretraining(epochs=1, datasets=["breastmnist", "bloodmnist"]),
+        }),
+    )  # fmt: skip
+    found = reproduction.reproduce("breastmnist", seeds=[0], progress=False)
+    assert names == ["breastmnist", "bloodmnist"]
+    assert found.config["pretraining"]["more"] == ["quarters"]
 
 
 QUICK = Recipe(epochs=2, batch_size=16, augment="none")

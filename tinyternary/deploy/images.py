@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.errors import ShapeError
-from tinyternary.spec import Preprocessing
+from tinyternary.spec import Preprocessing, recolour
 
 Images = NDArray[np.uint8]
 
@@ -58,16 +58,6 @@ def as_input(images: Images, expected: Preprocessing) -> Images:
         )
         images = recolour(images, channels)
     return np.ascontiguousarray(images)
-
-
-def recolour(images: Images, channels: int) -> Images:
-    """Repeat grey (B, H, W, 1) as RGB, or weigh RGB into grey (ITU-R 601 luma)."""
-    if images.shape[3] == 1:
-        return np.repeat(images, channels, axis=3)
-    # integer weights over 65536, as Pillow's convert("L")
-    weights = np.array([19595, 38470, 7471], np.uint32)
-    grey = (images.astype(np.uint32) @ weights + 0x8000) >> 16
-    return grey[..., None].astype(np.uint8)
 
 
 def resize(images: Images, size: int) -> Images:

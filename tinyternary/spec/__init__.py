@@ -6,7 +6,7 @@ packed file carries one and the inference engine runs one: all read it here.
 
 from tinyternary.spec.layers import MatrixLayer, vit_matrices
 from tinyternary.spec.policy import POLICIES, LayerQuant, Policy, resolve_policy
-from tinyternary.spec.preprocessing import Preprocessing
+from tinyternary.spec.preprocessing import Preprocessing, recolour
 from tinyternary.spec.presets import PRESETS, preset
 from tinyternary.spec.task import Task
 from tinyternary.spec.vit import ViTConfig
@@ -21,6 +21,7 @@ __all__ = [
     "Task",
     "ViTConfig",
     "preset",
+    "recolour",
     "resolve_policy",
     "vit_matrices",
 ]

@@ -71,3 +71,18 @@ class Preprocessing:
     def from_dict(cls, fields: dict[str, Any]) -> Preprocessing:
         """Inverse of `to_dict`."""
         return cls(int(fields["image_size"]), tuple(fields["mean"]), tuple(fields["std"]))
+
+
+def recolour(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Repeat grey (B, H, W, 1) as RGB, or weigh RGB into grey (ITU-R 601 luma).
+
+    Images that have so many `channels` come back as they are.
+    """
+    if images.shape[3] == channels:
+        return images
+    if images.shape[3] == 1:
+        return np.repeat(images, channels, axis=3)
+    # integer weights over 65536, as Pillow's convert("L")
+    weights = np.array([19595, 38470, 7471], np.uint32)
+    grey = (images.astype(np.uint32) @ weights + 0x8000) >> 16
+    return grey[..., None].astype(np.uint8)

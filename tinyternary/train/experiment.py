@@ -9,12 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tinyternary.data import NAMES
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.spec import ViTConfig, preset
 from tinyternary.train.packaged import packaged, read_packaged
-from tinyternary.train.recipe import Recipe, make_recipe, one_line
+from tinyternary.train.recipe import Augment, Recipe, make_recipe, one_line
 
 
 class Pretraining(BaseModel):
@@ -28,6 +29,11 @@ class Pretraining(BaseModel):
         Of AdamW with warm-up and cosine.
     mask : float
         Share of the patches that is hidden.
+    augment : str
+        As in `Recipe`.
+    datasets : list of str
+        Data sets whose training images are looked at as well, turned into the network's
+        colours. `epochs` counts passes over all images together.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +43,16 @@ class Pretraining(BaseModel):
     lr: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     mask: float = Field(default=0.5, gt=0, lt=1)
+    augment: Augment = "auto"
+    datasets: list[str] = []
+
+    @field_validator("datasets")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in NAMES:
+                raise ValueError(str(unknown_name("data set", name, NAMES)))
+        return names
 
 
 class Experiment(BaseModel):

@@ -7,6 +7,8 @@ pixels of the same images say more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
-from tinyternary.data import Splits
+from tinyternary.data import Dataset, Splits
+from tinyternary.errors import ConfigError
 from tinyternary.models import ViT
 from tinyternary.nn import Linear
-from tinyternary.spec import Preprocessing, ViTConfig
+from tinyternary.spec import Preprocessing, ViTConfig, recolour
 from tinyternary.train.batches import Batch
 from tinyternary.train.experiment import Pretraining
 from tinyternary.train.fitting import Session, train
@@ -105,7 +108,7 @@ def pretrain(
     seed: int = 0,
     progress: bool = True,
     preprocessing: Preprocessing | None = None,
-    augment: str = "auto",
+    more: Sequence[Dataset] = (),
     label: str = "pretraining",
 ) -> Run:
     """Pretrain a float model in place on ``data.train`` without labels.
@@ -118,21 +121,52 @@ def pretrain(
     plan : Pretraining
     run_dir, seed, progress, preprocessing, label
         As in `tinyternary.train.fit`.
-    augment : str
-        As in `Recipe`.
+    more : sequence of Dataset
+        Images to learn from besides, of any colours: those that ``plan.datasets`` names.
 
     Returns
     -------
     Run
         Its history holds the training loss only.
+
+    Raises
+    ------
+    ConfigError
+        If images of another size are among them.
     """
+    images = together(data.train, more)
     fields: dict[str, Any] = {
-        "epochs": plan.epochs, "batch_size": min(plan.batch_size, len(data.train)), "lr": plan.lr,
-        "weight_decay": plan.weight_decay, "augment": augment, "keep": "last",
+        "epochs": plan.epochs, "batch_size": min(plan.batch_size, len(images)), "lr": plan.lr,
+        "weight_decay": plan.weight_decay, "augment": plan.augment, "keep": "last",
         "warmup_epochs": min(plan.epochs, max(1.0, 0.05 * plan.epochs)),
     }  # fmt: skip
     nothing = np.arange(0)
-    unseen = Splits(data.train, data.val.subset(nothing), data.test.subset(nothing))
+    unseen = Splits(images, data.val.subset(nothing), data.test.subset(nothing))
     objective = MaskedImages(model, plan.mask, seed)
     session = Session(run_dir, seed, progress, preprocessing, label=label)
-    return train(model, objective, unseen, make_recipe(fields), session, masked=plan.mask)
+    described: dict[str, Any] = {"masked": plan.mask}
+    if more:
+        described["more"] = [each.name for each in more]
+    return train(model, objective, unseen, make_recipe(fields), session, **described)
+
+
+def together(first: Dataset, more: Sequence[Dataset]) -> Dataset:
+    """Put images of other data sets, without their labels, behind those of the first.
+
+    Raises
+    ------
+    ConfigError
+        If their sizes differ.
+    """
+    if not more:
+        return first
+    for each in more:
+        if each.image_size != first.image_size:
+            raise ConfigError(
+                f"pretraining: images of {each.name!r} have {each.image_size} pixels a side, "
+                f"those of {first.name!r} {first.image_size}"
+            )
+    parts = [first.images, *(recolour(each.images, first.channels) for each in more)]
+    images = np.concatenate(parts)
+    labels = np.zeros((len(images), *first.labels.shape[1:]), np.int64)
+    return replace(first, images=images, labels=labels)

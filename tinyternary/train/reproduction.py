@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyternary.data import NAMES, Splits, load
+from tinyternary.data import NAMES, Dataset, Splits, load
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
@@ -27,6 +27,7 @@ def run_experiment(
     out: str | Path | None = None,
     progress: bool = True,
     test: bool = True,
+    more: Sequence[Dataset] = (),
 ) -> tuple[Run, Run]:
     """Train an experiment's teacher, then distil its student.
 
@@ -42,13 +43,15 @@ def run_experiment(
     progress : bool
     test : bool
         False leaves the test images alone.
+    more : sequence of Dataset
+        Images for pretraining besides, see `pretrain`.
 
     Returns
     -------
     (Run, Run)
         Teacher and student.
     """
-    runs = _run_stages(experiment, data, seed, out, progress, test)
+    runs = _run_stages(experiment, data, seed, out, progress, test, more)
     return runs["teacher"], runs["student"]
 
 
@@ -59,6 +62,7 @@ def _run_stages(
     out: str | Path | None,
     progress: bool,
     test: bool = True,
+    more: Sequence[Dataset] = (),
 ) -> dict[str, Run]:
     """Run an experiment's stages; gives the run of each, by name."""
     config = experiment.vit(data.image_size, data.channels, data.num_classes)
@@ -73,7 +77,7 @@ def _run_stages(
     if pretraining.epochs:
         runs["pretraining"] = pretrain(
             teacher, data, pretraining, run_dir=folder("pretraining"), seed=seed,
-            progress=progress, label=f"{data.name} seed {seed} pretraining",
+            progress=progress, more=more, label=f"{data.name} seed {seed} pretraining",
         )  # fmt: skip
     runs["teacher"] = fit(
         teacher, data, teacher_recipe, run_dir=folder("teacher"), seed=seed, progress=progress,
@@ -171,10 +175,13 @@ def reproduce(
     data = load(flag, root=root)
     if out is not None:
         _refuse_another(Path(out), experiment, data)
+    more = [
+        load(other, root=root).train for other in experiment.pretraining.datasets if other != flag
+    ]
     results = Results(experiment.name, flag)
     for seed in dict.fromkeys(chosen):
         folder = Path(out) / f"seed-{seed}" if out is not None else None
-        runs = _run_stages(experiment, data, seed, folder, progress)
+        runs = _run_stages(experiment, data, seed, folder, progress, more=more)
         if out is not None:
             results = write_results(out, experiment.name)
             continue
