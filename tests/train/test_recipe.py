@@ -2,7 +2,8 @@ import pytest
 
 from tinyternary.errors import ConfigError
 from tinyternary.train import Recipe, make_recipe
-from tinyternary.train.experiment import experiments, read_experiment, read_recipe
+from tinyternary.train.experiment import Experiment, experiments, read_experiment, read_recipe
+from tinyternary.train.recipe import FEW
 
 
 def test_round_trip_and_overrides():
@@ -73,9 +74,42 @@ def test_default_scales_epochs_with_the_data():
     few, many = experiment.recipes(1_000)[0].epochs, experiment.recipes(90_000)[0].epochs
     assert few > many >= experiment.fewest_epochs
     # pixels first where labels are few
-    assert experiment.pretraining_for(546).epochs == 400
-    assert 50 <= experiment.pretraining_for(4_000).epochs < 100
+    assert experiment.pretraining_for(546).epochs > 1_000
+    assert 50 <= experiment.pretraining_for(7_000).epochs < 100
     assert experiment.pretraining_for(90_000).epochs == 0
+
+
+def test_few_images_change_fields_of_every_part():
+    plan = Experiment(
+        name="plan", model={"width": 32}, teacher=Recipe(lr=0.5, mixup=0.1),
+        few={"student_share": 0.5, "model": {"depth": 1}, "pretraining": {"epochs": 7},
+             "teacher": {"mixup": 0.3}},
+    )  # fmt: skip
+    assert plan.for_images(FEW) is plan
+    few = plan.for_images(FEW - 1)
+    assert (few.teacher.lr, few.teacher.mixup, few.student) == (0.5, 0.3, plan.student)
+    assert few.model == {"width": 32, "depth": 1}
+    assert (few.student_share, few.pretraining.epochs, few.few) == (0.5, 7, {})
+    assert plan.recipes(100)[0].mixup == 0.3
+    assert plan.recipes(FEW)[0].mixup == 0.1
+    assert (plan.pretraining_for(100).epochs, plan.pretraining_for(FEW).epochs) == (7, 0)
+
+
+@pytest.mark.parametrize(
+    ("few", "message"),
+    [
+        ("[few]\nepoch = 3", "epoch"),
+        ("[few.teacher]\nlearning_rate = 3", "learning_rate"),
+        ("[few.pretraining]\nepochs = -1", "pretraining.epochs = -1"),
+        ("[few.pretraining]\ndatasets = ['bloodmnits']", "bloodmnist"),
+    ],
+)
+def test_what_is_wrong_for_few_images_is_said_at_once(tmp_path, few, message):
+    path = tmp_path / "plan.toml"
+    path.write_text(few)
+    with pytest.raises(ConfigError, match=message) as error:
+        read_experiment(path)
+    assert "\n" not in str(error.value)
 
 
 def test_auto_follows_the_data_and_sides_are_not_mirrored():

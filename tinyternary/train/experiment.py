@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tinyternary.data import NAMES
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.spec import ViTConfig, preset
 from tinyternary.train.packaged import packaged, read_packaged
-from tinyternary.train.recipe import Augment, Recipe, make_recipe, one_line
+from tinyternary.train.recipe import FEW, Augment, Recipe, make_recipe, one_line
 
 
 class Pretraining(BaseModel):
@@ -25,6 +25,8 @@ class Pretraining(BaseModel):
     ----------
     epochs : int
         0 leaves it out.
+    images : int, optional
+        Limit on the images seen in all, for data of any size: so many fewer epochs.
     batch_size, lr, weight_decay
         Of AdamW with warm-up and cosine.
     mask : float
@@ -39,6 +41,7 @@ class Pretraining(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(default=0, ge=0)
+    images: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=64, ge=1)
     lr: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
@@ -78,6 +81,8 @@ class Experiment(BaseModel):
         What ``reproduce`` runs by default.
     pretraining : Pretraining
     teacher, student : Recipe
+    few : dict
+        Fields of all these that are different for fewer than 8,000 training images.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,6 +100,31 @@ class Experiment(BaseModel):
     pretraining: Pretraining = Pretraining()
     teacher: Recipe = Recipe()
     student: Recipe = Recipe()
+    few: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _few_fits(self) -> Experiment:
+        self.for_images(0)  # what is wrong there is said now, not with the first small data set
+        return self
+
+    def for_images(self, train_images: int) -> Experiment:
+        """Give the experiment as it is for so many training images.
+
+        Raises
+        ------
+        ConfigError
+            If a field in `few` is wrong.
+        """
+        if train_images >= FEW or not self.few:
+            return self
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        changes = {**self.few, "few": {}}
+        for part in ("teacher", "student"):
+            changes[part] = make_recipe(fields[part], **changes.get(part, {}))
+        for part in ("model", "pretraining"):
+            before = fields[part] if part == "model" else fields[part].model_dump()
+            changes[part] = {**before, **changes.get(part, {})}
+        return Experiment(**{**fields, **changes})
 
     def vit(self, image_size: int, channels: int, num_classes: int) -> ViTConfig:
         """Shape of the network for images and classes."""
@@ -109,29 +139,27 @@ class Experiment(BaseModel):
         Sets the epochs where the experiment counts images, and lowers the batch
         size to a sixteenth of the data where that is less.
         """
+        plan = self.for_images(train_images)
         changes: dict[str, Any] = {}
         student: dict[str, Any] = {}
-        if self.images is not None:
-            wished = round(self.images / train_images)
-            epochs = min(max(wished, self.fewest_epochs), self.most_epochs)
+        if plan.images is not None:
+            wished = round(plan.images / train_images)
+            epochs = min(max(wished, plan.fewest_epochs), plan.most_epochs)
             changes["epochs"] = epochs
-            student["epochs"] = max(1, round(self.student_share * epochs))
+            student["epochs"] = max(1, round(plan.student_share * epochs))
         most = max(1, train_images // 16)
         return (
-            make_recipe(self.teacher, **changes, batch_size=min(self.teacher.batch_size, most)),
-            make_recipe(self.student, **student, batch_size=min(self.student.batch_size, most)),
+            make_recipe(plan.teacher, **changes, batch_size=min(plan.teacher.batch_size, most)),
+            make_recipe(plan.student, **student, batch_size=min(plan.student.batch_size, most)),
         )
 
     def pretraining_for(self, train_images: int) -> Pretraining:
-        """Pretraining for so many training images.
-
-        Where the experiment counts images, it takes no more of them than the teacher,
-        and none where that would be fewer than 50 epochs: pixels help where labels are few.
-        """
-        if self.images is None:
-            return self.pretraining
-        epochs = min(self.pretraining.epochs, round(self.images / train_images))
-        return self.pretraining.model_copy(update={"epochs": epochs if epochs >= 50 else 0})
+        """Pretraining for so many training images."""
+        plan = self.for_images(train_images).pretraining
+        if plan.images is None:
+            return plan
+        epochs = min(plan.epochs, max(1, round(plan.images / train_images)))
+        return plan.model_copy(update={"epochs": epochs})
 
 
 def experiments() -> list[str]:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tinyternary.errors import ConfigError, unknown_name
 
 Augment = Literal["none", "light", "medical", "microscopy", "orientations", "random", "auto"]
-_FEW = 8000  # training images; below, networks of this size learn them by heart
+FEW = 8000
+"""Training images; fewer are learned by heart by networks of this size."""
 
 
 class Recipe(BaseModel):
@@ -129,7 +130,7 @@ class Recipe(BaseModel):
         colour, changes = channels == 3, {}
         if self.augment == "auto":
             strong, sharp = ("microscopy", "orientations") if colour else ("medical", "light")
-            changes["augment"] = strong if images < _FEW else sharp
+            changes["augment"] = strong if images < FEW else sharp
         if self.flips == "auto":
             changes["flips"] = "both" if colour else "horizontal"
         if not mirror_safe:

@@ -65,6 +65,7 @@ def _run_stages(
     more: Sequence[Dataset] = (),
 ) -> dict[str, Run]:
     """Run an experiment's stages; gives the run of each, by name."""
+    experiment = experiment.for_images(len(data.train))
     config = experiment.vit(data.image_size, data.channels, data.num_classes)
     teacher_recipe, student_recipe = experiment.recipes(len(data.train))
 
@@ -173,6 +174,7 @@ def reproduce(
     if min(chosen) < 0:
         raise ConfigError(f"seeds: expected integers of at least 0, got {min(chosen)}")
     data = load(flag, root=root)
+    experiment = experiment.for_images(len(data.train))
     if out is not None:
         _refuse_another(Path(out), experiment, data)
     more = [
