@@ -174,9 +174,8 @@ def one_line(error: ValidationError, what: str) -> str:
     """Put a validation error into one line: field, value, what was expected."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    if not place:
-        return f"{what}: {first['msg'].removeprefix('Value error, ')}"
-    return f"{what}: {place} = {first['input']!r}: {first['msg']}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{what}: {place} = {first['input']!r}: {message}" if place else f"{what}: {message}"
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
