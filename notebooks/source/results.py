@@ -16,9 +16,12 @@
 # For each data set a small float Vision Transformer (the *teacher*) is trained from scratch on the
 # 28 x 28 images, and a ternary *student* with the same shape learns from it: every linear layer of
 # its encoder has weights -1, 0 and +1 and takes int8 inputs. All of it runs on a CPU, one core per
-# run. The recipes are files in the package; they were chosen by training and validation images.
-# Test images are read when a network is finished; sections 4 to 6 ask the same finished networks
-# again, and nothing was chosen by the answers.
+# run. BreastMNIST's 546 training images are few: there the network first learns to predict hidden
+# pixels of the training images of all three sets, without a label, and only then the labels.
+#
+# The recipes are files in the package; they were chosen by training and validation images. Test
+# images are read when a network is finished; sections 4 to 6 ask the same finished networks again,
+# and nothing was chosen by the answers.
 #
 # This notebook trains nothing. It reads run folders, or the small files that `tinyternary collect`
 # made of them. *For teaching and research, not for clinical use.*
@@ -380,7 +383,8 @@ if kept:
 #     --root ~/medmnist --out runs/ablation
 # ```
 #
-# Each command may be stopped and given again, and several processes may share an `--out` with
-# different `--seeds` or `--cells`. Then run this notebook with `TINYTERNARY_RUNS=runs` and
-# `TINYTERNARY_DATA=~/medmnist`. The recorded files beside it were written by
+# The first one wants the files of all three sets in its folder. Each command may be stopped and
+# given again, and several processes may share an `--out` with different `--seeds` or `--cells`.
+# Then run this notebook with `TINYTERNARY_RUNS=runs` and `TINYTERNARY_DATA=~/medmnist`. The
+# recorded files beside it were written by
 # `tinyternary collect runs/NAME --root ~/medmnist --out notebooks/results/NAME.json`.
