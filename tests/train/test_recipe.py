@@ -117,8 +117,9 @@ def test_auto_follows_the_data_and_sides_are_not_mirrored():
     grey, colour = recipe.resolved(1, True, 500), recipe.resolved(3, True, 500)
     assert (grey.augment, grey.flips) == ("medical", "horizontal")
     assert (colour.augment, colour.flips) == ("microscopy", "both")
+    assert recipe.resolved(1, True, 20_000).augment == "medical"
     assert recipe.resolved(1, True, 90_000).augment == "light"
-    assert recipe.resolved(3, True, 90_000).augment == "orientations"
+    assert recipe.resolved(3, True, 20_000).augment == "orientations"
     organs = recipe.resolved(1, False, 500)
     assert organs.flips == "none"
     assert make_recipe().resolved(3, True, 500) == make_recipe()

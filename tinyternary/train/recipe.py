@@ -13,6 +13,7 @@ from tinyternary.errors import ConfigError, unknown_name
 Augment = Literal["none", "light", "medical", "microscopy", "orientations", "random", "auto"]
 FEW = 8000
 """Training images; fewer are learned by heart by networks of this size."""
+_FEW_GREY = 50_000  # shapes differ between patients more than their grain tells: strong for longer
 
 
 class Recipe(BaseModel):
@@ -36,10 +37,10 @@ class Recipe(BaseModel):
         2019); 0 is plain cross-entropy.
     augment : {"none", "light", "medical", "microscopy", "orientations", "random", "auto"}
         Random changes to the training images, see `tinyternary.data.augment`. "auto" is
-        strong where there are fewer than 8,000 of them ("microscopy" for colour
-        images, which have no upright; "medical" for grey ones), and keeps pixels
-        sharp where there are more ("orientations"; "light"). Mirroring is left out
-        where class names tell left from right.
+        strong where there are few of them ("microscopy" for fewer than 8,000 in colour,
+        which have no upright; "medical" for fewer than 50,000 grey ones), and keeps
+        pixels sharp where there are more ("orientations"; "light"). Mirroring is left
+        out where class names tell left from right.
     mixup : float
         Parameter of the Beta distribution that blends pairs of images; 0 is off.
     balanced : bool
@@ -130,7 +131,7 @@ class Recipe(BaseModel):
         colour, changes = channels == 3, {}
         if self.augment == "auto":
             strong, sharp = ("microscopy", "orientations") if colour else ("medical", "light")
-            changes["augment"] = strong if images < FEW else sharp
+            changes["augment"] = strong if images < (FEW if colour else _FEW_GREY) else sharp
         if self.flips == "auto":
             changes["flips"] = "both" if colour else "horizontal"
         if not mirror_safe:
