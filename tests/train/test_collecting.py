@@ -19,6 +19,7 @@ from tinyternary.train import (
 )
 from tinyternary.train.calibration import expected_calibration_error, reliability
 from tinyternary.train.collecting import CURVE_POINTS, thinned
+from tinyternary.train.evaluation import predict_logits
 from tinyternary.train.judgement import judge
 
 QUICK = Recipe(epochs=2, batch_size=16, augment="none", flips="horizontal")
@@ -69,6 +70,38 @@ def test_without_copies_the_recorded_numbers_come_out_again(tmp_path):
             assert (
                 record["single_pass"]["seeds"]["1"][who][metric] == record["seeds"][0][who][metric]
             )
+
+
+def test_thresholds_are_chosen_by_validation_images_and_judged_by_test_images(tmp_path):
+    data = splits(task=Task.BINARY)
+    plan = PLAN.model_copy(update={
+        w: getattr(PLAN, w).model_copy(update={"shifts": 1}) for w in ("teacher", "student")
+    })  # fmt: skip
+    teacher, _ = run_experiment(plan, data, out=tmp_path / "seed-0", progress=False)
+    record = collect(tmp_path, data=data)
+    found = record["thresholds"]["0"]["teacher"]
+    assert found["half"] == {
+        "threshold": 0.5,
+        **{name: teacher.metrics["test"][name] for name in ("acc", "balanced_accuracy")},
+    }
+
+    def positive(part):
+        logits = predict_logits(
+            teacher.model, part.images, teacher.preprocessing, flips="horizontal", shifts=1
+        ).astype(np.float64)
+        return 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+
+    # no cut between two validation scores does better than the chosen one
+    score = positive(data.val)
+    cuts = np.concatenate(([-1.0], np.sort(score) + 1e-9))
+    best = max(((score > cut) == data.val.labels).mean() for cut in cuts)
+    cut = found["accuracy"]["threshold"]
+    assert ((score > cut) == data.val.labels).mean() == best
+    assert found["accuracy"]["acc"] == ((positive(data.test) > cut) == data.test.labels).mean()
+
+
+def test_only_binary_tasks_have_a_threshold(out):
+    assert "thresholds" not in collect(out, data=splits())
 
 
 def test_it_can_do_without_images_and_fits_into_a_small_file(out, tmp_path):

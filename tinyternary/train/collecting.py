@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from tinyternary.train.judgement import judge
 from tinyternary.train.metrics import accuracy, auc
 from tinyternary.train.results import STAGES, read_results
 from tinyternary.train.run import load_run
+from tinyternary.train.thresholds import choose_threshold
 
 CURVE_POINTS = 50
 """Epochs that are kept of a stage's history."""
@@ -56,7 +57,8 @@ def collect(
     dict
         An ablation: as its ``ablation.json``. An experiment: as `Results.to_dict`, and
         ``curves`` (seed to stage to rows, at most `CURVE_POINTS` epochs) and, with images,
-        ``single_pass``: the saved weights asked about each test image once (`single_pass`).
+        ``single_pass``: the saved weights asked about each test image once (`single_pass`);
+        of a binary task also ``thresholds`` (`chosen_thresholds`).
 
     Raises
     ------
@@ -82,6 +84,8 @@ def collect(
     if images:
         data = load(results.dataset, root=root) if data is None else data
         record["single_pass"] = single_pass(folders, data.test)
+        if data.test.task is Task.BINARY:
+            record["thresholds"] = chosen_thresholds(folders, data)
     return record
 
 
@@ -133,6 +137,51 @@ def single_pass(folders: Mapping[int, Path], test: Dataset) -> dict[str, Any]:
         "wrong": {**{who: bins.tolist() for who, bins in histogram.items()},
                   "shared": int(np.sum(shared))},
     }  # fmt: skip
+
+
+def chosen_thresholds(folders: Mapping[int, Path], data: Splits) -> dict[str, Any]:
+    """Decide by thresholds that validation images choose, in place of one half.
+
+    Predictions average copies where the run's recipe does so. Binary tasks.
+
+    Returns
+    -------
+    dict
+        Seed to "teacher" and "student", each with ``half`` and each goal of
+        `choose_threshold` that is asked ("accuracy", "balanced_accuracy"): ``threshold``,
+        and the test images' ``acc`` and ``balanced_accuracy`` at it.
+    """
+    found: dict[str, Any] = {}
+    goals: tuple[Literal["accuracy", "balanced_accuracy"], ...] = ("accuracy", "balanced_accuracy")
+    for seed, folder in folders.items():
+        found[str(seed)] = {}
+        for who in ("teacher", "student"):
+            run = load_run(folder / who)
+            val, test = (
+                scores(
+                    predict_logits(
+                        run.model, part.images, run.preprocessing,
+                        flips=run.recipe.flips, shifts=run.recipe.shifts,
+                    ),
+                    part.task,
+                )
+                for part in (data.val, data.test)
+            )  # fmt: skip
+            cuts = {"half": 0.5}
+            for goal in goals:
+                cuts[goal] = float(choose_threshold(data.val.labels, val, Task.BINARY, goal))
+            found[str(seed)][who] = {
+                name: {"threshold": cut, **_decided(data.test, test, cut)}
+                for name, cut in cuts.items()
+            }
+    return found
+
+
+def _decided(data: Dataset, probabilities: NDArray[Any], threshold: float) -> dict[str, float]:
+    judged = judge(data.labels, probabilities, data.task, threshold)
+    right = judged.truth == judged.decided
+    each = [float(right[judged.truth == label].mean()) for label in np.unique(judged.truth)]
+    return {"acc": float(right.mean()), "balanced_accuracy": float(np.mean(each))}
 
 
 def write_collected(path: str | Path, record: Mapping[str, Any]) -> None:
