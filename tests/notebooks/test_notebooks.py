@@ -78,8 +78,9 @@ def test_recorded_results_are_those_of_the_recipes_in_the_package(path):
         assert config[who]["recipe"] == fields
         model = experiment.vit(28, channels, config[who]["model"]["num_classes"])
         assert config[who]["model"] == model.to_dict()
-    epochs = config["pretraining"]["recipe"]["epochs"] if "pretraining" in config else 0
-    assert epochs == experiment.pretraining.epochs
+    pixels = config.get("pretraining", {"recipe": {"epochs": 0}})
+    assert pixels["recipe"]["epochs"] == experiment.pretraining.epochs
+    assert pixels.get("more", []) == experiment.pretraining.datasets
 
 
 @pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)

@@ -29,7 +29,9 @@ def confusion_matrix(
     """
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
-    names = [textwrap.fill(name, 20) for name in class_names]
+    names = [textwrap.fill(name.replace("(", " ("), 22) for name in class_names]
+    # one line each below the columns, where lines of neighbours would run into each other
+    short = [textwrap.shorten(name.split("(")[0], 24, placeholder="…") for name in class_names]
     size = len(names)
     with styled():
         figure, ax = new_figure(2.6 + 0.62 * size, 1.5 + 0.52 * size)
@@ -46,7 +48,9 @@ def confusion_matrix(
                         fontsize=9,
                         color="white" if shares[i, j] > 0.6 else INK,
                     )
-        ax.set_xticks(range(size), names, rotation=35, ha="right", fontsize=8)
+        ax.set_xticks(
+            range(size), short, rotation=35, ha="right", rotation_mode="anchor", fontsize=8
+        )
         ax.set_yticks(range(size), names, fontsize=8)
         ax.set(title=title, xlabel="predicted", ylabel="true")
         ax.spines[:].set_visible(False)
