@@ -221,7 +221,8 @@ def test_an_image_alone_and_in_a_batch_gets_the_same_bits(tokens):
             np.testing.assert_array_equal(layer(z[i : i + 1])[0], together[i])
 
 
-def test_the_number_of_threads_changes_no_bit():
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    monkeypatch.setattr(threads, "WORTH", 1e-9)  # cut as finely as can be
     x, w, b = normal(0, 3000, 64), normal(1, 128, 64), normal(2, 128)
     g, heads = normal(3, 3000, 128), normal(4, 40, 4, 49, 16)
     before = threads.crew.size
@@ -240,19 +241,3 @@ def test_the_number_of_threads_changes_no_bit():
     for other in results[1:]:
         for a, b in zip(results[0], other):
             np.testing.assert_array_equal(a, b)
-
-
-def test_an_error_in_a_thread_reaches_the_caller_and_the_crew_goes_on():
-    crew = threads.Crew(2)
-
-    def kernel(first, last):
-        if first > 0:
-            raise KeyError("on purpose")
-
-    with pytest.raises(KeyError, match="on purpose"):
-        crew.run(kernel, 10, 1)
-    seen = []
-    crew.run(lambda first, last: seen.append((first, last)), 10, 3)
-    assert sorted(seen) == [(0, 3), (3, 10)]
-    crew.run(lambda first, last: seen.append((first, last)), 2, 3)
-    assert seen[-1] == (0, 2)

@@ -173,7 +173,7 @@ def _share_of_products(step: Callable[[], Any]) -> float:
 
 @contextmanager
 def _threads(count: int, peer: bool) -> Iterator[None]:
-    """Give both sides `count` threads, and put things back."""
+    """Give both sides `count` threads as in training, and put things back."""
     from tinyternary.jit import threads
 
     before = threads.crew.size
@@ -183,7 +183,8 @@ def _threads(count: int, peer: bool) -> Iterator[None]:
     if peer:
         torch.set_num_threads(count)
     try:
-        yield
+        with threads.crew_first():
+            yield
     finally:
         threads.set_threads(before)
         if peer:

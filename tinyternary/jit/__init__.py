@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from tinyternary.jit.prepared import PreparedLinear
     from tinyternary.jit.probabilities import log_softmax, softmax, softmax_backward
     from tinyternary.jit.sums import add
-    from tinyternary.jit.threads import set_threads
+    from tinyternary.jit.threads import crew_first, set_threads
 
 _HOMES = {
     "PreparedLinear": "prepared",
     "copy": "memory",
     "empty": "memory",
     "add": "sums",
+    "crew_first": "threads",
     "set_threads": "threads",
     "adamw_step": "optimise",
     "linear_grad_weight": "linear",
@@ -79,6 +80,7 @@ __all__ = [
     "attention_forward",
     "attention_weights",
     "copy",
+    "crew_first",
     "empty",
     "fake_quantise_rows",
     "fake_ternary",

@@ -59,8 +59,9 @@ def gelu(x: Array, out: Array | None = None, approximate: str = "none") -> Array
 
     out, written = result(out, x)
     threads.crew.run(
-        rows_compiled.gelu, x.size, 1 << 15, as_line(x), written.reshape(-1), approximate == "tanh"
-    )
+        rows_compiled.gelu, x.size, 1 << 12, 0.17e-9,
+        as_line(x), written.reshape(-1), approximate == "tanh",
+    )  # fmt: skip
     return deliver(out, written)
 
 
@@ -72,7 +73,7 @@ def gelu_backward(grad: Array, x: Array, approximate: str = "none") -> Array:
 
     out = empty(x.shape)
     threads.crew.run(
-        rows_compiled.gelu_backward, x.size, 1 << 15,
+        rows_compiled.gelu_backward, x.size, 1 << 12, 0.4e-9,
         as_line(grad), as_line(x), out.reshape(-1), approximate == "tanh",
     )  # fmt: skip
     return out

@@ -88,8 +88,8 @@ def attention_forward(
     stats = empty((batch * heads, 2, tokens))
     target = out if _usable(out) else empty(q.shape)
     threads.crew.run(
-        attend_compiled.forward, batch * heads, _step(q, k), _near(q), _near(k), _near(v),
-        target, stats,
+        attend_compiled.forward, batch * heads, 1, 60e-12 * _size(q, k),
+        _near(q), _near(k), _near(v), target, stats,
     )  # fmt: skip
     if target is not out:
         out[...] = target
@@ -132,7 +132,7 @@ def attention_backward(
                empty(k.shape))  # fmt: skip
     group = q.shape[1] // k.shape[1]
     threads.crew.run(
-        attend_compiled.backward, k.shape[0] * k.shape[1], -(-_step(q, k) // (2 * group)),
+        attend_compiled.backward, k.shape[0] * k.shape[1], 1, 120e-12 * group * _size(q, k),
         _near(grad), _near(q), _near(k), _near(v), stats, *out,
     )  # fmt: skip
     return out
@@ -156,6 +156,6 @@ def _near(x: Array) -> Array:
     return x if _usable(x) else np.ascontiguousarray(x)
 
 
-def _step(q: Array, k: Array) -> int:
-    """Heads that are worth a thread: some 30 microseconds of work."""
-    return -(-1_000_000 // (q.shape[2] * k.shape[2] * q.shape[3]))
+def _size(q: Array, k: Array) -> int:
+    """Multiply-accumulates of q k^T in one head."""
+    return q.shape[2] * k.shape[2] * q.shape[3]

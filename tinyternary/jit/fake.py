@@ -43,8 +43,9 @@ def fake_quantise_rows(x: Array, out: Array | None = None) -> Array:
     written = out if out.flags.c_contiguous else empty(x.shape)
     rows = as_rows(x)
     threads.crew.run(
-        rows_compiled.fake_quantise_rows, len(rows), 64, rows, written.reshape(rows.shape)
-    )
+        rows_compiled.fake_quantise_rows, len(rows), 16, 0.35e-9 * rows.shape[1],
+        rows, written.reshape(rows.shape),
+    )  # fmt: skip
     return deliver(out, written)
 
 
@@ -78,6 +79,6 @@ def fake_ternary(w: Array, alpha: Any = None, out: Array | None = None) -> Array
     out, written = result(out, w)
     line = as_line(w)
     threads.crew.run(
-        rows_compiled.fake_ternary, line.size, 1 << 15, line, written.reshape(-1), scale
+        rows_compiled.fake_ternary, line.size, 1 << 12, 0.2e-9, line, written.reshape(-1), scale
     )
     return deliver(out, written)

@@ -12,8 +12,8 @@ from tinyternary.jit.memory import empty
 
 Array = NDArray[Any]
 
-_MACS = 3_000_000
-"""Multiply-accumulates that are worth a thread: some 30 microseconds."""
+MAC = 10e-12
+"""Seconds of a multiply-accumulate, on a core with AVX-512."""
 
 
 def linear_forward_numpy(
@@ -65,11 +65,10 @@ def _multiply(
     columns = weight.shape[0] if transposed else weight.shape[1]
     usable = out is not None and out.flags.c_contiguous
     target = out if out is not None and usable else empty((*x.shape[:-1], columns))
-    step = 64 * -(-_MACS // (64 * weight.size))
     threads.crew.run(
-        linear_compiled.multiply_rows, len(rows), step, rows, packed,
-        EMPTY if bias is None else np.ascontiguousarray(bias), target.reshape(-1, columns),
-        bias is not None,
+        linear_compiled.multiply_rows, len(rows), 64, MAC * weight.size,
+        rows, packed, EMPTY if bias is None else np.ascontiguousarray(bias),
+        target.reshape(-1, columns), bias is not None,
     )  # fmt: skip
     if out is not None and not usable:
         out[...] = target
@@ -114,8 +113,10 @@ def linear_grad_weight(grad: Array, x: Array) -> tuple[Array, Array]:
 
     g, rows = as_rows(grad), as_rows(x)
     grad_weight, grad_bias = empty((outputs, inputs)), empty((outputs,))
-    step = 16 * -(-_MACS // (16 * rows.size))
+    # every piece copies all of x: one for each thread
+    unit = 16 * -(-outputs // (16 * threads.crew.size))
     threads.crew.run(
-        linear_compiled.weight_gradient, outputs, step, g, rows, grad_weight, grad_bias
-    )
+        linear_compiled.weight_gradient, outputs, unit, MAC * rows.size,
+        g, rows, grad_weight, grad_bias,
+    )  # fmt: skip
     return grad_weight, grad_bias

@@ -106,9 +106,9 @@ def layer_norm_forward(
     rows = as_rows(x)
     mean, rstd = empty(x.shape[:-1]), empty(x.shape[:-1])
     threads.crew.run(
-        rows_compiled.layer_norm, len(rows), rows_compiled.BLOCK, rows, as_line(weight),
-        EMPTY if bias is None else as_line(bias), eps, written.reshape(rows.shape),
-        mean.reshape(-1), rstd.reshape(-1), bias is not None,
+        rows_compiled.layer_norm, len(rows), rows_compiled.BLOCK, 0.2e-9 * rows.shape[1],
+        rows, as_line(weight), EMPTY if bias is None else as_line(bias), eps,
+        written.reshape(rows.shape), mean.reshape(-1), rstd.reshape(-1), bias is not None,
     )  # fmt: skip
     return deliver(out, written), mean, rstd
 
@@ -125,7 +125,8 @@ def layer_norm_backward(
     blocks = -(-len(rows) // rows_compiled.BLOCK)
     sums = np.zeros((2, blocks, rows.shape[1]), np.float32)
     threads.crew.run(
-        rows_compiled.layer_norm_backward, len(rows), rows_compiled.BLOCK, as_rows(grad), rows,
+        rows_compiled.layer_norm_backward, len(rows), rows_compiled.BLOCK,
+        0.35e-9 * rows.shape[1], as_rows(grad), rows,
         as_line(weight), as_line(mean), as_line(rstd), grad_x.reshape(rows.shape), sums[0], sums[1],
     )  # fmt: skip
     return grad_x, sums[0].sum(0), sums[1].sum(0)
@@ -142,8 +143,8 @@ def rms_norm_forward(
     out, written = result(out, x)
     rows, rstd = as_rows(x), empty(x.shape[:-1])
     threads.crew.run(
-        rows_compiled.rms_norm, len(rows), rows_compiled.BLOCK, rows,
-        EMPTY if weight is None else as_line(weight), eps, written.reshape(rows.shape),
+        rows_compiled.rms_norm, len(rows), rows_compiled.BLOCK, 0.2e-9 * rows.shape[1],
+        rows, EMPTY if weight is None else as_line(weight), eps, written.reshape(rows.shape),
         rstd.reshape(-1), weight is not None,
     )  # fmt: skip
     return deliver(out, written), rstd
@@ -161,7 +162,8 @@ def rms_norm_backward(
     blocks = -(-len(rows) // rows_compiled.BLOCK)
     sums = np.zeros((blocks, rows.shape[1]), np.float32)
     threads.crew.run(
-        rows_compiled.rms_norm_backward, len(rows), rows_compiled.BLOCK, as_rows(grad), rows,
+        rows_compiled.rms_norm_backward, len(rows), rows_compiled.BLOCK,
+        0.3e-9 * rows.shape[1], as_rows(grad), rows,
         EMPTY if weight is None else as_line(weight), as_line(rstd), grad_x.reshape(rows.shape),
         sums, weight is not None,
     )  # fmt: skip

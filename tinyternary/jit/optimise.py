@@ -65,7 +65,7 @@ def adamw_step(
     from tinyternary.jit import rows_compiled, threads
 
     threads.crew.run(
-        rows_compiled.adamw, weight.size, 1 << 15,
+        rows_compiled.adamw, weight.size, 1 << 12, 0.3e-9,
         weight.reshape(-1), grad.reshape(-1), mean.reshape(-1), square.reshape(-1),
         1.0 - lr * decay, lr / (1.0 - beta1**step), 1.0 - beta1, 1.0 - beta2,
         (1.0 - beta2**step) ** -0.5, eps,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.jit.dispatch import EMPTY, as_rows, compiled
-from tinyternary.jit.linear import _MACS
+from tinyternary.jit.linear import MAC
 from tinyternary.jit.memory import empty
 
 F32 = NDArray[np.float32]
@@ -63,10 +63,9 @@ class PreparedLinear:
 
         rows = as_rows(x)
         found: F32 = empty((len(rows), self._columns))
-        step = 64 * -(-_MACS // (64 * self._panels.size))
         threads.crew.run(
-            linear_compiled.multiply_rows, len(rows), step, rows, self._panels, self._bias, found,
-            self.bias is not None,
+            linear_compiled.multiply_rows, len(rows), 64, MAC * self._panels.size,
+            rows, self._panels, self._bias, found, self.bias is not None,
         )  # fmt: skip
         n = len(self.weight)
         if n < self._columns:

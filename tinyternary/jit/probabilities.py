@@ -53,7 +53,10 @@ def softmax(x: Array, out: Array | None = None) -> Array:
 
     out, written = result(out, x)
     rows = as_rows(x)
-    threads.crew.run(rows_compiled.softmax, len(rows), 256, rows, written.reshape(rows.shape))
+    threads.crew.run(
+        rows_compiled.softmax, len(rows), 16, 0.5e-9 * rows.shape[1],
+        rows, written.reshape(rows.shape),
+    )  # fmt: skip
     return deliver(out, written)
 
 
@@ -66,8 +69,9 @@ def softmax_backward(y: Array, grad: Array) -> Array:
     out = empty(y.shape)
     rows = as_rows(y)
     threads.crew.run(
-        rows_compiled.softmax_backward, len(rows), 256, rows, as_rows(grad), out.reshape(rows.shape)
-    )
+        rows_compiled.softmax_backward, len(rows), 16, 0.3e-9 * rows.shape[1],
+        rows, as_rows(grad), out.reshape(rows.shape),
+    )  # fmt: skip
     return out
 
 

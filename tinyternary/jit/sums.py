@@ -32,6 +32,6 @@ def add(a: Array, b: Array, out: Array | None = None) -> Array:
     from tinyternary.jit import rows_compiled, threads
 
     threads.crew.run(
-        rows_compiled.add, a.size, 1 << 16, a.reshape(-1), b.reshape(-1), out.reshape(-1)
+        rows_compiled.add, a.size, 1 << 12, 0.15e-9, a.reshape(-1), b.reshape(-1), out.reshape(-1)
     )
     return out

@@ -1,38 +1,76 @@
 """A small crew of threads for compiled kernels (lesson 08).
 
 Kernels take a range of rows and release the interpreter's lock, so a few Python
-threads that sleep between calls are enough: nothing spins, and nothing runs
-while BLAS does. Every row is computed in the same way whoever computes it, so
-the number of threads never changes a result.
+threads that sleep between calls are enough: nothing spins. Every row is computed
+in the same way whoever computes it, so the number of threads never changes a
+result. The rows are cut into pieces, and who has done its own takes those that
+others have not begun: a thread that wakes up late, or whose core somebody else
+uses, holds nobody up.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from tinyternary.jit.switch import jit_enabled
 
-class _Worker:
-    """A thread that runs one call at a time."""
+WORTH = 60e-6
+"""Seconds of work in a piece, at least. It takes some 50 microseconds until a sleeping thread
+runs: two threads take 1.0 times as long as one for twice this, .6 times for six times this."""
+PIECES = 4
+"""Into how many pieces per thread rows are cut, at most."""
+
+
+class _Job:
+    """One call of a kernel in pieces; each is taken by whoever asks first."""
+
+    def __init__(
+        self, kernel: Callable[..., Any], edges: list[int], args: tuple[Any, ...], members: int
+    ) -> None:
+        self.kernel, self.args, self.members, self.count = kernel, args, members, len(edges) - 1
+        self.pieces = dict(enumerate(itertools.pairwise(edges)))
+        self.failure: BaseException | None = None
+
+    def work(self, member: int) -> None:
+        """Do this member's pieces, then what others have not begun.
+
+        A member's own are the same rows in every call: they lie in its core's cache.
+        """
+        args, begin = self.args, member * self.count // self.members
+        for i in range(self.count):
+            piece = self.pieces.pop((begin + i) % self.count, None)  # one thread alone gets it
+            if piece is not None:
+                self.kernel(*piece, *args)
+
+    def close(self) -> None:
+        """Leave no piece to take, and no array to hold for a thread that comes late."""
+        self.pieces.clear()
+        self.args = ()
+
+
+class _Helper:
+    """A thread that works on one job after the other."""
 
     def __init__(self) -> None:
-        self.start, self.finished = threading.Semaphore(0), threading.Semaphore(0)
-        self.call: Callable[[], Any] | None = None
-        self.error: BaseException | None = None
+        self.inbox: queue.SimpleQueue[tuple[_Job, int]] = queue.SimpleQueue()
+        self.working = threading.Lock()
         threading.Thread(target=self._loop, name="tinyternary", daemon=True).start()
 
     def _loop(self) -> None:
         while True:
-            self.start.acquire()
-            try:
-                assert self.call is not None
-                self.call()
-            except BaseException as error:
-                self.error = error
-            self.call = None
-            self.finished.release()
+            job, member = self.inbox.get()
+            with self.working:
+                try:
+                    job.work(member)
+                except BaseException as error:  # raised again by the thread that waits
+                    job.failure = error
+            del job  # or its arrays live until the next
 
 
 class Crew:
@@ -40,10 +78,12 @@ class Crew:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._workers: list[_Worker] = []
+        self._helpers: list[_Helper] = []
         self._busy = threading.Lock()
 
-    def run(self, kernel: Callable[..., Any], count: int, step: int, *args: Any) -> None:
+    def run(
+        self, kernel: Callable[..., Any], count: int, unit: int, seconds: float, *args: Any
+    ) -> None:
         """Call ``kernel(first, last, *args)`` on parts of range(count) at the same time.
 
         Parameters
@@ -51,32 +91,40 @@ class Crew:
         kernel : callable
             Works on first <= i < last and releases the interpreter's lock.
         count : int
-        step : int
-            Parts begin at multiples of it.
+        unit : int
+            Pieces begin at multiples of it.
+        seconds : float
+            What one of `count` takes, about: little work is not shared.
         """
-        parts = min(self.size, -(-count // step))
-        if parts < 2 or not self._busy.acquire(blocking=False):
+        units = -(-count // unit)
+        pieces = min(PIECES * self.size, int(count * seconds / WORTH), units)
+        if self.size < 2 or pieces < 2 or not self._busy.acquire(blocking=False):
             kernel(0, count, *args)
             return
         try:
-            while len(self._workers) < parts - 1:
-                self._workers.append(_Worker())
-            edges = [count * i // parts // step * step for i in range(parts)] + [count]
-            used = self._workers[: parts - 1]
-            for worker, first, last in zip(used, edges[1:], edges[2:]):
-                worker.call = lambda first=first, last=last: kernel(first, last, *args)
-                worker.start.release()
+            edges = [units * i // pieces * unit for i in range(pieces)] + [count]
+            members = min(self.size, pieces)
+            job = _Job(kernel, edges, args, members)
+            helpers = self._invite(job, members - 1)
             try:
-                kernel(0, edges[1], *args)
+                job.work(0)
             finally:
-                for worker in used:
-                    worker.finished.acquire()
-            for worker in used:
-                error, worker.error = worker.error, None
-                if error is not None:
-                    raise error
+                job.close()
+                for helper in helpers:
+                    with helper.working:  # it is at its last piece, or has none
+                        pass
+            if job.failure is not None:
+                raise job.failure
         finally:
             self._busy.release()
+
+    def _invite(self, job: _Job, count: int) -> list[_Helper]:
+        while len(self._helpers) < count:
+            self._helpers.append(_Helper())
+        helpers = self._helpers[:count]
+        for member, helper in enumerate(helpers, start=1):
+            helper.inbox.put((job, member))
+        return helpers
 
 
 def _default_size() -> int:
@@ -99,10 +147,26 @@ def set_threads(count: int) -> None:
     threadpool_limits(count, user_api="blas")
 
 
+@contextmanager
+def crew_first() -> Iterator[None]:
+    """Keep BLAS to the calling thread for a block, where compiled kernels share their rows.
+
+    OpenBLAS's threads look for work for milliseconds after each product, on the
+    core that the crew's next piece needs: with the few small products that training
+    leaves to BLAS, two threads took longer than one.
+    """
+    if crew.size < 2 or not jit_enabled():
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
 def _after_fork() -> None:
     # threads do not survive a fork: the child starts its own
-    global crew
-    crew._workers = []
+    crew._helpers = []
     crew._busy = threading.Lock()
 
 

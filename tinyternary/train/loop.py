@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tinyternary.autograd import Tensor
 from tinyternary.data import Dataset
 from tinyternary.errors import NonFiniteError, TrainingError
+from tinyternary.jit import crew_first
 from tinyternary.models import ViT
 from tinyternary.quant import set_sharpness, set_strength
 from tinyternary.spec import Preprocessing
@@ -134,7 +135,11 @@ class Loop:
             After Ctrl-C, when the state has been saved.
         """
         saved = time.perf_counter()
-        with ProgressBar(self.total, self.step, label, progress) as bar, interruptible() as asked:
+        with (
+            crew_first(),
+            ProgressBar(self.total, self.step, label, progress) as bar,
+            interruptible() as asked,
+        ):
             while self.step < self.total and not self._early():
                 begun = time.perf_counter()
                 loss = self._step()
