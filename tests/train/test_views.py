@@ -41,3 +41,15 @@ def test_views_that_cannot_be_made_are_refused():
         predict_logits(lambda x: np.zeros((len(x), 2), np.float32), images, shifts=-1)
     with pytest.raises(ConfigError, match="flips"):
         predict_logits(lambda x: np.zeros((len(x), 2), np.float32), images, flips="sideways")
+
+
+def test_a_bar_is_shown_where_it_has_a_label(capsys):
+    images = np.zeros((5, 4, 4, 1), np.uint8)
+    predict_logits(lambda batch: np.zeros((len(batch), 2), np.float32), images, batch_size=2)
+    assert capsys.readouterr().err == ""
+    predict_logits(
+        lambda batch: np.zeros((len(batch), 2), np.float32), images, batch_size=2, progress="asking"
+    )
+    shown = capsys.readouterr().err
+    assert "asking" in shown
+    assert "0/3" in shown

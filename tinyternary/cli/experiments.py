@@ -98,13 +98,14 @@ def collect(
     runs: Annotated[Path, typer.Argument(help="Folder that `reproduce` or `ablate` wrote.")],
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
     root: Root = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Condense run folders into one small file, which the results notebook can be drawn from."""
     from tinyternary import train as training
 
     console.writable_folder(out.parent)
-    record = training.collect(runs, root)
+    record = training.collect(runs, root, progress=not quiet)
     training.write_collected(out, record)
     if as_json:
         console.print_json(record)

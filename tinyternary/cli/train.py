@@ -131,6 +131,7 @@ def evaluate(
         typer.Option(help="8, or 7 as the kernel of table lookups takes: what a bit costs."),
     ] = None,
     seed: Seed = 0,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a trained or packed model: ACC, AUC and more, with 95 % intervals."""
@@ -151,6 +152,7 @@ def evaluate(
             run.model, images, run.preprocessing,
             flips=run.recipe.flips if flips is None else flips,
             shifts=run.recipe.shifts if shifts is None else shifts,
+            progress=None if quiet else f"{split} images",
         )  # fmt: skip
     else:
         if activation_bits is not None:
@@ -158,7 +160,10 @@ def evaluate(
         engine = deploy.load(source)
         name = data or engine.header.dataset or "phantoms"
         images = datasets.load(name, root=root, seed=seed)[split]
-        metrics = training.evaluate(engine, images, flips=flips or "none", shifts=shifts or 0)
+        metrics = training.evaluate(
+            engine, images, flips=flips or "none", shifts=shifts or 0,
+            progress=None if quiet else f"{split} images",
+        )  # fmt: skip
     _show_metrics({split: metrics}, as_json, title=f"{source} on {name}")
 
 

@@ -38,6 +38,7 @@ def collect(
     *,
     data: Splits | None = None,
     images: bool = True,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """Read an experiment's or an ablation's folder into plain JSON types.
 
@@ -51,6 +52,8 @@ def collect(
         The images, if they are loaded already.
     images : bool
         False leaves out what needs the test images again.
+    progress : bool
+        Show a bar for each network that is asked.
 
     Returns
     -------
@@ -83,9 +86,9 @@ def collect(
     }
     if images:
         data = load(results.dataset, root=root) if data is None else data
-        record["single_pass"] = single_pass(folders, data.test)
+        record["single_pass"] = single_pass(folders, data.test, progress)
         if data.test.task is Task.BINARY:
-            record["thresholds"] = chosen_thresholds(folders, data)
+            record["thresholds"] = chosen_thresholds(folders, data, progress)
     return record
 
 
@@ -99,7 +102,9 @@ def thinned(history: History) -> list[dict[str, Any]]:
     ]
 
 
-def single_pass(folders: Mapping[int, Path], test: Dataset) -> dict[str, Any]:
+def single_pass(
+    folders: Mapping[int, Path], test: Dataset, progress: bool = False
+) -> dict[str, Any]:
     """Ask the saved networks of each seed about the test images, once each.
 
     The recorded metrics may average mirrored and shifted copies of an image (`flips` and
@@ -119,7 +124,10 @@ def single_pass(folders: Mapping[int, Path], test: Dataset) -> dict[str, Any]:
         found[str(seed)] = {}
         for who, lists in wrong.items():
             run = load_run(folder / who)
-            logits = predict_logits(run.model, test.images, run.preprocessing)
+            logits = predict_logits(
+                run.model, test.images, run.preprocessing,
+                progress=f"seed {seed} {who}: one pass" if progress else None,
+            )  # fmt: skip
             probabilities = scores(logits, test.task)
             judged = judge(test.labels, probabilities, test.task)
             missed = judged.truth != judged.decided
@@ -139,7 +147,9 @@ def single_pass(folders: Mapping[int, Path], test: Dataset) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def chosen_thresholds(folders: Mapping[int, Path], data: Splits) -> dict[str, Any]:
+def chosen_thresholds(
+    folders: Mapping[int, Path], data: Splits, progress: bool = False
+) -> dict[str, Any]:
     """Decide by thresholds that validation images choose, in place of one half.
 
     Predictions average copies where the run's recipe does so. Binary tasks.
@@ -162,6 +172,7 @@ def chosen_thresholds(folders: Mapping[int, Path], data: Splits) -> dict[str, An
                     predict_logits(
                         run.model, part.images, run.preprocessing,
                         flips=run.recipe.flips, shifts=run.recipe.shifts,
+                        progress=f"seed {seed} {who}: {part.split} images" if progress else None,
                     ),
                     part.task,
                 )

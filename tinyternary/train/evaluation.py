@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from tinyternary.autograd import no_grad
 from tinyternary.data import Dataset
@@ -35,6 +36,7 @@ def predict_logits(
     flips: str = "none",
     shifts: int = 0,
     batch_size: int = 256,
+    progress: str | None = None,
 ) -> Logits:
     """Ask a model about images, batch by batch.
 
@@ -53,6 +55,8 @@ def predict_logits(
         repeated: (2 shifts + 1)^2 passes, times those of `flips`. A patch grid is
         not blind to shifts as convolutions are; the average is.
     batch_size : int
+    progress : str, optional
+        Shows a bar with this label.
 
     Returns
     -------
@@ -80,19 +84,29 @@ def predict_logits(
         try:
             with no_grad():
                 return _batches(
-                    lambda part: network(prepare(part)).numpy(), images, flips, shifts, batch_size
-                )
+                    lambda part: network(prepare(part)).numpy(),
+                    images, flips, shifts, batch_size, progress,
+                )  # fmt: skip
         finally:
             if training:
                 network.train()
-    return _batches(model, images, flips, shifts, batch_size)
+    return _batches(model, images, flips, shifts, batch_size, progress)
 
 
 def _batches(
-    ask: Callable[[Images], Logits], images: Images, flips: str, shifts: int, batch_size: int
+    ask: Callable[[Images], Logits],
+    images: Images,
+    flips: str,
+    shifts: int,
+    batch_size: int,
+    progress: str | None,
 ) -> Logits:
     parts = []
-    for start in range(0, len(images), batch_size):
+    starts = tqdm(
+        range(0, len(images), batch_size), progress, unit="batch", leave=False,
+        disable=progress is None, dynamic_ncols=True,
+    )  # fmt: skip
+    for start in starts:
         answers = [ask(view) for view in _views(images[start : start + batch_size], flips, shifts)]
         # a single view stays as it is, whatever type the answer has
         parts.append(np.mean(answers, axis=0, dtype=np.float32) if answers[1:] else answers[0])
@@ -128,13 +142,14 @@ def evaluate(
     flips: str = "none",
     shifts: int = 0,
     batch_size: int = 256,
+    progress: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Judge a model on a data set.
 
     Parameters
     ----------
-    model, preprocessing, flips, shifts, batch_size
+    model, preprocessing, flips, shifts, batch_size, progress
         As in `predict_logits`.
     data : Dataset
     **options
@@ -154,8 +169,9 @@ def evaluate(
     if isinstance(model, ViT):
         check_data(data, model.config, data.split)
     logits = predict_logits(
-        model, data.images, preprocessing, flips=flips, shifts=shifts, batch_size=batch_size
-    )
+        model, data.images, preprocessing,
+        flips=flips, shifts=shifts, batch_size=batch_size, progress=progress,
+    )  # fmt: skip
     if logits.shape != (len(data), data.num_classes):
         raise ShapeError(
             f"logits: expected shape ({len(data)}, {data.num_classes}), got {logits.shape}"

@@ -177,10 +177,13 @@ def train(
             (folder / name).unlink(missing_ok=True)
     loop.run(session.progress, session.label)
     metrics = {
-        part.split: evaluate(model, part, preprocessing, flips=recipe.flips, shifts=recipe.shifts)
+        part.split: evaluate(
+            model, part, preprocessing, flips=recipe.flips, shifts=recipe.shifts,
+            progress=f"{session.label}: {part.split} images" if session.progress else None,
+        )
         for part in ((data.val, data.test) if session.test else (data.val,))
         if len(part)
-    }
+    }  # fmt: skip
     run = Run(
         model, preprocessing, data.task, data.class_names, loop.history, metrics, recipe, seed,
         data.name, folder, loop.seconds, config,
