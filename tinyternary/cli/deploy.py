@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from tinyternary.cli import console
 from tinyternary.cli.app import app
-from tinyternary.cli.options import AsJson, Quiet
+from tinyternary.cli.options import AsJson, Quiet, Root
 
 Packed = Annotated[Path, typer.Argument(help="Packed .safetensors file.", show_default=False)]
 
@@ -26,6 +26,14 @@ def pack(
         Literal["float32", "float16", "int8"],
         typer.Option(help="Storage of what is not ternary."),
     ] = "float32",
+    decide_for: Annotated[
+        Literal["half", "accuracy", "balanced_accuracy", "f1"],
+        typer.Option(
+            help="Decide at a probability of one half, or where it serves this best on the "
+            "run's validation images. Binary and multi-label tasks."
+        ),
+    ] = "half",
+    root: Root = None,
     as_json: AsJson = False,
 ) -> None:
     """Pack a trained model into one file, with a model card beside it."""
@@ -33,6 +41,7 @@ def pack(
     from tinyternary.train import load_run
 
     loaded = load_run(run)
+    threshold = None if decide_for == "half" else _threshold(loaded, decide_for, root)
     packed = deploy.pack(
         loaded.model,
         bits=bits,
@@ -42,9 +51,15 @@ def pack(
         class_names=loaded.class_names,
         metrics=loaded.metrics,
         dataset=loaded.dataset,
+        threshold=threshold,
     )
     packed.save(out, card=True)
-    result = {"file": str(out), "card": str(out.with_suffix(".md")), "bytes": packed.nbytes}
+    result = {
+        "file": str(out),
+        "card": str(out.with_suffix(".md")),
+        "bytes": packed.nbytes,
+        "threshold": threshold,
+    }
     if as_json:
         console.print_json(result)
     else:
@@ -55,6 +70,26 @@ def pack(
             highlight=False,
             soft_wrap=True,
         )
+        if threshold is not None:
+            values = ", ".join(f"{value:.3g}" for value in threshold)
+            console.out.print(
+                f"decides at {values}: {decide_for.replace('_', ' ')} on validation images",
+                highlight=False,
+            )
+
+
+def _threshold(run: Any, goal: Any, root: Path | None) -> list[float]:
+    """Choose the threshold(s) for a packed file, which asks once about each image."""
+    import numpy as np
+
+    from tinyternary import data as datasets
+    from tinyternary import train as training
+
+    images = datasets.load(run.dataset, root=root)["val"]
+    logits = training.predict_logits(run.model, images.images, run.preprocessing)
+    probabilities = training.scores(logits, run.task)
+    found = training.choose_threshold(images.labels, probabilities, run.task, goal)
+    return [float(value) for value in np.atleast_1d(found)]
 
 
 @app.command(epilog="Example: tinyternary inspect student.safetensors")

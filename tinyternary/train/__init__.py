@@ -31,6 +31,7 @@ from tinyternary.train.run import Run, build_model, load_run
 from tinyternary.train.schedule import Schedule
 from tinyternary.train.seeds import over_seeds
 from tinyternary.train.starting import calibrate_norms, start_from
+from tinyternary.train.thresholds import choose_threshold
 
 __all__ = [
     "SGD",
@@ -51,6 +52,7 @@ __all__ = [
     "ablations",
     "build_model",
     "calibrate_norms",
+    "choose_threshold",
     "clip_gradients",
     "collect",
     "distill",
