@@ -9,9 +9,9 @@ from tinyternary.jit import threads
 
 
 def test_rows_say_what_was_timed():
-    before = threads.crew.size
+    before = threads.get_threads()
     found = bench_train(["tiny"], [1], batch=2, seconds=0.01, memory=False)
-    assert threads.crew.size == before
+    assert threads.get_threads() == before
     assert [row["layers"] for row in found["rows"]] == ["float", "W2A8"]
     assert found["blas"]
     for row in found["rows"]:

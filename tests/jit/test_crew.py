@@ -106,20 +106,18 @@ def test_blas_leaves_the_cores_to_the_crew_for_a_block(monkeypatch):
     def counts():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    before, size = counts(), threads.crew.size
     try:
         jit.set_threads(2)
         assert set(counts()) == {2}
         with jit.crew_first():
             assert set(counts()) == {1}
         assert set(counts()) == {2}
-        threads.crew.size = 1  # nobody needs the core: BLAS may have it
+        monkeypatch.setattr(threads, "get_threads", lambda: 1)  # nobody needs the core
         with jit.crew_first():
             assert set(counts()) == {2}
-        threads.crew.size = 2
+        monkeypatch.undo()
         monkeypatch.setenv("TINYTERNARY_JIT", "0")  # all products are BLAS's
         with jit.crew_first():
             assert set(counts()) == {2}
     finally:
-        jit.set_threads(max(before))
-        threads.crew.size = size
+        jit.set_threads(None)

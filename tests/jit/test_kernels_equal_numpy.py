@@ -225,11 +225,10 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
     monkeypatch.setattr(threads, "WORTH", 1e-9)  # cut as finely as can be
     x, w, b = normal(0, 3000, 64), normal(1, 128, 64), normal(2, 128)
     g, heads = normal(3, 3000, 128), normal(4, 40, 4, 49, 16)
-    before = threads.crew.size
     try:
         results = []
         for count in (1, 2, 3):
-            threads.crew.size = count
+            jit.set_threads(count)
             norm = jit.layer_norm_forward(x, w[0], b[:64], 1e-6)
             results.append([
                 jit.linear_forward(x, w, b), *jit.linear_grad_weight(g, x), jit.gelu(x),
@@ -237,7 +236,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
                 *jit.attention_backward(heads, heads, heads, heads),
             ])  # fmt: skip
     finally:
-        threads.crew.size = before
+        jit.set_threads(None)
     for other in results[1:]:
         for a, b in zip(results[0], other):
             np.testing.assert_array_equal(a, b)

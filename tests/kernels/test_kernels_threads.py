@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from kernel_cases import NAMES, trits
 
-from tinyternary import kernels
+from tinyternary import jit, kernels
 from tinyternary.errors import ConfigError
 from tinyternary.kernels import threads
 
@@ -154,5 +154,21 @@ def test_how_many_can_be_said_in_code_and_in_the_environment(monkeypatch):
         for wrong in (0, -1, 1.5, "many"):
             with pytest.raises(ConfigError, match="whole number"):
                 kernels.set_threads(wrong)
+        monkeypatch.delenv("TINYTERNARY_THREADS")
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert kernels.get_threads() == 1
+        monkeypatch.setenv("OMP_NUM_THREADS", "4,2")  # for nested teams: says nothing here
+        assert kernels.get_threads() >= 1
+    finally:
+        monkeypatch.undo()
+        kernels.set_threads(None)
+
+
+def test_training_and_packed_kernels_have_one_number():
+    try:
+        kernels.set_threads(1)
+        assert jit.get_threads() == 1
+        jit.set_threads(2)
+        assert kernels.get_threads() == 2
     finally:
         kernels.set_threads(None)

@@ -88,6 +88,8 @@ def test_the_recorded_ablation_is_the_packages(path):
     found = read_ablation(path)
     plan = read_ablation_plan(found.name)
     assert found.config["recipe"]["epochs"] == plan.recipe.epochs
+    teacher = read_experiment("pneumoniamnist-quick").vit(28, 1, 2)
+    assert found.config["model"] == teacher.to_dict()
     assert {cell["quantiser"] for cell in found.cells} <= set(plan.quantiser)
     assert len({json.dumps([cell[f] for f in ("quantiser", "granularity", "distillation", "policy")])
                 for cell in found.cells}) == len(found.cells) <= found.planned  # fmt: skip

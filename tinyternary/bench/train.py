@@ -176,7 +176,7 @@ def _threads(count: int, peer: bool) -> Iterator[None]:
     """Give both sides `count` threads as in training, and put things back."""
     from tinyternary.jit import threads
 
-    before = threads.crew.size
+    before = threads.get_threads()
     torch: Any = importlib.import_module("torch") if peer else None
     torch_before = torch.get_num_threads() if peer else 0
     threads.set_threads(count)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tinyternary.jit.prepared import PreparedLinear
     from tinyternary.jit.probabilities import log_softmax, softmax, softmax_backward
     from tinyternary.jit.sums import add
-    from tinyternary.jit.threads import crew_first, set_threads
+    from tinyternary.jit.threads import crew_first, get_threads, set_threads
 
 _HOMES = {
     "PreparedLinear": "prepared",
@@ -35,6 +35,7 @@ _HOMES = {
     "empty": "memory",
     "add": "sums",
     "crew_first": "threads",
+    "get_threads": "threads",
     "set_threads": "threads",
     "adamw_step": "optimise",
     "linear_grad_weight": "linear",
@@ -86,6 +87,7 @@ __all__ = [
     "fake_ternary",
     "gelu",
     "gelu_backward",
+    "get_threads",
     "layer_norm",
     "layer_norm_backward",
     "layer_norm_forward",

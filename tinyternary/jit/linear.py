@@ -114,7 +114,7 @@ def linear_grad_weight(grad: Array, x: Array) -> tuple[Array, Array]:
     g, rows = as_rows(grad), as_rows(x)
     grad_weight, grad_bias = empty((outputs, inputs)), empty((outputs,))
     # every piece copies all of x: one for each thread
-    unit = 16 * -(-outputs // (16 * threads.crew.size))
+    unit = 16 * -(-outputs // (16 * threads.get_threads()))
     threads.crew.run(
         linear_compiled.weight_gradient, outputs, unit, MAC * rows.size,
         g, rows, grad_weight, grad_bias,

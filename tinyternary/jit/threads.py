@@ -6,6 +6,8 @@ in the same way whoever computes it, so the number of threads never changes a
 result. The rows are cut into pieces, and who has done its own takes those that
 others have not begun: a thread that wakes up late, or whose core somebody else
 uses, holds nobody up.
+
+``TINYTERNARY_THREADS`` or `set_threads` say how many; without them, one per core.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tinyternary.errors import ConfigError
 from tinyternary.jit.switch import jit_enabled
 
 WORTH = 60e-6
@@ -25,6 +28,9 @@ WORTH = 60e-6
 runs: two threads take 1.0 times as long as one for twice this, .6 times for six times this."""
 PIECES = 4
 """Into how many pieces per thread rows are cut, at most."""
+
+
+_chosen: int | None = None
 
 
 class _Job:
@@ -74,9 +80,9 @@ class _Helper:
 
 
 class Crew:
-    """As many threads as asked for, the caller among them."""
+    """As many threads as asked for, the caller among them; by default `get_threads()`."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int | None = None) -> None:
         self.size = size
         self._helpers: list[_Helper] = []
         self._busy = threading.Lock()
@@ -96,14 +102,14 @@ class Crew:
         seconds : float
             What one of `count` takes, about: little work is not shared.
         """
-        units = -(-count // unit)
-        pieces = min(PIECES * self.size, int(count * seconds / WORTH), units)
-        if self.size < 2 or pieces < 2 or not self._busy.acquire(blocking=False):
+        size, units = self.size or get_threads(), -(-count // unit)
+        pieces = min(PIECES * size, int(count * seconds / WORTH), units)
+        if size < 2 or pieces < 2 or not self._busy.acquire(blocking=False):
             kernel(0, count, *args)
             return
         try:
             edges = [units * i // pieces * unit for i in range(pieces)] + [count]
-            members = min(self.size, pieces)
+            members = min(size, pieces)
             job = _Job(kernel, edges, args, members)
             helpers = self._invite(job, members - 1)
             try:
@@ -127,24 +133,50 @@ class Crew:
         return helpers
 
 
-def _default_size() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    wanted = os.environ.get("TINYTERNARY_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
-    limit = int(wanted) if wanted.isdigit() and int(wanted) > 0 else 1 << 30
-    return max(1, min(cores or 1, limit))
+crew = Crew()
 
 
-crew = Crew(_default_size())
+def set_threads(count: int | None) -> None:
+    """Use `count` threads from now on, for compiled kernels and for BLAS.
 
+    None goes back to the environment's choice.
 
-def set_threads(count: int) -> None:
-    """Use `count` threads for compiled kernels and for BLAS from now on."""
+    Raises
+    ------
+    ConfigError
+        If `count` is not a whole number of at least 1.
+    """
+    global _chosen
     from threadpoolctl import threadpool_limits
 
-    if count < 1:
-        raise ValueError(f"threads: expected a positive number, got {count}")
-    crew.size = count
-    threadpool_limits(count, user_api="blas")
+    _chosen = None if count is None else _checked(count, "threads")
+    threadpool_limits(get_threads(), user_api="blas")
+
+
+def get_threads() -> int:
+    """Return how many threads may be used.
+
+    What `set_threads` said, or ``TINYTERNARY_THREADS``, or ``OMP_NUM_THREADS`` up to the
+    number of cores, or that number.
+    """
+    if _chosen is not None:
+        return _chosen
+    listed = os.environ.get("TINYTERNARY_THREADS")
+    if listed:
+        return _checked(listed, "TINYTERNARY_THREADS")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    others = os.environ.get("OMP_NUM_THREADS", "")  # may be a list, which is for nested teams
+    return min(cores or 1, int(others)) if others.isdigit() and int(others) else cores or 1
+
+
+def _checked(count: Any, name: str) -> int:
+    try:
+        number = int(count)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1 or number != float(count):
+        raise ConfigError(f"{name} must be a whole number of at least 1, got {count!r}")
+    return number
 
 
 @contextmanager
@@ -155,7 +187,7 @@ def crew_first() -> Iterator[None]:
     core that the crew's next piece needs: with the few small products that training
     leaves to BLAS, two threads took longer than one.
     """
-    if crew.size < 2 or not jit_enabled():
+    if get_threads() < 2 or not jit_enabled():
         yield
         return
     from threadpoolctl import threadpool_limits

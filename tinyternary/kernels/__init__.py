@@ -5,11 +5,11 @@ fastest kernel that this processor runs; `backends` lists the ladder of kernels.
 knows arrays only. (lesson 08_packing_and_kernels)
 """
 
+from tinyternary.jit.threads import get_threads, set_threads
 from tinyternary.kernels.dispatch import Backend, backends
 from tinyternary.kernels.layer import TernaryLinear
 from tinyternary.kernels.packed import PackedTernary, pack
 from tinyternary.kernels.products import linear, matmul
-from tinyternary.kernels.threads import get_threads, set_threads
 from tinyternary.kernels.warming import warmup
 
 __all__ = [

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.errors import ConfigError, ShapeError
+from tinyternary.jit.threads import get_threads
 from tinyternary.kernels import dispatch, reference
 from tinyternary.kernels.packed import PackedTernary
-from tinyternary.kernels.threads import BY_ONE, WORTH_SHARING, get_threads, share
+from tinyternary.kernels.threads import BY_ONE, WORTH_SHARING, share
 
 ACTIVATIONS = (None, "gelu", "relu")
 

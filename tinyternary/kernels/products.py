@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.errors import ShapeError
+from tinyternary.jit.threads import get_threads
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.layer import TernaryLinear, check_out
 from tinyternary.kernels.packed import PackedTernary
-from tinyternary.kernels.threads import WORTH_SHARING, get_threads, share
+from tinyternary.kernels.threads import WORTH_SHARING, share
 
 
 def matmul(

@@ -4,7 +4,7 @@ Compiled kernels let go of Python's global lock, so plain threads are enough: no
 pool does not survive a fork and fights with that of a BLAS library. A row is computed by one
 thread as it would be alone, and so the bits do not depend on how many there are.
 
-``TINYTERNARY_THREADS`` or `set_threads` say how many; without them, one per processor core.
+How many: `tinyternary.jit.get_threads`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
-from tinyternary.errors import ConfigError
 
 WORTH_SHARING = 25_000_000
 """Multiply-accumulates of a layer from which on another thread is woken.
@@ -78,7 +76,6 @@ def _work(inbox: queue.SimpleQueue[Any]) -> None:
 
 
 _pool = _Pool()
-_chosen: int | None = None
 
 
 def _forget() -> None:
@@ -88,40 +85,6 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
-
-
-def set_threads(count: int | None) -> None:
-    """Use ``count`` threads from now on; None goes back to the environment's choice.
-
-    Raises
-    ------
-    ConfigError
-        If ``count`` is not a whole number of at least 1.
-    """
-    global _chosen
-    _chosen = None if count is None else _checked(count, "threads")
-
-
-def get_threads() -> int:
-    """Return how many threads kernels may use."""
-    if _chosen is not None:
-        return _chosen
-    listed = os.environ.get("TINYTERNARY_THREADS")
-    if listed:
-        return _checked(listed, "TINYTERNARY_THREADS")
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _checked(count: Any, name: str) -> int:
-    try:
-        number = int(count)
-    except (TypeError, ValueError):
-        number = 0
-    if number < 1 or number != float(count):
-        raise ConfigError(f"{name} must be a whole number of at least 1, got {count!r}")
-    return number
 
 
 def invite(job: Job, others: int) -> queue.SimpleQueue[BaseException | None]:
