@@ -176,17 +176,14 @@ def _threads(count: int, peer: bool) -> Iterator[None]:
     """Give both sides `count` threads as in training, and put things back."""
     from tinyternary.jit import threads
 
-    before = threads.get_threads()
     torch: Any = importlib.import_module("torch") if peer else None
     torch_before = torch.get_num_threads() if peer else 0
-    threads.set_threads(count)
     if peer:
         torch.set_num_threads(count)
     try:
-        with threads.crew_first():
+        with threads.using_threads(count), threads.crew_first():
             yield
     finally:
-        threads.set_threads(before)
         if peer:
             torch.set_num_threads(torch_before)
 

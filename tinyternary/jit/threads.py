@@ -153,6 +153,23 @@ def set_threads(count: int | None) -> None:
     threadpool_limits(get_threads(), user_api="blas")
 
 
+@contextmanager
+def using_threads(count: int) -> Iterator[None]:
+    """Use `count` threads for a block, then whatever decided before: a call or the environment.
+
+    Raises
+    ------
+    ConfigError
+        As `set_threads`.
+    """
+    before = _chosen
+    set_threads(count)
+    try:
+        yield
+    finally:
+        set_threads(before)
+
+
 def get_threads() -> int:
     """Return how many threads may be used.
 
