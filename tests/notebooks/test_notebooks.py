@@ -17,6 +17,7 @@ from tinyternary.train import (
     read_experiment,
 )
 from tinyternary.train.factors import read_ablation_plan
+from tinyternary.train.state import current_settings
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "source").glob("*.py"))
@@ -75,7 +76,7 @@ def test_recorded_results_are_those_of_the_recipes_in_the_package(path):
     for who, recipe in wanted.items():
         fields = recipe.resolved(channels, True, 1_000_000).to_dict()
         del fields["save_seconds"]
-        assert config[who]["recipe"] == fields
+        assert current_settings(config[who])["recipe"] == fields
         model = experiment.vit(28, channels, config[who]["model"]["num_classes"])
         assert config[who]["model"] == model.to_dict()
     pixels = config.get("pretraining", {"recipe": {"epochs": 0}})
@@ -88,7 +89,7 @@ def test_the_recorded_ablation_is_the_packages(path):
     found = read_ablation(path)
     plan = read_ablation_plan(found.name)
     assert found.config["recipe"]["epochs"] == plan.recipe.epochs
-    teacher = read_experiment("pneumoniamnist-quick").vit(28, 1, 2)
+    teacher = read_experiment("pneumoniamnist").vit(28, 1, 2)
     assert found.config["model"] == teacher.to_dict()
     assert {cell["quantiser"] for cell in found.cells} <= set(plan.quantiser)
     assert len({json.dumps([cell[f] for f in ("quantiser", "granularity", "distillation", "policy")])

@@ -27,7 +27,13 @@ from tinyternary.train.batches import Batch
 from tinyternary.train.evaluation import predict_logits
 from tinyternary.train.features import attention_map, teacher_features
 from tinyternary.train.fitting import OnEpoch, OnStep, Session, train
-from tinyternary.train.objective import check_data, class_names_agree, task_loss, teacher_loss
+from tinyternary.train.objective import (
+    check_data,
+    class_names_agree,
+    logit_offset,
+    task_loss,
+    teacher_loss,
+)
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run
 from tinyternary.train.starting import start_from
@@ -59,7 +65,7 @@ class Distillation:
         The training images.
     preprocessing : Preprocessing
     recipe : Recipe
-        temperature, alpha, gamma, feature, label_smoothing.
+        temperature, alpha, gamma, feature, label_smoothing, logit_adjustment.
     seed : int
         Of the matcher's weights.
     """
@@ -74,6 +80,7 @@ class Distillation:
         seed: int,
     ) -> None:
         self.student, self.teacher, self.task, self.recipe = student, teacher, data.task, recipe
+        self.offset = logit_offset(data, recipe)
         self.gamma = 0.0 if recipe.feature == "none" else recipe.gamma
         self.matcher: Matcher | None = None
         if recipe.alpha and self.gamma and recipe.feature in ("mse", "cosine"):
@@ -114,7 +121,8 @@ class Distillation:
         r = self.recipe
         record: dict[str, Any] | None = {} if self.gamma and r.alpha else None
         logits = self.student.forward(batch.images, record=record)
-        loss = task_loss(logits, batch.goal, self.task, r.label_smoothing) * (1.0 - r.alpha)
+        hard = task_loss(logits, batch.goal, self.task, r.label_smoothing, self.offset)
+        loss = hard * (1.0 - r.alpha)
         if r.alpha == 0:
             return loss
         known, features = self.cached.get("logits"), self.cached.get("features")

@@ -20,7 +20,7 @@ from tinyternary.train.batches import Batch, Batches
 from tinyternary.train.checkpoint import write_json
 from tinyternary.train.evaluation import evaluate
 from tinyternary.train.loop import Loop, Objective
-from tinyternary.train.objective import check_data, task_loss
+from tinyternary.train.objective import check_data, logit_offset, task_loss
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run, describe_run
 from tinyternary.train.state import resume_state
@@ -32,8 +32,9 @@ OnEpoch = Callable[[dict[str, Any]], None]
 class Supervised:
     """Loss of a model against the labels alone."""
 
-    def __init__(self, model: ViT, data: Dataset, label_smoothing: float) -> None:
-        self.model, self.task, self.smoothing = model, data.task, label_smoothing
+    def __init__(self, model: ViT, data: Dataset, recipe: Recipe) -> None:
+        self.model, self.task, self.smoothing = model, data.task, recipe.label_smoothing
+        self.offset = logit_offset(data, recipe)
 
     def parameters(self) -> dict[str, Tensor]:
         """None of its own."""
@@ -41,7 +42,8 @@ class Supervised:
 
     def __call__(self, batch: Batch) -> Tensor:
         """Mean loss over a batch."""
-        return task_loss(self.model(batch.images), batch.goal, self.task, self.smoothing)
+        logits = self.model(batch.images)
+        return task_loss(logits, batch.goal, self.task, self.smoothing, self.offset)
 
 
 def fit(
@@ -108,7 +110,7 @@ def fit(
     """
     chosen = make_recipe(recipe, **recipe_overrides)
     check_data(data.train, model.config, "training")
-    objective = Supervised(model, data.train, chosen.label_smoothing)
+    objective = Supervised(model, data.train, chosen)
     session = Session(
         run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
     )

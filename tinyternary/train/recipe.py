@@ -31,6 +31,12 @@ class Recipe(BaseModel):
         Limit on the joint gradient norm; 0 is none.
     label_smoothing : float
         Share of each target that is spread over all classes.
+    logit_adjustment : float
+        Strength of logit adjustment (Menon et al., ICLR 2021): the loss adds so many times
+        the logarithm of each class's share of the training images to the logits. At 1 the
+        network decides for the class that an image speaks for most, whichever is more
+        common, and is right most often on average over classes; at 0, the default, on
+        average over images. A student wants its teacher's.
     ordinal_width : float
         Ordinal tasks only: how far a target spreads to neighbouring classes
         (soft labels exp(-|i - k| / width), normalised; Diaz and Marathe, CVPR
@@ -95,6 +101,7 @@ class Recipe(BaseModel):
     phase_drop: float = Field(default=0.66, gt=0, le=1)
     clip_norm: float = Field(default=1.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    logit_adjustment: float = Field(default=0.0, ge=0, le=2)
     ordinal_width: float = Field(default=0.5, ge=0)
     augment: Augment = "light"
     mixup: float = Field(default=0.0, ge=0)
@@ -122,6 +129,8 @@ class Recipe(BaseModel):
             raise ValueError(f"warmup_epochs {self.warmup_epochs} exceeds epochs {self.epochs}")
         if self.gradual_epochs > self.epochs:
             raise ValueError(f"gradual_epochs {self.gradual_epochs} exceeds epochs {self.epochs}")
+        if self.balanced and self.logit_adjustment:
+            raise ValueError("balanced and logit_adjustment both make up for rare classes: use one")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas: expected two numbers in [0, 1), got {self.betas}")
         return self

@@ -13,6 +13,7 @@ from tinyternary.models import ViT
 from tinyternary.spec import ViTConfig
 from tinyternary.train.checkpoint import load_checkpoint, save_checkpoint, write_json
 from tinyternary.train.history import History
+from tinyternary.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from tinyternary.train.loop import Loop
@@ -96,8 +97,13 @@ def check_settings(saved: dict[str, Any], mine: dict[str, Any], path: Path) -> N
 
 
 def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give network fields that came later than these settings their defaults: what they were."""
+    """Give fields that came later than these settings their defaults: what they were."""
     found = dict(settings)
+    if "recipe" in found:
+        kept = dict(found["recipe"])
+        later = {n: v for n, v in Recipe().to_dict().items() if n not in kept}
+        later.pop("save_seconds", None)  # left out on purpose where settings are compared
+        found["recipe"] = {**kept, **later}
     if "model" in found:
         found["model"] = ViTConfig.from_dict(dict(found["model"])).to_dict()
     if isinstance(found.get("teacher"), Mapping):
