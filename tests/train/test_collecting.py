@@ -1,9 +1,12 @@
 import json
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from train_small import splits
 
+from tinyternary.data import Splits, most_similar
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.spec import Task
 from tinyternary.train import (
@@ -153,3 +156,33 @@ def test_published_numbers_are_those_of_the_leaderboard():
     assert published("breastmnist")["auto-sklearn"] == {"acc": 0.803, "auc": 0.836}
     with pytest.raises(ConfigError, match="Did you mean 'bloodmnist'"):
         published("bloodmnst")
+
+
+def test_test_images_are_sorted_by_the_training_image_they_look_like(out):
+    data = splits()
+    # half of the test images are training images, a little paler
+    half = len(data.test) // 2
+    images = data.test.images.copy()
+    images[:half] = data.train.images[:half] // 2 + 60
+    labels = data.test.labels.copy()
+    labels[:half] = data.train.labels[:half]
+    known = Splits(data.train, data.val, replace(data.test, images=images, labels=labels))
+    record = collect(out, data=known)["similarity"]
+    correlation, index = most_similar(images, data.train.images)
+    assert (correlation[:half] > 0.99).all()
+    edges = [-1, *record["above"], 1.01]
+    for i, (low, high) in enumerate(pairwise(edges)):
+        band = (correlation > low) & (correlation <= high)
+        assert record["images"][i] == band.sum()
+        if not band.any():
+            assert record["student"][i] is None
+            continue
+        assert record["nearest"][i] == np.mean(data.train.labels[index[band]] == labels[band])
+        right = []
+        for seed in (0, 3):
+            run = load_run(out / f"seed-{seed}" / "student")
+            logits = predict_logits(run.model, images, run.preprocessing)
+            right.append(np.mean(logits.argmax(1)[band] == labels[band]))
+        assert record["student"][i] == pytest.approx(np.mean(right))
+    assert record["nearest"][-1] == 1
+    assert sum(record["images"]) == len(images)

@@ -13,6 +13,7 @@ from tinyternary.data.dataset import Dataset, Split, Splits
 from tinyternary.data.download import download
 from tinyternary.data.medmnist_files import DataFileWarning, data_root, medmnist
 from tinyternary.data.preprocess import fit_preprocessing
+from tinyternary.data.similarity import most_similar
 from tinyternary.data.sources import NAMES, load
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "load",
     "medmnist",
     "mixup",
+    "most_similar",
     "phantoms",
 ]
