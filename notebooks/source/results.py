@@ -398,6 +398,22 @@ if kept:
               f"{once['wrong']['shared']} by every teacher and every student")  # fmt: skip
 
 # %% [markdown]
+# **Images that stand on both sides of the split.** A study's frames of one examination differ by
+# little. Where a split has spread them over training and test images, a network gains by
+# recognising them, and its accuracy promises too much for the next patient. Below, test images by
+# their correlation with the most similar training image (mirrored, or moved by a pixel, where that
+# fits better), and how often that image's label alone is right. Single passes.
+
+# %%
+alike = {name: record["similarity"] for name, record in records.items() if "similarity" in record}
+if alike:
+    display(uncertainty.by_similarity(alike))
+for name, record in alike.items():
+    count, near = sum(record["images"]), sum(record["images"][-2:])
+    print(f"{name}: {near} of {count} test images ({100 * near / count:.0f} %) look like a "
+          f"training image with a correlation above {record['above'][-2]}")  # fmt: skip
+
+# %% [markdown]
 # ## 7. Run it again
 #
 # ```sh

@@ -4,7 +4,12 @@ import pytest
 from tinyternary.report.ablation import interaction_lines, main_effects, size_against
 from tinyternary.report.results import against_published, seed_pairs, stage_curves
 from tinyternary.report.style import save
-from tinyternary.report.uncertainty import half_widths, missed_by, reliability_diagram
+from tinyternary.report.uncertainty import (
+    by_similarity,
+    half_widths,
+    missed_by,
+    reliability_diagram,
+)
 
 VALUES = {
     "teacher": {"acc": [0.8, 0.84], "auc": [0.9, 0.92]},
@@ -116,3 +121,15 @@ def test_sizes_are_kibibytes(tmp_path):
     )
     found = sorted({x for line in points(ax)[:-1] for x in line})
     assert found == [5.0, 10.0]
+
+
+def test_bands_of_similarity_have_a_bar_each(tmp_path):
+    record = {
+        "above": [0.8, 0.95], "images": [7, 0, 1200], "nearest": [0.5, None, 0.99],
+        "teacher": [0.7, None, 0.96], "student": [0.6, None, 0.98],
+    }  # fmt: skip
+    (ax,) = drawn(by_similarity({"x": record}), tmp_path)
+    heights = sorted(bar.get_height() for bar in ax.patches)
+    assert np.allclose(heights, [0, 0, 0, 50, 60, 70, 96, 98, 99])
+    ticks = [label.get_text() for label in ax.get_xticklabels()]
+    assert ticks == ["below 0.8\n7", "to 0.95\n0", "above 0.95\n1,200"]

@@ -97,6 +97,38 @@ def missed_by(
     return figure
 
 
+def by_similarity(records: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
+    """Draw accuracy against how much test images look like a training image.
+
+    Parameters
+    ----------
+    records : mapping
+        Data set to what `tinyternary.train.answers.by_similarity` gives.
+    """
+    colours = {"nearest": MUTED, **_COLOURS}
+    names = {"nearest": "label of the most similar training image", "teacher": "teacher",
+             "student": "student"}  # fmt: skip
+    with styled():
+        figure, axes = new_figure(5.4 * len(records), 3.6, 1, len(records), squeeze=False)
+        for ax, (data, record) in zip(axes[0], records.items()):
+            edges = [f"{edge:g}" for edge in record["above"]]
+            bands = [f"below {edges[0]}", *(f"to {edge}" for edge in edges[1:]),
+                     f"above {edges[-1]}"]  # fmt: skip
+            places = np.arange(len(bands))
+            for shift, (who, colour) in zip((-0.27, 0.0, 0.27), colours.items()):
+                heights = [100 * (value or 0.0) for value in record[who]]
+                ax.bar(places + shift, heights, width=0.25, color=colour, label=names[who])
+            ticks = [f"{band}\n{count:,}" for band, count in zip(bands, record["images"])]
+            ax.set_xticks(places, ticks, fontsize=8)
+            ax.set_xlabel("correlation with the most similar training image; images")
+            ax.set_ylabel("% right")
+            ax.set_title(data)
+            grid_behind(ax)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
 def half_widths(rows: Sequence[tuple[str, float | None, float]]) -> Figure:
     """Draw how far a mean could move with other seeds, and with other test images.
 
