@@ -15,10 +15,9 @@
 #
 # For each data set a small float Vision Transformer (the *teacher*) is trained from scratch on the
 # 28 x 28 images, and a ternary *student* with the same shape learns from it: every linear layer of
-# its encoder has weights -1, 0 and +1 and takes int8 inputs. All of it runs on a CPU. Where
-# training images are few, the network first learns to predict hidden pixels, without a label, and
-# only then the labels: PneumoniaMNIST's those of its own 4,708 images, BreastMNIST's with only 546
-# of its own those of all three sets.
+# its encoder has weights -1, 0 and +1 and takes int8 inputs. All of it runs on a CPU.
+# BreastMNIST's 546 training images are few: there the network first learns to predict their hidden
+# pixels, without a label, and only then the labels.
 #
 # The recipes are files in the package; they were chosen by training and validation images. Test
 # images are read when a network is finished; sections 4 to 6 ask the same finished networks again,
@@ -126,7 +125,8 @@ show(rows)
 
 # %% [markdown]
 # Minutes are training and validation of all stages as recorded, nearly all seeds on one core beside
-# other jobs; two cores take about two thirds of the time. Seed by seed, with the 95 % bootstrap interval over the test images:
+# other jobs; two cores take about two thirds of the time. Seed by seed, with the 95 % bootstrap
+# interval over the test images:
 
 # %%
 rows = [["data set", "seed", "teacher ACC", "student ACC", "teacher AUC", "student AUC",
@@ -248,8 +248,8 @@ for name, record in records.items():
 #
 # A full factorial on PneumoniaMNIST: five weight quantisers x one scale per matrix or per output
 # channel x the teacher's answers or labels alone x four policies. Every cell is a short training
-# that starts from the same float teacher (that of the recipe `pneumoniamnist-quick`: 49 patches,
-# nothing but the labels) and sees the same batches, so the cells differ only in these four choices. One run per cell: the residual of a model with all main effects and all pair
+# that starts from the same float teacher and sees the same batches, so the cells differ only in
+# these four choices. One run per cell: the residual of a model with all main effects and all pair
 # interactions stands in for chance, and intervals and tests rest on it.
 #
 # Policies: `bitmedvit` makes the feed-forward layers ternary, `all-linear` the attention's too,
@@ -420,13 +420,11 @@ for name, record in alike.items():
 # tinyternary reproduce breastmnist --root ~/medmnist --out runs/breastmnist
 # tinyternary reproduce pneumoniamnist --root ~/medmnist --out runs/pneumoniamnist
 # tinyternary reproduce bloodmnist --root ~/medmnist --out runs/bloodmnist
-# tinyternary reproduce pneumoniamnist-quick --seeds 0 --root ~/medmnist --out runs/quick
-# tinyternary ablate pneumoniamnist --teacher runs/quick/seed-0/teacher \
+# tinyternary ablate pneumoniamnist --teacher runs/pneumoniamnist/seed-0/teacher \
 #     --root ~/medmnist --out runs/ablation
 # ```
 #
-# The first one wants the files of all three sets in its folder. Each command may be stopped and
-# given again, and several processes may share an `--out` with different `--seeds` or `--cells`.
+# Each command may be stopped and given again, and several processes may share an `--out` with different `--seeds` or `--cells`.
 # Then run this notebook with `TINYTERNARY_RUNS=runs` and `TINYTERNARY_DATA=~/medmnist`. The
 # recorded files beside it were written by
 # `tinyternary collect runs/NAME --root ~/medmnist --out notebooks/results/NAME.json`.
