@@ -20,8 +20,8 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 COMMANDS = (
-    "demo", "train", "distill", "evaluate", "reproduce", "ablate", "collect", "pack", "inspect", "predict",
-    "cost", "bench", "lessons", "grade", "warmup",
+    "demo", "train", "distill", "evaluate", "reproduce", "crossvalidate", "ablate", "collect",
+    "pack", "inspect", "predict", "cost", "bench", "lessons", "grade", "warmup",
 )  # fmt: skip
 
 
@@ -63,6 +63,10 @@ def test_help_of_each_command_has_an_example(command: str) -> None:
         (["reproduce", "breastmnist", "--out", "x", "--seeds=-1"], 2, "at least 0"),
         (["reproduce", "breastmnist", "--out", "x", "--root", "none"], 1, "breastmnist.npz"),
         (["reproduce", "default", "--out", "x"], 2, "name one"),
+        (["crossvalidate", "breastmist", "--out", "x"], 2, "breastmnist"),
+        (["crossvalidate", "demo", "--out", "x", "--folds", "1"], 2, "2 to"),
+        (["crossvalidate", "demo", "--out", "x", "--only", "4"], 2, "some of 0 to 3"),
+        (["crossvalidate", "demo", "--out", "x", "--only", "a"], 2, "--only"),
         (["ablate", "pneumonia", "--teacher", "t", "--out", "x"], 2, "pneumoniamnist"),
         (["ablate", "pneumoniamnist", "--teacher", "no-run", "--out", "x"], 1, "no-run"),
         (["ablate", "pneumoniamnist", "--teacher", "t", "--out", "x", "--cells", "4"], 2, "0:40"),

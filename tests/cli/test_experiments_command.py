@@ -1,4 +1,4 @@
-"""`reproduce`, `ablate` and `collect` as a user runs them, on phantoms and a network of crumbs."""
+"""`reproduce`, `crossvalidate`, `ablate` and `collect` as a user runs them, on phantoms and a network of crumbs."""
 
 from __future__ import annotations
 
@@ -101,3 +101,20 @@ def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(tmp_path) -> No
     done = run(*command, "--quiet", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(history.read_text())["rows"]) == 5
+
+
+@pytest.mark.slow
+def test_crossvalidate_shares_folds_and_shows_their_mean(tmp_path) -> None:
+    (tmp_path / "crumbs.toml").write_text(EXPERIMENT)
+    shared = {"cwd": tmp_path, "env": {**os.environ, "COLUMNS": "100"}}
+    command = ("crossvalidate", "crumbs.toml", "--folds", "2", "--out", "folds", "--quiet")
+    part = run(*command, "--only", "1", "--json", **shared)
+    assert part.returncode == 0, part.stderr
+    found = json.loads(part.stdout)
+    assert list(found["folds"]) == ["1"]
+    done = run(*command, **shared)
+    assert done.returncode == 0, done.stderr
+    assert f"{found['folds']['1']['student']['acc']:.4f}" in done.stdout
+    assert "mean" in done.stdout
+    assert "not for clinical use" in " ".join(done.stdout.split())
+    assert (tmp_path / "folds" / "fold-0" / "student" / "metrics.json").is_file()

@@ -1,4 +1,4 @@
-"""`tinyternary reproduce`, `ablate` and `collect`: published results run again."""
+"""`tinyternary reproduce`, `crossvalidate`, `ablate` and `collect`: results run again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from tinyternary.cli import console
 from tinyternary.cli.app import app
-from tinyternary.cli.options import AsJson, Quiet, Root
+from tinyternary.cli.options import AsJson, Quiet, Root, Seed
 
 if TYPE_CHECKING:
     from tinyternary.train import AblationResults, Effects
@@ -34,14 +34,8 @@ def reproduce(
 ) -> None:
     """Run a published experiment again: teacher and ternary student, seed after seed."""
     from tinyternary import train as training
-    from tinyternary.errors import ConfigError
 
-    chosen = None
-    if seeds is not None:
-        try:
-            chosen = [int(text) for text in seeds.split(",")]
-        except ValueError:
-            raise ConfigError(f"--seeds: expected numbers like 0,1,2, got {seeds!r}") from None
+    chosen = _numbers(seeds, "--seeds")
     console.writable_folder(out)
     result = training.reproduce(experiment, root=root, seeds=chosen, out=out, progress=not quiet)
     if as_json:
@@ -51,6 +45,50 @@ def reproduce(
     console.print_table(
         header, rows, title=f"{result.experiment} on {result.dataset}: test",
         caption=f"{result.difference()}.\nFor teaching and research, not for clinical use.",
+    )  # fmt: skip
+
+
+@app.command(
+    epilog="Example: tinyternary crossvalidate breastmnist --root ~/medmnist --out runs/folds"
+)
+def crossvalidate(
+    experiment: Annotated[
+        str, typer.Argument(help="Data set with a recipe in the package, or a TOML file.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the run folders of all folds.")],
+    folds: Annotated[int, typer.Option(help="Parts that the images are dealt into.")] = 4,
+    root: Root = None,
+    only: Annotated[
+        str | None, typer.Option(help="Only these folds, from 0, for several processes: '0,1'.")
+    ] = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a recipe by cross-validation on training and validation images; test stays unread."""
+    from tinyternary import train as training
+
+    chosen = _numbers(only, "--only")
+    console.writable_folder(out)
+    result = training.cross_validate(
+        experiment, root, folds, out=out, seed=seed, chosen=chosen, progress=not quiet
+    )
+    if as_json:
+        console.print_json(result)
+        return
+    columns = [(who, name) for who in ("teacher", "student")
+               for name in ("acc", "auc", "balanced_accuracy")]  # fmt: skip
+    rows = [
+        [title, *(f"{found[who][name]:.4f}" if found[who][name] is not None else "-"
+                  for who, name in columns)]
+        for title, found in [*result["folds"].items(), ("mean", result["mean"])]
+    ]  # fmt: skip
+    console.print_table(
+        ["fold", *(f"{who} {name.replace('balanced_accuracy', 'bacc').upper()}"
+                   for who, name in columns)],
+        rows, title=f"{result['experiment']} on {result['dataset']}: {folds}-fold",
+        caption="Training and validation images only. For teaching and research, not for "
+        "clinical use.",
     )  # fmt: skip
 
 
@@ -111,6 +149,17 @@ def collect(
         console.print_json(record)
         return
     console.note(f"wrote {out} ({console.human_bytes(out.stat().st_size)})")
+
+
+def _numbers(text: str | None, option: str) -> list[int] | None:
+    from tinyternary.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{option}: expected numbers like 0,1,2, got {text!r}") from None
 
 
 def _slice(text: str | None) -> tuple[int | None, int | None]:

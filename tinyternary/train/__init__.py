@@ -7,6 +7,7 @@ from tinyternary.train.ablation import AblationResults, ablate, read_ablation
 from tinyternary.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinyternary.train.clipping import clip_gradients, gradient_norm
 from tinyternary.train.collecting import collect, write_collected
+from tinyternary.train.cross_validation import cross_validate
 from tinyternary.train.distillation import distill
 from tinyternary.train.ema import WeightAverage
 from tinyternary.train.evaluation import evaluate, predict_logits, scores
@@ -55,6 +56,7 @@ __all__ = [
     "choose_threshold",
     "clip_gradients",
     "collect",
+    "cross_validate",
     "distill",
     "evaluate",
     "experiments",

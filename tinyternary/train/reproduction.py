@@ -28,6 +28,7 @@ def run_experiment(
     progress: bool = True,
     test: bool = True,
     more: Sequence[Dataset] = (),
+    label: str = "",
 ) -> tuple[Run, Run]:
     """Train an experiment's teacher, then distil its student.
 
@@ -45,13 +46,15 @@ def run_experiment(
         False leaves the test images alone.
     more : sequence of Dataset
         Images for pretraining besides, see `pretrain`.
+    label : str
+        Text beside the progress bars; by default the data set and the seed.
 
     Returns
     -------
     (Run, Run)
         Teacher and student.
     """
-    runs = _run_stages(experiment, data, seed, out, progress, test, more)
+    runs = _run_stages(experiment, data, seed, out, progress, test, more, label)
     return runs["teacher"], runs["student"]
 
 
@@ -63,8 +66,10 @@ def _run_stages(
     progress: bool,
     test: bool = True,
     more: Sequence[Dataset] = (),
+    label: str = "",
 ) -> dict[str, Run]:
     """Run an experiment's stages; gives the run of each, by name."""
+    label = label or f"{data.name} seed {seed}"
     experiment = experiment.for_images(len(data.train))
     config = experiment.vit(data.image_size, data.channels, data.num_classes)
     teacher_recipe, student_recipe = experiment.recipes(len(data.train))
@@ -78,16 +83,16 @@ def _run_stages(
     if pretraining.epochs:
         runs["pretraining"] = pretrain(
             teacher, data, pretraining, run_dir=folder("pretraining"), seed=seed,
-            progress=progress, more=more, label=f"{data.name} seed {seed} pretraining",
+            progress=progress, more=more, label=f"{label} pretraining",
         )  # fmt: skip
     runs["teacher"] = fit(
         teacher, data, teacher_recipe, run_dir=folder("teacher"), seed=seed, progress=progress,
-        test=test, label=f"{data.name} seed {seed} teacher",
+        test=test, label=f"{label} teacher",
     )  # fmt: skip
     student = ternarize(ViT(config, seed=seed), experiment.policy)
     runs["student"] = distill(
         student, runs["teacher"], data, student_recipe, run_dir=folder("student"), seed=seed,
-        progress=progress, test=test, label=f"{data.name} seed {seed} student",
+        progress=progress, test=test, label=f"{label} student",
     )  # fmt: skip
     return runs
 
@@ -118,6 +123,32 @@ def _refuse_another(out: Path, experiment: Experiment, data: Splits) -> None:
                     f"{out}: seed-{seed}/{who} is of another experiment: {name} was {theirs!r}, "
                     f"now {ours!r}; choose another folder"
                 )
+
+
+def find_experiment(name: str | Path, dataset: str | None = None) -> tuple[Experiment, str]:
+    """Give the experiment that a name means, and the name of its data set.
+
+    Parameters
+    ----------
+    name : str or path
+        An experiment of the package, a data set without one of its own (it gets
+        "default"), or a TOML file.
+    dataset : str, optional
+        Data set for an experiment that names none.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such experiment or data set.
+    """
+    if Path(name).suffix != ".toml" and name not in experiments() and name in NAMES:
+        experiment, dataset = read_experiment("default"), str(name)
+    else:
+        experiment = read_experiment(name)
+    flag = dataset or experiment.dataset
+    if not flag:
+        raise ConfigError(f"experiment {experiment.name!r} is for any data set: name one")
+    return experiment, flag
 
 
 def reproduce(
@@ -161,13 +192,7 @@ def reproduce(
     CheckpointError
         If `out` holds another experiment.
     """
-    if Path(name).suffix != ".toml" and name not in experiments() and name in NAMES:
-        experiment, dataset = read_experiment("default"), str(name)
-    else:
-        experiment = read_experiment(name)
-    flag = dataset or experiment.dataset
-    if not flag:
-        raise ConfigError(f"experiment {experiment.name!r} is for any data set: name one")
+    experiment, flag = find_experiment(name, dataset)
     chosen = list(experiment.seeds if seeds is None else seeds)
     if not chosen:
         raise ConfigError("seeds: expected at least one")
