@@ -409,9 +409,14 @@ alike = {name: record["similarity"] for name, record in records.items() if "simi
 if alike:
     display(uncertainty.by_similarity(alike))
 for name, record in alike.items():
-    count, near = sum(record["images"]), sum(record["images"][-2:])
-    print(f"{name}: {near} of {count} test images ({100 * near / count:.0f} %) look like a "
-          f"training image with a correlation above {record['above'][-2]}")  # fmt: skip
+    images = np.array(record["images"])
+    shares = {who: images @ np.nan_to_num(np.array(record[who], float)) / images.sum()
+              for who in ("nearest", "teacher", "student")}  # fmt: skip
+    print(f"{name}: {images[-1]} of {images.sum()} test images ({100 * images[-1] / images.sum():.0f}"
+          f" %) look like a training image with a correlation above {record['above'][-1]}; that "
+          f"image's label is right for {100 * shares['nearest']:.1f} % of all test images, the "
+          f"teacher for {100 * shares['teacher']:.1f} %, the student for "
+          f"{100 * shares['student']:.1f} %")  # fmt: skip
 
 # %% [markdown]
 # ## 7. Run it again
