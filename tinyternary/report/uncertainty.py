@@ -105,7 +105,7 @@ def by_similarity(records: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
     records : mapping
         Data set to what `tinyternary.train.answers.by_similarity` gives.
     """
-    colours = {"nearest": MUTED, **_COLOURS}
+    colours = {"nearest": ACCENT, **_COLOURS}
     names = {"nearest": "label of the most similar training image", "teacher": "teacher",
              "student": "student"}  # fmt: skip
     with styled():
@@ -122,6 +122,7 @@ def by_similarity(records: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
             ax.set_xticks(places, ticks, fontsize=8)
             ax.set_xlabel("correlation with the most similar training image; images")
             ax.set_ylabel("% right")
+            ax.set_ylim(0, 100)
             ax.set_title(data)
             grid_behind(ax)
         handles, labels = axes[0, 0].get_legend_handles_labels()
