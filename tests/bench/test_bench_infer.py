@@ -37,6 +37,7 @@ def test_memory_and_start_up_are_those_of_a_second_start(tmp_path):
 def test_every_contender_gives_the_float_models_answers(tmp_path):
     import numpy as np
 
+    from tinyternary import kernels
     from tinyternary.bench.infer import random_images, write_files
     from tinyternary.bench.infer_peers import CONTENDERS, installed, start
 
@@ -47,7 +48,10 @@ def test_every_contender_gives_the_float_models_answers(tmp_path):
     for name in set(names) - {"ternary", "onnxruntime int8"}:
         np.testing.assert_allclose(answers[name], answers["float"], atol=1e-5)
     if "onnxruntime int8" in names:
-        np.testing.assert_allclose(answers["onnxruntime int8"], answers["float"], atol=0.05)
+        # without VNNI it adds pairs of products in 16 bits, which may saturate
+        vnni = {b.name for b in kernels.backends() if b.available} & {"avx512", "avxvnni"}
+        atol = 0.05 if vnni else 0.1
+        np.testing.assert_allclose(answers["onnxruntime int8"], answers["float"], atol=atol)
 
 
 def test_ratios_against_the_best_peer():

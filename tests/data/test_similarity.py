@@ -9,9 +9,9 @@ from tinyternary.data import load, most_similar
 from tinyternary.errors import ConfigError, DataFileError, ShapeError
 
 
-def noise(count, seed, channels=1):
+def noise(count, seed, channels=1, size=(9, 11)):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (count, 9, 11, channels), dtype=np.uint8)
+    return rng.integers(0, 256, (count, *size, channels), dtype=np.uint8)
 
 
 @given(st.integers(0, 99), st.sampled_from([1, 3]))
@@ -28,16 +28,15 @@ def test_without_copies_it_is_the_largest_correlation(seed, channels):
     st.floats(0.3, 1.0), st.integers(0, 60),
 )  # fmt: skip
 def test_a_moved_mirrored_and_paler_copy_is_found(seed, down, right, flipped, gain, offset):
-    others = noise(6, seed)
+    others = noise(6, seed, size=(25, 30))
     room = np.pad(others[4], ((2, 2), (2, 2), (0, 0)), mode="edge")
-    copy = room[2 - down : 11 - down, 2 - right : 13 - right]
+    copy = room[2 - down : 27 - down, 2 - right : 32 - right]
     copy = copy[:, ::-1] if flipped else copy
     copy = np.clip(np.rint(copy * gain * 0.7 + offset), 0, 255).astype(np.uint8)[None]
     found, index = most_similar(copy, others, moves=2)
     assert index[0] == 4
     # what was moved out of the picture is lost
-    assert found[0] > (0.99 if down == right == 0 else 0.5)
-    assert (found[0] > 0.99) or (down, right) != (0, 0)
+    assert found[0] > (0.99 if down == right == 0 else 0.6)
 
 
 def test_more_copies_can_only_be_more_similar():

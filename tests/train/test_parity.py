@@ -23,8 +23,8 @@ RECIPE = Recipe(
 class Recorder(Supervised):
     """Supervised loss that remembers its batches and values."""
 
-    def __init__(self, model, data, smoothing):
-        super().__init__(model, data, smoothing)
+    def __init__(self, model, data, recipe):
+        super().__init__(model, data, recipe)
         self.batches, self.losses = [], []
 
     def __call__(self, batch):
@@ -91,7 +91,7 @@ def test_twenty_steps_equal_pytorch(rng):
     theirs = TorchViT(config)
     theirs.load({name: array.copy() for name, array in ours.state_dict().items()})
 
-    objective = Recorder(ours, data, RECIPE.label_smoothing)
+    objective = Recorder(ours, data, RECIPE)
     loop = Loop(
         ours, objective, Batches(data, prepare, RECIPE, 0), data.subset(np.arange(0)), prepare,
         RECIPE, 0, {},
