@@ -6,11 +6,10 @@ network for recognising them. That is worth knowing before an accuracy is believ
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.data.views import views
 from tinyternary.errors import ConfigError, DataFileError, ShapeError
 
 Bytes = NDArray[np.uint8]
@@ -66,7 +65,7 @@ def most_similar(
     index = np.zeros(len(images), np.int64)
     for start in range(0, len(images), _CHUNK):
         part = slice(start, start + _CHUNK)
-        for view in _copies(images[part], moves, mirror):
+        for view in views(images[part], "horizontal" if mirror else "none", moves):
             correlation = _standardised(view) @ known.T  # (n, M)
             nearest = correlation.argmax(1)
             value = np.take_along_axis(correlation, nearest[:, None], 1)[:, 0]
@@ -82,13 +81,3 @@ def _standardised(images: Bytes) -> NDArray[np.float32]:
     length = np.sqrt((flat * flat).sum(1, keepdims=True))
     unit: NDArray[np.float32] = np.divide(flat, length, out=np.zeros_like(flat), where=length > 0)
     return unit
-
-
-def _copies(images: Bytes, moves: int, mirror: bool) -> list[Bytes]:
-    height, width = images.shape[1:3]
-    room = np.pad(images, ((0, 0), (moves, moves), (moves, moves), (0, 0)), mode="edge")
-    found = []
-    for top, left in product(range(2 * moves + 1), repeat=2):
-        moved = room[:, top : top + height, left : left + width]
-        found += [moved, moved[:, :, ::-1]] if mirror else [moved]
-    return found

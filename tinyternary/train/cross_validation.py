@@ -18,7 +18,7 @@ from tinyternary.data import Dataset, Splits, load
 from tinyternary.errors import ConfigError
 from tinyternary.spec import Task
 from tinyternary.train.experiment import Experiment
-from tinyternary.train.reproduction import find_experiment, run_experiment
+from tinyternary.train.reproduction import find_experiment, images_besides, run_experiment
 
 WHO = ("teacher", "student")
 METRICS = ("acc", "auc", "balanced_accuracy")
@@ -124,8 +124,9 @@ def cross_validate(
     else:
         plan, flag = find_experiment(experiment)
     data = load(flag, root=root) if data is None else data
-    more = [load(o, root=root).train for o in plan.pretraining.datasets if o != flag]
     splits = fold_splits(data, folds, seed)
+    plan = plan.for_images(len(splits[0].train))  # few images may want other ones besides
+    more = images_besides(plan, flag, root)
     wanted = list(range(folds)) if chosen is None else list(dict.fromkeys(chosen))
     if not wanted or not set(wanted) <= set(range(folds)):
         raise ConfigError(f"folds: expected some of 0 to {folds - 1}, got {wanted}")

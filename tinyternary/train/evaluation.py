@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from tqdm import tqdm
 
 from tinyternary.autograd import no_grad
 from tinyternary.data import Dataset
+from tinyternary.data.views import MIRRORS, views
 from tinyternary.errors import ConfigError, DataFileError, ShapeError, unknown_name
 from tinyternary.models import ViT
 from tinyternary.nn import Module
@@ -21,11 +21,6 @@ from tinyternary.train.objective import check_data, targets
 
 Images = NDArray[np.uint8]
 Logits = NDArray[np.float32]
-_MIRRORS: dict[str, tuple[tuple[int, ...], ...]] = {
-    "none": ((),),
-    "horizontal": ((), (2,)),
-    "both": ((), (1,), (2,), (1, 2)),
-}
 
 
 def predict_logits(
@@ -71,8 +66,8 @@ def predict_logits(
     """
     if len(images) == 0:
         raise DataFileError("prediction: no images")
-    if flips not in _MIRRORS:
-        raise unknown_name("flips", flips, _MIRRORS)
+    if flips not in MIRRORS:
+        raise unknown_name("flips", flips, MIRRORS)
     if shifts < 0:
         raise ConfigError(f"shifts: expected 0 or more pixels, got {shifts}")
     if isinstance(model, Module):
@@ -107,22 +102,10 @@ def _batches(
         disable=progress is None, dynamic_ncols=True,
     )  # fmt: skip
     for start in starts:
-        answers = [ask(view) for view in _views(images[start : start + batch_size], flips, shifts)]
+        answers = [ask(view) for view in views(images[start : start + batch_size], flips, shifts)]
         # a single view stays as it is, whatever type the answer has
         parts.append(np.mean(answers, axis=0, dtype=np.float32) if answers[1:] else answers[0])
     return np.concatenate(parts)
-
-
-def _views(images: Images, flips: str, shifts: int) -> Iterator[Images]:
-    """Give the copies of images (N, H, W, C) that are averaged over, unmoved first."""
-    height, width = images.shape[1:3]
-    room = np.pad(images, ((0, 0), (shifts, shifts), (shifts, shifts), (0, 0)), mode="edge")
-    moves = sorted(product(range(-shifts, shifts + 1), repeat=2), key=lambda m: m != (0, 0))
-    for down, right in moves:
-        top, left = shifts - down, shifts - right
-        moved = room[:, top : top + height, left : left + width]
-        for axes in _MIRRORS[flips]:
-            yield np.ascontiguousarray(np.flip(moved, axes))
 
 
 def scores(logits: Logits, task: Task) -> NDArray[np.float64]:

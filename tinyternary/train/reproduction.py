@@ -151,6 +151,11 @@ def find_experiment(name: str | Path, dataset: str | None = None) -> tuple[Exper
     return experiment, flag
 
 
+def images_besides(experiment: Experiment, flag: str, root: str | Path | None) -> list[Dataset]:
+    """Load the training images of the other data sets that an experiment's pretraining names."""
+    return [load(name, root=root).train for name in experiment.pretraining.datasets if name != flag]
+
+
 def reproduce(
     name: str | Path,
     root: str | Path | None = None,
@@ -202,9 +207,7 @@ def reproduce(
     experiment = experiment.for_images(len(data.train))
     if out is not None:
         _refuse_another(Path(out), experiment, data)
-    more = [
-        load(other, root=root).train for other in experiment.pretraining.datasets if other != flag
-    ]
+    more = images_besides(experiment, flag, root)
     results = Results(experiment.name, flag)
     for seed in dict.fromkeys(chosen):
         folder = Path(out) / f"seed-{seed}" if out is not None else None
