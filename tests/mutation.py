@@ -1,6 +1,6 @@
 """Deliberate mistakes, one at a time, in a copy of the package: do the tests notice?
 
-`tests/autograd/mutants.py` and `tests/quant/quant_mutants.py` list mistakes; this runs them.
+`tests/autograd/mutants.py` and `tests/quant/mutants.py` list mistakes; this runs them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def survivors(mutants: Sequence[Mutant], folders: Sequence[str], show: bool = Fa
         shutil.copytree(ROOT / "tinyternary", copy / "tinyternary", ignore=ignore)
         for part in folders:
             shutil.copytree(ROOT / "tests" / part, copy / "tests" / part, ignore=ignore)
-        shutil.copy(ROOT / "tests" / "conftest.py", copy / "tests")
+        for shared in (ROOT / "tests").glob("*.py"):
+            if not shared.name.startswith("test_"):
+                shutil.copy(shared, copy / "tests")
         shutil.copy(ROOT / "pyproject.toml", copy)
         if not run_tests(copy, sorted({test for mutant in mutants for test in mutant.tests})):
             raise RuntimeError("the tests fail without any mistake")

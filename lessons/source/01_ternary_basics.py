@@ -26,7 +26,7 @@ from tinyternary import course
 from tinyternary.report import style
 
 plt.rcParams.update(style.RC | {"figure.constrained_layout.use": True, "axes.titleweight": "bold"})
-MINUS, ZERO, PLUS = (style.TRIT_COLOURS[trit] for trit in (-1, 0, 1))
+MINUS, ZERO, PLUS = (style.TRIT_COLORS[trit] for trit in (-1, 0, 1))
 
 check = course.checks("01_ternary_basics")
 
@@ -143,10 +143,10 @@ trits = threshold(few, delta)
 figure, axes = plt.subplots(figsize=(8.5, 2.7))
 axes.axvspan(-delta, delta, color=ZERO, alpha=0.25, linewidth=0)
 for w, t in zip(few, trits):
-    axes.plot([w, t], [1, 0], color=style.TRIT_COLOURS[int(t)], linewidth=1, alpha=0.55)
-colours = [style.TRIT_COLOURS[int(t)] for t in trits]
-axes.scatter(few, np.ones_like(few), c=colours, s=36, zorder=3)
-axes.scatter(trits, np.zeros_like(few), c=colours, s=90, zorder=3)
+    axes.plot([w, t], [1, 0], color=style.TRIT_COLORS[int(t)], linewidth=1, alpha=0.55)
+colors = [style.TRIT_COLORS[int(t)] for t in trits]
+axes.scatter(few, np.ones_like(few), c=colors, s=36, zorder=3)
+axes.scatter(trits, np.zeros_like(few), c=colors, s=90, zorder=3)
 for t, name in ((-1, "-1"), (0, "0"), (1, "+1")):
     axes.text(t, -0.30, f"{name}\n{np.sum(trits == t)} weights", ha="center", va="top")
 axes.text(0, 1.20, f"within ±δ = ±{delta}", ha="center", color=style.MUTED)
@@ -586,19 +586,19 @@ behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 for step, name, side in ((0.5, "absmean, 0.5 ", "right"), (0.7, " TWN, 0.7", "left")):
     axes.axvline(step, color=style.MUTED, linestyle=":", linewidth=1.3)
     axes.text(step, 0.545, name, color=style.MUTED, fontsize=9, ha=side)
-for (name, errors), colour, up in zip(
+for (name, errors), color, up in zip(
     curves.items(), (style.TERNARY, "#8a5fb0", "#b8860b"), (True, True, False)
 ):
-    axes.plot(steps, errors, color=colour)
+    axes.plot(steps, errors, color=color)
     least = np.argmin(errors)
-    axes.plot(steps[least], errors[least], "o", color=colour, zorder=3)
+    axes.plot(steps[least], errors[least], "o", color=color, zorder=3)
     axes.annotate(
         f"{100 * errors[least]:.1f} % lost at {steps[least]:.2f}",
         (steps[least], errors[least]), (0, 7 if up else -7), textcoords="offset points",
-        ha="center", va="bottom" if up else "top", fontsize=9, color=colour, bbox=behind,
+        ha="center", va="bottom" if up else "top", fontsize=9, color=color, bbox=behind,
     )  # fmt: skip
     place = (0.10, np.interp(0.10, steps, errors) + 0.012) if up else (0.06, 0.12)
-    axes.text(*place, name, color=colour)
+    axes.text(*place, name, color=color)
 axes.set(
     xlabel="threshold δ, in units of mean |w|", ylabel="share of the energy lost",
     ylim=(0, 0.58), xlim=(0, 2), title="Error against threshold, with the best scale at each",
@@ -1161,14 +1161,14 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), width_ratios=(1.7,
 names = {1: "add", 0: "skip", -1: "subtract"}
 for trit, name in names.items():
     where = np.flatnonzero(row[0] == trit)
-    colour = style.TRIT_COLOURS[trit]
+    color = style.TRIT_COLORS[trit]
     if trit:
         left.bar(
-            where, running[where] - before[where], bottom=before[where], color=colour, width=0.7
+            where, running[where] - before[where], bottom=before[where], color=color, width=0.7
         )
     else:
         left.hlines(running[where], where - 0.35, where + 0.35, color=style.MUTED, linewidth=2)
-    left.plot([], [], "s", color=colour if trit else style.MUTED, label=f"{name} ({where.size})")
+    left.plot([], [], "s", color=color if trit else style.MUTED, label=f"{name} ({where.size})")
 left.step(
     np.arange(25) - 0.5,
     np.concatenate([[0], running]),
@@ -1222,14 +1222,14 @@ codes = four + 1
 byte = int(np.sum(codes << np.array([0, 2, 4, 6])))
 figure, axes = plt.subplots(figsize=(8.5, 2.6))
 for i, (trit, code) in enumerate(zip(four, codes)):
-    colour = style.TRIT_COLOURS[int(trit)]
+    color = style.TRIT_COLORS[int(trit)]
     top, place = 2 * i + 1, 6 - 2 * i
     axes.text(top, 2.5, f"trit {i}:  {trit:+d}" if trit else f"trit {i}:  0", ha="center")
-    axes.plot([top, place + 1], [2.35, 0.95], color=colour, linewidth=2)
+    axes.plot([top, place + 1], [2.35, 0.95], color=color, linewidth=2)
     for b in (1, 0):
         left_edge = place + 1 - b
         axes.add_patch(
-            plt.Rectangle((left_edge, 0), 1, 0.8, facecolor=colour, edgecolor="white", linewidth=2)
+            plt.Rectangle((left_edge, 0), 1, 0.8, facecolor=color, edgecolor="white", linewidth=2)
         )
         axes.text(left_edge + 0.5, 0.4, str(code >> b & 1), color="white" if trit else style.INK,
                   ha="center", va="center", fontsize=12)  # fmt: skip
@@ -1489,8 +1489,8 @@ check.predicted(my_guess, per_fetch, within=per_fetch / 2,
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.1))
-colours = [style.FLOAT] * 3 + [style.TERNARY] * 2
-left.barh(list(sizes), [s / 2**20 for s in sizes.values()], color=colours, height=0.6)
+colors = [style.FLOAT] * 3 + [style.TERNARY] * 2
+left.barh(list(sizes), [s / 2**20 for s in sizes.values()], color=colors, height=0.6)
 left.axvline(floor / 2**20, color=style.ACCENT, linestyle="--", linewidth=1.2)
 left.text(
     floor / 2**20 + 0.05,
@@ -1506,7 +1506,7 @@ left.set(xlabel="MiB", xlim=(0, 5), ylim=(4.6, -1.1), title="A layer of 512 × 2
 
 widths = {"float32": 32, "float16": 16, "int8": 8, "2 bits": 2, "1.6 bits": 1.6}
 low, high = (np.array(list(widths.values())) * d for d in dram)
-right.barh(list(widths), high - low, left=low, color=colours, height=0.6)
+right.barh(list(widths), high - low, left=low, color=colors, height=0.6)
 right.axvline(4.6, color=style.INK, linewidth=1.1)
 right.text(4.6, -0.75, " one float32 multiply-add", fontsize=8.5, va="center")
 right.axvline(0.1, color=style.TERNARY, linewidth=1.1)
@@ -1536,17 +1536,17 @@ def split(seed):
     return order[:1297], order[1297:]  # train, test
 
 
-def train(rows, seed, quantise=None, turns=200):
-    """Softmax regression. With `quantise`, the forward pass sees the quantised weights."""
+def train(rows, seed, quantize=None, turns=200):
+    """Softmax regression. With `quantize`, the forward pass sees the quantised weights."""
     W = np.random.default_rng(seed).normal(0, 0.1, size=(10, 64)).astype(np.float32)
     bias = np.zeros(10, np.float32)
     x, wanted = digits[rows], np.eye(10, dtype=np.float32)[labels[rows]]
     for turn in range(turns):
-        seen = W if quantise is None else quantise(W)
+        seen = W if quantize is None else quantize(W)
         scores = x @ seen.T + bias
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         gradient = (scores / scores.sum(axis=1, keepdims=True) - wanted) / len(rows)
-        step = (1.0 if quantise is None else 0.5) * (1 + np.cos(np.pi * turn / turns)) / 2
+        step = (1.0 if quantize is None else 0.5) * (1 + np.cos(np.pi * turn / turns)) / 2
         W -= step * (gradient.T @ x)  # the update goes to the float weights, always
         bias -= step * gradient.sum(axis=0)
     return W, bias
@@ -1579,14 +1579,14 @@ check.predicted(my_guess, float(100 * rounded), within=5, unit=" %",
                 comment="Rounding a network that never expected it hurts, here badly.")  # fmt: skip
 
 # %% [markdown]
-# Rounding *afterwards* throws away much of what the classifier knew. The remedy is the idea behind every ternary network in this course: **let the weights know while they learn.** In each step of training, the forward pass uses the rounded weights, `quantise(W)`; the gradient is computed for those; and the update is applied to the float weights `W` as if the rounding had not been there. That "as if" is called the *straight-through estimator*, it looks like cheating, and lesson 04 is about why it works. The float weights behind the scenes are called **latent**. `train` above can do it already: look for `quantise`.
+# Rounding *afterwards* throws away much of what the classifier knew. The remedy is the idea behind every ternary network in this course: **let the weights know while they learn.** In each step of training, the forward pass uses the rounded weights, `quantize(W)`; the gradient is computed for those; and the update is applied to the float weights `W` as if the rounding had not been there. That "as if" is called the *straight-through estimator*, it looks like cheating, and lesson 04 is about why it works. The float weights behind the scenes are called **latent**. `train` above can do it already: look for `quantize`.
 
 # %%
 outcomes = []
 for seed in range(5):
     train_rows, test_rows = split(seed)
     W_float, bias_float = train(train_rows, seed)
-    W_latent, bias_latent = train(train_rows, seed, quantise=ternary)
+    W_latent, bias_latent = train(train_rows, seed, quantize=ternary)
     outcomes.append([
         accuracy(W_float, bias_float, test_rows),
         accuracy(ternary(W_float), bias_float, test_rows),
@@ -1606,10 +1606,10 @@ top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
 grid_axes = top.subplots(3, 10)
 shown = (("float", W_float, float_map), ("rounded", np.sign(ternary(W_float)), trit_map),
          ("trained\nternary", np.sign(ternary(W_latent)), trit_map))  # fmt: skip
-for line, (name, rows, colours) in zip(grid_axes, shown):
+for line, (name, rows, colors) in zip(grid_axes, shown):
     limit = 1 if name != "float" else np.abs(rows).max() * 0.8
     for digit, axis in enumerate(line):
-        axis.imshow(rows[digit].reshape(8, 8), cmap=colours, vmin=-limit, vmax=limit)
+        axis.imshow(rows[digit].reshape(8, 8), cmap=colors, vmin=-limit, vmax=limit)
         axis.set(xticks=[], yticks=[])
         for spine in axis.spines.values():
             spine.set_visible(False)
@@ -1619,9 +1619,9 @@ for digit, axis in enumerate(grid_axes[0]):
 
 left, right = bottom.subplots(1, 2, width_ratios=(1, 1.1))
 for place, column in enumerate(outcomes.T):
-    colour = (style.FLOAT, style.ACCENT, style.TERNARY, style.MUTED)[place]
-    left.scatter(column, np.full(5, place), color=colour, s=28, alpha=0.8)
-    left.plot([column.mean()] * 2, [place - 0.3, place + 0.3], color=colour, linewidth=2.5)
+    color = (style.FLOAT, style.ACCENT, style.TERNARY, style.MUTED)[place]
+    left.scatter(column, np.full(5, place), color=color, s=28, alpha=0.8)
+    left.plot([column.mean()] * 2, [place - 0.3, place + 0.3], color=color, linewidth=2.5)
 left.set(yticks=range(4), yticklabels=kinds, ylim=(3.6, -0.6), xlabel="test accuracy, % (five splits)",
          title="Rounding hurts; training with it heals")  # fmt: skip
 style.grid_behind(left, "x")

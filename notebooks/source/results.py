@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import HTML, display
 
-from tinyternary import train
+from tinyternary import experiments
 from tinyternary.errors import DataFileError
 from tinyternary.report import ablation as ablation_figures
 from tinyternary.report import results as figures
@@ -55,10 +55,10 @@ def read(name):
     folder = Path(RUNS, name)
     if RUNS and folder.is_dir():
         try:
-            return train.collect(folder, DATA), f"run folders {folder}"
+            return experiments.collect(folder, DATA), f"run folders {folder}"
         except DataFileError as error:
             print(f"{name}: without the test images ({error})")
-            return train.collect(folder, images=False), f"run folders {folder}"
+            return experiments.collect(folder, images=False), f"run folders {folder}"
     file = RECORDED / f"{name}.json"
     return (json.loads(file.read_text()), f"recorded file {file.name}") if file.is_file() else None
 
@@ -72,7 +72,7 @@ def show(rows):
 
 found = {name: read(name) for name in DATASETS}
 records = {name: pair[0] for name, pair in found.items() if pair}
-results = {name: train.Results.from_dict(record) for name, record in records.items()}
+results = {name: experiments.Results.from_dict(record) for name, record in records.items()}
 summaries = {name: result.summary() for name, result in results.items()}
 for name, result in results.items():
     seeds = ", ".join(str(row["seed"]) for row in result.seeds)
@@ -107,7 +107,7 @@ def copies(recipe):
 rows = [["data set", "metric", "seeds", "float teacher", "ternary student", "student - teacher",
          "ResNet-18 (28)", "auto-sklearn", "BitMedViT (224)", "copies", "minutes a seed"]]  # fmt: skip
 for name, result in results.items():
-    known = train.published(name)
+    known = experiments.published(name)
     minutes = np.mean([row["seconds"] for row in result.seeds]) / 60
     for metric in ("acc", "auc"):
         s = {who: summaries[name][who][metric] for who in summaries[name]}
@@ -148,7 +148,7 @@ for name, result in results.items():
         who: {metric: result.values(who, metric) for metric in ("acc", "auc")}
         for who in ("teacher", "student")
     }
-    display(figures.against_published(name, values, summaries[name], train.published(name)))
+    display(figures.against_published(name, values, summaries[name], experiments.published(name)))
 
 # %% [markdown]
 # Dots are seeds, thick lines the t-intervals of their mean, diamonds published numbers.
@@ -261,7 +261,7 @@ for name, record in records.items():
 folder = Path(RUNS, "ablation")
 recorded = RECORDED / "ablation.json"
 source = folder if RUNS and (folder / "ablation.json").is_file() else recorded
-ablation = train.read_ablation(source) if source.exists() else None
+ablation = experiments.read_ablation(source) if source.exists() else None
 if ablation is None:
     print("no ablation has been recorded")
 else:

@@ -1,8 +1,9 @@
 """The tests notice mistakes: each deliberate one fails a test."""
 
-import mutants
 import pytest
-from mutation import survivors
+
+from tests.autograd import mutants
+from tests.mutation import survivors
 
 
 @pytest.mark.slow

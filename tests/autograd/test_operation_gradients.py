@@ -1,12 +1,12 @@
 """Every operation's gradient against finite differences, at all entries, in float64."""
 
-import drawing_arrays as draw
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinyternary.autograd as ag
+from tests.autograd import drawing_arrays as draw
 from tinyternary.autograd import Tensor, gradcheck
 
 quick = settings(deadline=None, max_examples=25)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_command_line import run as command
 
+from tests.cli.test_command_line import run as command
 from tinyternary import data, deploy, models, quant, train
 
 

@@ -10,7 +10,8 @@ import sys
 import time
 
 import pytest
-from test_command_line import run
+
+from tests.cli.test_command_line import run
 
 NETWORK = "[model]\npatch_size = 7\nwidth = 16\ndepth = 1\nheads = 2\nmlp_width = 32\n"
 QUICK = 'epochs = 1\nbatch_size = 256\naugment = "none"\nwarmup_epochs = 0\n'

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from test_command_line import run as command
 
+from tests.cli.test_command_line import run as command
 from tinyternary import data, deploy, models, quant, train
 
 
@@ -32,7 +32,7 @@ def trained(folder, splits, classes, channels):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::tinyternary.data.medmnist_files.DataFileWarning")
+@pytest.mark.filterwarnings("ignore::tinyternary.data.medmnist.files.DataFileWarning")
 def test_the_file_decides_where_validation_images_are_served_best(tmp_path):
     write_breastmnist(tmp_path)
     splits = data.load("breastmnist", root=tmp_path)

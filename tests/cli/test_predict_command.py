@@ -10,7 +10,7 @@ from PIL import Image
 
 from tinyternary import deploy, models, quant
 from tinyternary.cli import console, main
-from tinyternary.spec import ViTConfig
+from tinyternary.config import ViTConfig
 
 
 @pytest.fixture(scope="module")

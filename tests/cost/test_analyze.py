@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyternary import cost
+from tinyternary.config import (
+    POLICIES,
+    PRESETS,
+    LayerQuant,
+    ViTConfig,
+    preset,
+    vit_matrices,
+)
 from tinyternary.errors import ConfigError
-from tinyternary.spec import POLICIES, PRESETS, LayerQuant, ViTConfig, preset, vit_matrices
 
 
 @st.composite
@@ -131,7 +138,7 @@ def test_real_trits_are_counted() -> None:
     model = ViT(config, seed=3)
     ternarize(model, "bitmedvit")
     trits = {
-        name: module.quantised().trits
+        name: module.quantized().trits
         for name, module in model.named_modules()
         if name.endswith(("fc1", "fc2"))
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tinyternary import cost
-from tinyternary.spec import preset
+from tinyternary.config import preset
 
 
 def _claims() -> dict[str, cost.Claim]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tinyternary import cost, deploy
+from tinyternary.config import LayerQuant, ViTConfig, preset
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
-from tinyternary.spec import LayerQuant, ViTConfig, preset
 
 # no size is a multiple of 4 or 5: every padding shows
 ODD = ViTConfig(image_size=9, patch_size=3, channels=3, width=18, depth=2, heads=3, kv_heads=1,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tinyternary import cost
-from tinyternary.spec import PRESETS, ViTConfig
+from tinyternary.config import PRESETS, ViTConfig
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.parity

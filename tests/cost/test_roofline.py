@@ -37,7 +37,7 @@ def test_bitmedvit_as_published_is_slower_than_the_bound_in_half_precision() -> 
 @pytest.mark.slow
 def test_peaks_of_this_machine_are_plausible() -> None:
     from tinyternary.bench.peaks import this_machine
-    from tinyternary.jit.switch import jit_enabled
+    from tinyternary.compiled.switch import jit_enabled
 
     if not jit_enabled():
         pytest.skip("peaks are measured by compiled loops, and TINYTERNARY_JIT is 0")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_lesson import SMALL, Notebook
+
+from tests.course.small_lesson import SMALL, Notebook
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 
 from tinyternary.course import read_lesson
-from tinyternary.course.building import learner_notebook
+from tinyternary.course.build import learner_notebook
 
 META = '"schema_version": 3, "task": false'
 SMALL = f'''# %% [markdown]

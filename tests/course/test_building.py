@@ -11,10 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from small_lesson import SMALL
 
+from tests.course.small_lesson import SMALL
 from tinyternary import course
-from tinyternary.course.building import (
+from tinyternary.course.build import (
     instructor_notebook,
     learner_notebook,
     run_solved,

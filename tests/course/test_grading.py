@@ -7,10 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from small_lesson import GOOD_1, GOOD_2, Notebook
 
+from tests.course.small_lesson import GOOD_1, GOOD_2, Notebook
 from tinyternary import course
-from tinyternary.course.building import solved_notebook
+from tinyternary.course.build import solved_notebook
 from tinyternary.errors import ConfigError, LessonError
 
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate, optimize
 
 from tinyternary import course
-from tinyternary.course.building import records
+from tinyternary.course.build import records
 from tinyternary.course.kernel import kernel
 
 CHECKOUT = Path(__file__).parents[2]

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_lesson import SMALL
 
+from tests.course.small_lesson import SMALL
 from tinyternary.course.source import (
     exercise_of,
     find_lessons,

@@ -13,10 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import affine_transform
 
+from tinyternary.compiled.warp import warp_bytes, warp_bytes_numpy
 from tinyternary.data import AUGMENTATIONS, Augmentation, augmentation, phantoms
-from tinyternary.data.random_maps import about_centre, affine, compose, random_choices, tone_tables
+from tinyternary.data.augment.random_maps import (
+    about_center,
+    affine,
+    compose,
+    random_choices,
+    tone_tables,
+)
 from tinyternary.errors import ConfigError, ShapeError
-from tinyternary.jit.warp import warp_bytes, warp_bytes_numpy
 
 SAME = np.broadcast_to(np.arange(256, dtype=np.uint8), (64, 3, 256))
 
@@ -68,7 +74,7 @@ def test_flips_turns_and_shifts_are_exact(seed):
             "angle": zero, "size": one, "shear": zero, "shift": np.zeros((1, 2)),
             "flips": np.zeros((1, 2), bool), "transpose": np.zeros(1, bool), **changes,
         }  # fmt: skip
-        return warp_bytes(images, about_centre(affine(**parts), 12, 12), SAME[:1])[0]
+        return warp_bytes(images, about_center(affine(**parts), 12, 12), SAME[:1])[0]
 
     image = images[0]
     np.testing.assert_array_equal(moved(), image)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinyternary.config import Preprocessing, Task
 from tinyternary.data import Batches, Dataset, balanced_order, fit_preprocessing, phantoms
 from tinyternary.errors import CheckpointError, ConfigError
-from tinyternary.spec import Preprocessing, Task
 
 PLAIN = Preprocessing(2, (0.0,), (1 / 255,))
 

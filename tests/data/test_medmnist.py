@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinyternary.config import Task
 from tinyternary.data import (
     MEDMNIST,
     DataFileWarning,
@@ -25,9 +26,8 @@ from tinyternary.data import (
     load,
     medmnist,
 )
-from tinyternary.data.archive import open_archive
+from tinyternary.data.medmnist._archive import open_archive
 from tinyternary.errors import ConfigError, DataFileError
-from tinyternary.spec import Task
 
 TASKS = {
     "multi-class": Task.MULTI_CLASS, "binary-class": Task.BINARY,
@@ -38,10 +38,10 @@ TASKS = {
 def small_file(path, name, count=6, size=28, **changes):
     """Write a file as the official ones are, with few images; return its arrays."""
     facts, rng = MEDMNIST[name], np.random.default_rng(0)
-    colour = (3,) if facts.channels == 3 else ()
+    color = (3,) if facts.channels == 3 else ()
     arrays = {}
     for split in ("train", "val", "test"):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (count, size, size, *colour), np.uint8)
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, size, size, *color), np.uint8)
         classes = len(facts.class_names)
         if facts.task is Task.MULTI_LABEL:
             labels = rng.integers(0, 2, (count, classes))
@@ -73,7 +73,7 @@ def test_facts_are_those_of_the_official_package():
         )
         assert len(facts.class_names) == len(theirs["label"])
         assert facts.samples == tuple(theirs["n_samples"][s] for s in ("train", "val", "test"))
-        assert facts.licence == theirs["license"]
+        assert facts.license == theirs["license"]
         for size, md5 in facts.md5.items():
             suffix = "" if size == 28 else f"_{size}"
             assert md5 == theirs[f"MD5{suffix}"]

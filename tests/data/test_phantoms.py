@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyternary.data import PHANTOM_CLASSES, fit_preprocessing, load, phantoms
-from tinyternary.data.portable_draws import PortableDraws, unit_vector
+from tinyternary.data.phantoms._draws import PortableDraws, unit_vector
 from tinyternary.errors import ConfigError
 
 # Recorded once; a change of one bit anywhere in the drawing changes them.

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tinyternary import data, deploy
+from tinyternary.config import Task
 from tinyternary.data import Dataset, Splits
 from tinyternary.demo import comparison_rows, run_demo, summary
 from tinyternary.demo.numbers import majority_share
-from tinyternary.spec import Task
 
 pytestmark = pytest.mark.slow
 

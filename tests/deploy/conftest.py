@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from small_models import make_model
+
+from tests.deploy.small_models import make_model
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinyternary.config import ViTConfig
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
-from tinyternary.spec import ViTConfig
 
 
 def make_model(policy="all-linear", seed=0, **changes):

@@ -9,13 +9,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from small_models import images_for, make_model
 
+from tests.deploy.small_models import images_for, make_model
+from tinyternary.config import LayerQuant
 from tinyternary.deploy import Engine, pack
-from tinyternary.deploy.container import parse_container, render_container
-from tinyternary.deploy.reader import checksum, read_packed_bytes
+from tinyternary.deploy.format.container import parse_container, render_container
+from tinyternary.deploy.format.reader import checksum, read_packed_bytes
 from tinyternary.errors import PackedFileError
-from tinyternary.spec import LayerQuant
 
 COUNT = int(os.environ.get("TINYTERNARY_FUZZ", 20_000))
 SMALL = {"width": 16, "depth": 1, "heads": 2, "mlp_width": 20, "image_size": 8}

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import images_for, make_model
-from test_deploy_engine import CASES, POLICIES
 
+from tests.deploy.small_models import images_for, make_model
+from tests.deploy.test_engine import CASES, POLICIES
 from tinyternary import cost
 from tinyternary.deploy import Engine, inspect, load, model_card, pack
-from tinyternary.deploy import container as container_module
+from tinyternary.deploy.format import container as container_module
 from tinyternary.errors import ConfigError, PackedFileError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -140,7 +140,7 @@ def test_sigkill_leaves_one_whole_file(packed, tmp_path):
     path = packed.save(tmp_path / "m.safetensors")
     code = (
         "import sys\n"
-        "from tinyternary.deploy.container import write_atomically\n"
+        "from tinyternary.deploy.format.container import write_atomically\n"
         "content = open(sys.argv[1], 'rb').read()\n"
         "print('ready', flush=True)\n"
         "while True: write_atomically(sys.argv[1], content)\n"

@@ -8,10 +8,10 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from small_models import images_for, make_model
 
+from tests.deploy.small_models import images_for, make_model
 from tinyternary.deploy import Engine, pack, predict_files
-from tinyternary.deploy.files import MAX_PIXELS, find_files
+from tinyternary.deploy.image_files import MAX_PIXELS, find_files
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def engine():
 
 
 @pytest.fixture
-def colour(rng):
+def color(rng):
     return rng.integers(0, 256, (28, 28, 3), dtype=np.uint8)
 
 
@@ -50,12 +50,12 @@ def huge_png(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
-def test_png_jpeg_npy_and_npz_give_what_the_engine_gives(engine, colour, tmp_path):
-    expected = engine.predict(colour[None])
-    Image.fromarray(colour).save(tmp_path / "a.png")
-    np.save(tmp_path / "b.npy", colour)
-    np.save(tmp_path / "batch.npy", np.stack([colour] * 3))
-    np.savez(tmp_path / "c.npz", images=colour[None], labels=np.zeros(1, np.int64))
+def test_png_jpeg_npy_and_npz_give_what_the_engine_gives(engine, color, tmp_path):
+    expected = engine.predict(color[None])
+    Image.fromarray(color).save(tmp_path / "a.png")
+    np.save(tmp_path / "b.npy", color)
+    np.save(tmp_path / "batch.npy", np.stack([color] * 3))
+    np.savez(tmp_path / "c.npz", images=color[None], labels=np.zeros(1, np.int64))
     for name in ("a.png", "b.npy", "c.npz"):
         found = answer(engine, tmp_path / name)
         assert found.ok
@@ -65,7 +65,7 @@ def test_png_jpeg_npy_and_npz_give_what_the_engine_gives(engine, colour, tmp_pat
         json.dumps(found.to_dict())
     batch = list(predict_files(engine, [tmp_path / "batch.npy"]))
     assert [found.path[-3:] for found in batch] == ["[0]", "[1]", "[2]"]
-    Image.fromarray(colour).save(tmp_path / "d.JPG", format="JPEG", quality=95)
+    Image.fromarray(color).save(tmp_path / "d.JPG", format="JPEG", quality=95)
     assert answer(engine, tmp_path / "d.JPG").ok
 
 
@@ -83,18 +83,18 @@ def test_folders_in_order_and_batches_of_any_size(engine, rng, tmp_path):
         assert [one.index for one in found] == expected
 
 
-def test_a_bad_file_among_good_ones(engine, colour, tmp_path):
+def test_a_bad_file_among_good_ones(engine, color, tmp_path):
     for name in ("1.png", "3.png"):
-        Image.fromarray(colour).save(tmp_path / name)
+        Image.fromarray(color).save(tmp_path / name)
     (tmp_path / "2.png").write_bytes(b"nonsense")
     found = list(predict_files(engine, [tmp_path]))
     assert [one.ok for one in found] == [True, False, True]
     assert found[0].index == found[2].index
 
 
-def test_files_that_are_refused(engine, colour, tmp_path):
+def test_files_that_are_refused(engine, color, tmp_path):
     whole = tmp_path / "whole.png"
-    Image.fromarray(colour).save(whole)
+    Image.fromarray(color).save(whole)
     content = whole.read_bytes()
     cases = {
         "zero.png": (b"", "empty"),
@@ -110,7 +110,7 @@ def test_files_that_are_refused(engine, colour, tmp_path):
             warnings.simplefilter("error")
             assert re.search(reason, refused(engine, tmp_path / name))
     jpeg = tmp_path / "half.jpg"
-    Image.fromarray(colour).save(jpeg)
+    Image.fromarray(color).save(jpeg)
     jpeg.write_bytes(jpeg.read_bytes()[:300])
     assert "damaged" in refused(engine, jpeg)
     assert "no such file" in refused(engine, tmp_path / "missing.png")
@@ -132,14 +132,14 @@ def test_modes_that_would_need_guessing(engine, mode, suffix, reason, tmp_path):
     assert reason in refused(engine, path)
 
 
-def test_palette_and_one_bit_images(engine, colour, tmp_path):
-    Image.fromarray(colour).quantize(16).save(tmp_path / "palette.png")
+def test_palette_and_one_bit_images(engine, color, tmp_path):
+    Image.fromarray(color).quantize(16).save(tmp_path / "palette.png")
     assert answer(engine, tmp_path / "palette.png").ok
-    Image.fromarray(colour).convert("1").save(tmp_path / "bits.png")
+    Image.fromarray(color).convert("1").save(tmp_path / "bits.png")
     found = answer(engine, tmp_path / "bits.png")
     assert found.ok
     assert "grey images turned into RGB" in found.note
-    transparent = Image.fromarray(colour).quantize(16)
+    transparent = Image.fromarray(color).quantize(16)
     transparent.info["transparency"] = 3
     transparent.save(tmp_path / "clear.png", transparency=3)
     assert "alpha" in refused(engine, tmp_path / "clear.png")
@@ -174,9 +174,9 @@ def test_arrays_that_are_refused(engine, array, reason, tmp_path):
     assert reason in refused(engine, tmp_path / "a.npz")
 
 
-def test_damaged_array_files(engine, colour, tmp_path):
-    np.save(tmp_path / "a.npy", colour)
-    np.savez_compressed(tmp_path / "a.npz", images=np.stack([colour] * 4))
+def test_damaged_array_files(engine, color, tmp_path):
+    np.save(tmp_path / "a.npy", color)
+    np.savez_compressed(tmp_path / "a.npz", images=np.stack([color] * 4))
     rng = np.random.default_rng(0)
     for suffix in ("npy", "npz"):
         content = (tmp_path / f"a.{suffix}").read_bytes()

@@ -113,10 +113,10 @@ def test_grey_images_give_what_the_same_grey_gives_in_colour(tmp_path):
     source = shaken(CONFIG, 1)
     from dataclasses import replace
 
-    grey = ViT(replace(CONFIG, channels=1), 2)
-    load_pretrained(grey, timm_file(source, tmp_path / "v.safetensors"))
-    x = images(grey.config)
-    np.testing.assert_allclose(logits(grey, x), logits(source, np.repeat(x, 3, 1)), atol=1e-4)
+    gray = ViT(replace(CONFIG, channels=1), 2)
+    load_pretrained(gray, timm_file(source, tmp_path / "v.safetensors"))
+    x = images(gray.config)
+    np.testing.assert_allclose(logits(gray, x), logits(source, np.repeat(x, 3, 1)), atol=1e-4)
 
 
 def test_a_ternary_model_takes_its_latent_weights_from_the_file(tmp_path):

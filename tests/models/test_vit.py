@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyternary.autograd import cross_entropy, no_grad
+from tinyternary.config import ViTConfig, vit_matrices
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.models import ViT, preset, sinusoidal_positions
 from tinyternary.nn import LayerNorm, Linear
 from tinyternary.quant import ternarize
-from tinyternary.spec import ViTConfig, vit_matrices
 
 
 def count(model) -> int:

@@ -9,14 +9,14 @@ import jupytext
 import nbformat
 import pytest
 
-from tinyternary.train import (
+from tinyternary.experiments import (
     Results,
     experiments,
     published,
     read_ablation,
     read_experiment,
 )
-from tinyternary.train.factors import read_ablation_plan
+from tinyternary.experiments.factors import read_ablation_plan
 from tinyternary.train.state import current_settings
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -91,8 +91,8 @@ def test_the_recorded_ablation_is_the_packages(path):
     assert found.config["recipe"]["epochs"] == plan.recipe.epochs
     teacher = read_experiment("pneumoniamnist").vit(28, 1, 2)
     assert found.config["model"] == teacher.to_dict()
-    assert {cell["quantiser"] for cell in found.cells} <= set(plan.quantiser)
-    assert len({json.dumps([cell[f] for f in ("quantiser", "granularity", "distillation", "policy")])
+    assert {cell["quantizer"] for cell in found.cells} <= set(plan.quantizer)
+    assert len({json.dumps([cell[f] for f in ("quantizer", "granularity", "distillation", "policy")])
                 for cell in found.cells}) == len(found.cells) <= found.planned  # fmt: skip
     assert found.effects("test_acc").levels
 

@@ -23,7 +23,7 @@ def test_codes_are_those_of_the_kernels_reference(seed, k, bits):
     x = np.random.default_rng(seed).normal(size=(4, k)).astype(np.float32)
     x[1] = 0
     codes, scale = absmax(x, bits[0])
-    wanted, rows = reference.quantise(x, bits[1])
+    wanted, rows = reference.quantize(x, bits[1])
     assert np.array_equal(codes, wanted)
     assert np.array_equal(scale[:, 0], rows)
     assert np.abs(codes).max() <= bits[1]
@@ -38,7 +38,7 @@ def test_a_layer_computes_what_the_seven_bit_kernel_computes(norm, rng):
     set_activation_bits(layer, 7)
     got = layer(Tensor(x)).numpy()
     rows = layer.norm(Tensor(x)).numpy() if norm else x
-    q = layer.quantised()
+    q = layer.quantized()
     fused = kernels.TernaryLinear(kernels.pack(q.trits), q.scale, linear.bias.data, inputs="int7")
     np.testing.assert_allclose(got, fused(rows), rtol=1e-4, atol=1e-5)
     assert not np.allclose(got, eight, rtol=1e-4, atol=1e-5)

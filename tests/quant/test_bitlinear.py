@@ -21,7 +21,7 @@ from tinyternary.quant import (
     set_strength,
     ternarize,
 )
-from tinyternary.quant.registry import ACTIVATIONS, WEIGHTS
+from tinyternary.quant.rules.registry import ACTIVATIONS, WEIGHTS
 
 
 def layer(inputs, outputs, seed=0, bias=True, **rule):
@@ -162,8 +162,8 @@ def test_training_computes_what_integers_compute(rng, weight, activation, size):
     """Fake quantisation against int64 sums per group of the codes and one rescale each."""
     bit = layer(16, 6, weight=weight, granularity=size, activation=activation)
     x = rng.standard_normal((5, 16)).astype(np.float32)
-    codes, step = bit.activation.quantise(bit.norm(Tensor(x)).data)
-    q = bit.quantised()
+    codes, step = bit.activation.quantize(bit.norm(Tensor(x)).data)
+    q = bit.quantized()
     values = getattr(q, "trits", getattr(q, "values", None)).astype(np.int64)
     scale = np.broadcast_to(np.atleast_2d(q.scale), (6, np.atleast_2d(q.scale).shape[1]))
     groups = scale.shape[1]
@@ -201,10 +201,10 @@ def test_the_bias_is_really_added():
 def test_nothing_stale_after_the_optimiser_moves_the_weights():
     bit = layer(16, 4)
     x = Tensor(np.ones((2, 16), np.float32))
-    before, trits = bit(x).data, bit.quantised().trits
+    before, trits = bit(x).data, bit.quantized().trits
     bit.weight.data *= -1
     np.testing.assert_allclose(bit(x).data - bit.bias.data, -(before - bit.bias.data), atol=1e-5)
-    np.testing.assert_array_equal(bit.quantised().trits, -trits)
+    np.testing.assert_array_equal(bit.quantized().trits, -trits)
 
 
 # ---- gradual -------------------------------------------------------------------------
@@ -218,13 +218,13 @@ def test_strength_goes_from_float_to_ternary():
     normed = bit.norm(x).data
     np.testing.assert_allclose(bit(x).data, normed @ bit.weight.data.T + bit.bias.data, atol=1e-5)
     set_strength(bit, 0.25)
-    codes, step = bit.activation.quantise(normed)
+    codes, step = bit.activation.quantize(normed)
     mixed_x = normed + 0.25 * (codes * step - normed)
     latent = bit.weight.data
-    mixed_w = latent + 0.25 * (bit.quantiser.quantise(latent).dequantise() - latent)
+    mixed_w = latent + 0.25 * (bit.quantizer.quantize(latent).dequantize() - latent)
     np.testing.assert_allclose(bit(x).data, mixed_x @ mixed_w.T + bit.bias.data, atol=1e-5)
     with pytest.raises(ConfigError, match=r"strength 0\.25"):
-        bit.quantised()
+        bit.quantized()
     set_strength(bit, 1.0)
     np.testing.assert_array_equal(bit(x).data, full)
 
@@ -242,9 +242,9 @@ def test_the_identity_rule_gives_the_same_gradient_at_any_strength(strength):
 def test_sharpness_reaches_every_soft_rule():
     model = ternarize(ViT(preset("tiny")), {"blocks.*": LayerQuant(ste="soft")})
     set_sharpness(model, 7.0)
-    quantisers = [m.quantiser for m in model.modules() if isinstance(m, BitLinear)]
-    assert len(quantisers) == 16
-    assert all(q.sharpness == 7.0 for q in quantisers)
+    quantizers = [m.quantizer for m in model.modules() if isinstance(m, BitLinear)]
+    assert len(quantizers) == 16
+    assert all(q.sharpness == 7.0 for q in quantizers)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, np.nan])
@@ -269,7 +269,7 @@ def test_zero_layers_are_named_and_harmless():
     assert all(np.isfinite(p.grad).all() for p in model.parameters())
     fc2 = model.blocks[1].mlp.fc2
     with pytest.warns(UserWarning, match=r"blocks\.1\.mlp\.fc2"):
-        q = fc2.quantised()
+        q = fc2.quantized()
     assert not q.trits.any()
     assert 0 < q.scale < np.inf
 
@@ -280,7 +280,7 @@ def test_layers_with_weights_do_not_warn():
         model = ternarize(ViT(preset("tiny")), "everything")
         for module in model.modules():
             if isinstance(module, BitLinear):
-                module.quantised()
+                module.quantized()
 
 
 @pytest.mark.parametrize("weight", WEIGHTS)
@@ -288,7 +288,7 @@ def test_weights_that_are_not_finite_are_named(weight):
     bit = layer(8, 4, weight=weight)
     bit.name = "blocks.0.mlp.fc1"
     bit.weight.data[1, 2] = np.nan
-    for act in (bit.quantised, lambda: bit(Tensor(np.ones((1, 8), np.float32)))):
+    for act in (bit.quantized, lambda: bit(Tensor(np.ones((1, 8), np.float32)))):
         with pytest.raises(NonFiniteError, match=r"blocks\.0\.mlp\.fc1: weights: 1 of 32 entries"):
             act()
     model = ViT(preset("tiny"))

@@ -11,7 +11,7 @@ from tinyternary.errors import ConfigError
 from tinyternary.models import ViT, preset
 from tinyternary.nn import Linear, Module
 from tinyternary.quant import BitLinear, LayerQuant, Microscope, ternarize
-from tinyternary.quant.microscope import EDGES, MEASURES
+from tinyternary.quant.analysis.microscope import EDGES, MEASURES
 
 
 class OneLayer(Module):
@@ -22,7 +22,7 @@ class OneLayer(Module):
         self.fc = BitLinear(
             linear, LayerQuant(**({"weight": "learned-fixed", "threshold": 1.0} | rule)), "fc"
         )
-        self.fc.quantiser.alpha.data[...] = 2.0
+        self.fc.quantizer.alpha.data[...] = 2.0
 
 
 def test_every_measure_is_its_definition():
@@ -72,8 +72,8 @@ def test_two_scales_and_groups_are_seen_as_they_are(rng):
     scope = Microscope()
     scope.record(0, model)
     fc1 = model.blocks[0].mlp.fc1
-    w, q = fc1.weight.data, fc1.quantised()
-    noise = ((w - q.dequantise()) ** 2).sum()
+    w, q = fc1.weight.data, fc1.quantized()
+    noise = ((w - q.dequantize()) ** 2).sum()
     values = scope.traces["blocks.0.mlp.fc1"].values
     assert values["sqnr_db"][0] == pytest.approx(10 * np.log10((w**2).sum() / noise), rel=1e-4)
     assert values["positive"][0] == (q.trits > 0).mean()

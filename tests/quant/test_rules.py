@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinyternary.errors import ConfigError, NonFiniteError, ShapeError
-from tinyternary.quant import Quantised, absmean, band, integer, seq, ttq, twn
+from tinyternary.quant import Quantized, absmean, band, integer, seq, ttq, twn
 
 TERNARY = {"absmean": absmean, "twn": twn, "band": band, "ttq": ttq, "seq": seq}
 SIZES = ["tensor", "channel", 2]
@@ -33,7 +33,7 @@ def blocks(w, size):
     return [row[i : i + size] for row in w for i in range(0, len(row), size)]
 
 
-def per_block(q: Quantised, size):
+def per_block(q: Quantized, size):
     scales = np.atleast_1d(q.scale).ravel()
     return list(zip(blocks(q.trits, size), scales))
 
@@ -86,7 +86,7 @@ def test_seq_is_its_definition(w, size, alpha):
     expected = np.round(np.clip(w / alpha, -0.99, 0.99) * 1.5) / 1.5 * alpha
     ties = np.abs(np.abs(w / alpha) - 1 / 3) < 1e-6
     np.testing.assert_allclose(
-        np.where(ties, 0, q.dequantise()), np.where(ties, 0, expected), rtol=1e-5
+        np.where(ties, 0, q.dequantize()), np.where(ties, 0, expected), rtol=1e-5
     )
 
 
@@ -104,13 +104,13 @@ def test_seq_starts_with_the_trits_of_absmean(w, size):
 def test_band_uses_the_threshold_and_scale_it_is_given(w, size, beta, alpha):
     q = band(w, size, beta=beta, alpha=alpha)
     np.testing.assert_array_equal(q.trits, np.where(np.abs(w) > beta, np.sign(w), 0))
-    np.testing.assert_allclose(q.dequantise(), np.float32(alpha) * q.trits, rtol=1e-6)
+    np.testing.assert_allclose(q.dequantize(), np.float32(alpha) * q.trits, rtol=1e-6)
 
 
 def test_band_takes_arrays_in_the_layout_of_a_scale():
     w = np.array([[1.0, -3, 5, -7], [2, -4, 6, -8]])
     q = band(w, "channel", beta=[[2.0], [5.0]], alpha=[[10.0], [20.0]])
-    np.testing.assert_array_equal(q.dequantise(), [[0, -10, 10, -10], [0, 0, 20, -20]])
+    np.testing.assert_array_equal(q.dequantize(), [[0, -10, 10, -10], [0, 0, 20, -20]])
     q = band(w, 2, beta=[[2.0, 6.0], [5.0, 7.0]])
     np.testing.assert_array_equal(q.trits, [[0, -1, 0, -1], [0, 0, 0, -1]])
     np.testing.assert_allclose(q.scale, [[3, 7], [1e-5, 8]])
@@ -123,7 +123,7 @@ def test_integers_are_within_half_a_step(w, size, bits):
     assert np.abs(q.values.astype(int)).max() <= most
     step = np.atleast_2d(q.scale)
     step = np.repeat(step, w.shape[1] // step.shape[1], axis=1)
-    assert (np.abs(q.dequantise() - w) <= step * (0.5 + 1e-4)).all()
+    assert (np.abs(q.dequantize() - w) <= step * (0.5 + 1e-4)).all()
     largest = [np.abs(b).max() for b in blocks(w, size)]
     np.testing.assert_allclose(np.ravel(q.scale), np.maximum(largest, 1e-5) / most, rtol=1e-6)
 
@@ -159,7 +159,7 @@ def test_gap_to_the_best_threshold_is_as_stated(rng, draw, gap_twn, gap_absmean)
     w = make(65_536).reshape(256, 256)
     best = best_error(w.ravel())
     for rule, gap in ((twn, gap_twn), (absmean, gap_absmean)):
-        error = float(((w - rule(w).dequantise()) ** 2).sum())
+        error = float(((w - rule(w).dequantize()) ** 2).sum())
         assert error / best - 1 == pytest.approx(gap, rel=0.1, abs=0.002)
 
 
@@ -204,7 +204,7 @@ def test_only_trits_of_the_sign_of_the_weight_and_positive_finite_scales(w, size
 def test_odd_symmetry(w, size, rule):
     a, b = rule(w, size), rule(-w, size)
     np.testing.assert_array_equal(a.trits, -b.trits)
-    np.testing.assert_array_equal(a.dequantise(), -b.dequantise())
+    np.testing.assert_array_equal(a.dequantize(), -b.dequantize())
 
 
 @given(matrices, sizes, rules, st.integers(-3, 12))
@@ -214,13 +214,13 @@ def test_scale_equivariance(w, size, rule, power):
     factor = 2.0**power
     a, b = rule(w, size), rule(w * factor, size)
     np.testing.assert_array_equal(a.trits, b.trits)
-    np.testing.assert_allclose(a.dequantise() * factor, b.dequantise(), rtol=1e-6)
+    np.testing.assert_allclose(a.dequantize() * factor, b.dequantize(), rtol=1e-6)
 
 
 @given(matrices, sizes, rules)
 def test_trits_survive_requantising_their_own_output(w, size, rule):
     once = rule(w, size)
-    again = rule(once.dequantise(), size)
+    again = rule(once.dequantize(), size)
     if rule is ttq:
         # a block whose one sign is beneath 5 % of the other loses it: see the definition
         for first, plus, minus, second in zip(
@@ -246,7 +246,7 @@ def test_order_of_rows_does_not_matter(w, rule, random):
 @given(matrices, rules)
 def test_a_group_of_a_whole_row_is_a_channel(w, rule):
     a, b = rule(w, "channel"), rule(w, w.shape[1])
-    np.testing.assert_array_equal(a.dequantise(), b.dequantise())
+    np.testing.assert_array_equal(a.dequantize(), b.dequantize())
     np.testing.assert_array_equal(a.scale, b.scale)
 
 
@@ -278,14 +278,14 @@ def test_layout_and_dtype_of_the_input_do_not_matter(rng, make):
     for rule in TERNARY.values():
         for size in SIZES:
             a, b = rule(w, size), rule(np.ascontiguousarray(w), size)
-            np.testing.assert_array_equal(a.dequantise(), b.dequantise())
+            np.testing.assert_array_equal(a.dequantize(), b.dequantize())
 
 
 @pytest.mark.parametrize("rule", [*TERNARY.values(), integer])
 @pytest.mark.parametrize("size", SIZES)
 def test_zeros_give_zeros_and_a_finite_scale(rule, size):
     q = rule(np.zeros((3, 4), np.float32), size)
-    assert not q.dequantise().any()
+    assert not q.dequantize().any()
     assert np.isfinite(q.scale).all()
     assert (q.scale > 0).all()
 
@@ -318,11 +318,11 @@ def test_impossible_granularities_are_refused():
 
 
 def test_dequantise_of_two_scales():
-    q = Quantised(
+    q = Quantized(
         np.array([[1, -1, 0, -1]], np.int8),
         np.array([[2.0, 3.0]], np.float32),
         np.array([[5.0, 7.0]], np.float32),
     )
-    np.testing.assert_array_equal(q.dequantise(), [[2, -5, 0, -7]])
+    np.testing.assert_array_equal(q.dequantize(), [[2, -5, 0, -7]])
     assert q.granularity == 2
-    assert q.dequantise().dtype == np.float32
+    assert q.dequantize().dtype == np.float32

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from tinyternary.autograd import cross_entropy, no_grad
+from tinyternary.config import Task
 from tinyternary.data import Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError, DataFileError
 from tinyternary.models import ViT, preset
 from tinyternary.quant import BitLinear, LayerQuant, describe, search_policy, sensitivity, ternarize
-from tinyternary.quant.judging import Score
-from tinyternary.quant.layer_sensitivity import PROBE
-from tinyternary.spec import Task
+from tinyternary.quant.analysis.loss import Score
+from tinyternary.quant.analysis.sensitivity import PROBE
 
 CONFIG = preset(
     "tiny", image_size=8, channels=1, width=16, heads=2, depth=2, mlp_width=24, num_classes=3
@@ -180,7 +180,7 @@ def test_steps_are_taken_by_loss_per_byte(splits, monkeypatch):
             bought = [n for n, m in model.named_modules() if isinstance(m, BitLinear)]
             return Score(sum(prices[name] for name in bought), 0.0)
 
-    monkeypatch.setattr("tinyternary.quant.searching.Judge", Cashier)
+    monkeypatch.setattr("tinyternary.quant.analysis.search.Judge", Cashier)
     before = {row.name: row.nbytes for row in describe(trained())}
     after = {row.name: row.nbytes for row in describe(ternarize(trained(), {"*": PROBE}))}
     floats = 4 * sum(p.data.size for p in trained().parameters())

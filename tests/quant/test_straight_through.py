@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tinyternary.autograd import Tensor
 from tinyternary.errors import ConfigError
-from tinyternary.quant import LayerQuant, weight_quantiser
-from tinyternary.quant.activation_quantisers import ActivationQuantiser
-from tinyternary.quant.registry import ACTIVATIONS, WEIGHTS
-from tinyternary.quant.straight_through import STRAIGHT_THROUGH, surrogate
+from tinyternary.quant import LayerQuant, weight_quantizer
+from tinyternary.quant.activations.modules import ActivationQuantizer
+from tinyternary.quant.rules.registry import ACTIVATIONS, WEIGHTS
+from tinyternary.quant.ste import STRAIGHT_THROUGH, surrogate
 
 SIZES = ["tensor", "channel", 4]
 TERNARY = [name for name in WEIGHTS if not name.startswith("int")]
@@ -39,13 +39,13 @@ def numeric(curve, w, *rest, step=1e-6):
 
 def run(rule, w, sharpness=1.0):
     """Fake-quantise w under a random upstream gradient."""
-    quantiser = weight_quantiser(rule, w)
-    quantiser.sharpness = sharpness
+    quantizer = weight_quantizer(rule, w)
+    quantizer.sharpness = sharpness
     weight = Tensor(w.copy(), requires_grad=True)
     grad = np.random.default_rng(7).standard_normal(w.shape)
-    out = quantiser(weight)
+    out = quantizer(weight)
     out.backward(grad.astype(w.dtype))
-    return quantiser, weight, out, grad
+    return quantizer, weight, out, grad
 
 
 @pytest.mark.parametrize("name", STRAIGHT_THROUGH)
@@ -78,8 +78,8 @@ def test_the_soft_curve_becomes_the_staircase():
 @pytest.mark.parametrize("name", [n for n in TERNARY if n != "seq"])
 def test_gradient_of_the_weights_is_that_of_the_surrogate(rng, name, ste, size):
     w = rng.standard_normal((3, 8))
-    quantiser, weight, _, grad = run(LayerQuant(name, size, ste=ste), w, sharpness=2.5)
-    q = quantiser.quantise(w)
+    quantizer, weight, _, grad = run(LayerQuant(name, size, ste=ste), w, sharpness=2.5)
+    q = quantizer.quantize(w)
     alpha, beta = spread(q.scale, w.shape), spread(q.threshold, w.shape)
     if q.scale_negative is not None:
         alpha = np.where(w < 0, spread(q.scale_negative, w.shape), alpha)
@@ -92,8 +92,8 @@ def test_gradient_of_the_weights_is_that_of_the_surrogate(rng, name, ste, size):
 @pytest.mark.parametrize("size", SIZES)
 def test_seq_passes_the_gradient_inside_its_clip_only(rng, size):
     w = rng.standard_normal((3, 8)) * 2
-    quantiser, weight, _, grad = run(LayerQuant("seq", size), w)
-    half = spread(quantiser.alpha.data, w.shape)
+    quantizer, weight, _, grad = run(LayerQuant("seq", size), w)
+    half = spread(quantizer.alpha.data, w.shape)
     inside = np.abs(w / half) < 0.99
     assert inside.any()
     assert not inside.all()
@@ -122,19 +122,19 @@ def shared(size, shape):
 def test_a_learned_scale_has_the_exact_derivative_of_the_quantised_weights(rng, name, size):
     """For fixed trits W_q is linear in its scales: finite differences of Q itself are right."""
     w = rng.standard_normal((3, 8))
-    quantiser, _, _, grad = run(LayerQuant(name, size), w)
+    quantizer, _, _, grad = run(LayerQuant(name, size), w)
     factor = 1 / np.sqrt(shared(size, w.shape))
     names = {"ttq": ("positive", "negative")}.get(name, ("alpha",))
     for attribute in names:
-        parameter = getattr(quantiser, attribute)
+        parameter = getattr(quantizer, attribute)
         step = np.float32(2.0**-10)
         parameter.data += step
-        up = quantiser.quantise(w)
+        up = quantizer.quantize(w)
         parameter.data -= 2 * step
-        down = quantiser.quantise(w)
+        down = quantizer.quantize(w)
         parameter.data += step
-        now = quantiser.quantise(w)
-        slope = (up.dequantise().astype(np.float64) - down.dequantise()) / (2 * step)
+        now = quantizer.quantize(w)
+        slope = (up.dequantize().astype(np.float64) - down.dequantize()) / (2 * step)
         if name == "seq":
             # the threshold moves with the range; straight-through adds -w/alpha inside the clip
             still = (up.trits == now.trits) & (down.trits == now.trits)
@@ -149,20 +149,20 @@ def test_a_learned_scale_has_the_exact_derivative_of_the_quantised_weights(rng, 
 @pytest.mark.parametrize("name", ["statistic-learned", "learned-learned"])
 def test_a_learned_threshold_has_the_declared_derivative(rng, name, size):
     w = rng.standard_normal((3, 8))
-    quantiser, _, _, grad = run(LayerQuant(name, size), w)
-    q = quantiser.quantise(w)
+    quantizer, _, _, grad = run(LayerQuant(name, size), w)
+    q = quantizer.quantize(w)
     alpha, beta = spread(q.scale, w.shape), spread(q.threshold, w.shape)
     # the ramp from 0 at W = 0 to alpha at 2 beta, seen as a function of beta
     slope = np.where(np.abs(w) < 2 * beta, -np.sign(w) * alpha / (2 * beta), 0)
     factor = 1 / np.sqrt(shared(size, w.shape))
     np.testing.assert_allclose(
-        quantiser.beta.grad, total(grad * slope, size) * factor, rtol=1e-4, atol=1e-5
+        quantizer.beta.grad, total(grad * slope, size) * factor, rtol=1e-4, atol=1e-5
     )
 
 
 def test_the_declared_threshold_slope_has_the_area_of_the_true_spike():
     # integrated over W > 0, raising beta by d takes alpha d from the sum of W_q
-    from tinyternary.quant.straight_through import threshold_slope
+    from tinyternary.quant.ste import threshold_slope
 
     w = np.linspace(0, 4, 400_001)
     slope = threshold_slope(w, np.float64(1.3), np.float64(0.7))
@@ -173,8 +173,8 @@ def test_the_declared_threshold_slope_has_the_area_of_the_true_spike():
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_fake_quantised_weights_are_the_packed_ones_to_the_bit(rng, name, size):
     w = rng.standard_normal((4, 8)).astype(np.float32)
-    quantiser, weight, out, grad = run(LayerQuant(name, size), w)
-    np.testing.assert_array_equal(out.data, quantiser.quantise(w).dequantise())
+    quantizer, weight, out, grad = run(LayerQuant(name, size), w)
+    np.testing.assert_array_equal(out.data, quantizer.quantize(w).dequantize())
     assert weight.grad.dtype == np.float32
     if name.startswith("int"):
         np.testing.assert_array_equal(weight.grad, grad.astype(np.float32))
@@ -182,40 +182,40 @@ def test_fake_quantised_weights_are_the_packed_ones_to_the_bit(rng, name, size):
 
 def test_fixed_thresholds_do_not_learn_and_may_be_given(rng):
     w = rng.standard_normal((3, 8)).astype(np.float32)
-    quantiser, _, _, _ = run(LayerQuant("learned-fixed", "channel", threshold=0.3), w)
-    np.testing.assert_allclose(quantiser.beta.data, np.full((3, 1), 0.3), rtol=1e-6)
-    assert quantiser.beta.grad is None
-    assert not quantiser.beta.requires_grad
-    before = quantiser.quantise(w).threshold.copy()
-    np.testing.assert_array_equal(quantiser.quantise(5 * w).threshold, before)
-    dynamic = weight_quantiser(LayerQuant("learned-dynamic"), w)
-    assert dynamic.quantise(2 * w).threshold == pytest.approx(2 * dynamic.quantise(w).threshold)
+    quantizer, _, _, _ = run(LayerQuant("learned-fixed", "channel", threshold=0.3), w)
+    np.testing.assert_allclose(quantizer.beta.data, np.full((3, 1), 0.3), rtol=1e-6)
+    assert quantizer.beta.grad is None
+    assert not quantizer.beta.requires_grad
+    before = quantizer.quantize(w).threshold.copy()
+    np.testing.assert_array_equal(quantizer.quantize(5 * w).threshold, before)
+    dynamic = weight_quantizer(LayerQuant("learned-dynamic"), w)
+    assert dynamic.quantize(2 * w).threshold == pytest.approx(2 * dynamic.quantize(w).threshold)
 
 
 def test_every_combination_of_scale_and_threshold_has_a_name():
     for alpha in ("statistic", "learned"):
         for beta in ("fixed", "dynamic", "learned"):
-            quantiser = weight_quantiser(LayerQuant(f"{alpha}-{beta}"), np.eye(4))
-            learns = [n for n, p in quantiser.named_parameters() if p.requires_grad]
+            quantizer = weight_quantizer(LayerQuant(f"{alpha}-{beta}"), np.eye(4))
+            learns = [n for n, p in quantizer.named_parameters() if p.requires_grad]
             assert learns == ["alpha"] * (alpha == "learned") + ["beta"] * (beta == "learned")
 
 
 def test_an_unknown_quantiser_is_named_with_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'absmean'"):
-        weight_quantiser(LayerQuant("absmaen"), np.eye(2))
+        weight_quantizer(LayerQuant("absmaen"), np.eye(2))
 
 
 # ---- activations ---------------------------------------------------------------------
 
 
 def act(name, x, ste="identity", sharpness=1.0):
-    quantiser = ActivationQuantiser(LayerQuant(activation=name, ste=ste))
-    quantiser.sharpness = sharpness
+    quantizer = ActivationQuantizer(LayerQuant(activation=name, ste=ste))
+    quantizer.sharpness = sharpness
     tensor = Tensor(x.copy(), requires_grad=True)
-    out = quantiser(tensor)
+    out = quantizer(tensor)
     grad = np.random.default_rng(3).standard_normal(x.shape)
     out.backward(grad.astype(x.dtype))
-    return quantiser, tensor, out, grad
+    return quantizer, tensor, out, grad
 
 
 NAMES = [name for name in ACTIVATIONS if name != "none"]
@@ -224,8 +224,8 @@ NAMES = [name for name in ACTIVATIONS if name != "none"]
 @pytest.mark.parametrize("name", NAMES)
 def test_fake_activations_are_the_packed_ones_to_the_bit(rng, name):
     x = rng.standard_normal((2, 3, 16)).astype(np.float32)
-    quantiser, _, out, _ = act(name, x)
-    codes, scale = quantiser.quantise(x)
+    quantizer, _, out, _ = act(name, x)
+    codes, scale = quantizer.quantize(x)
     assert codes.dtype == np.int8
     assert scale.shape == (2, 3, 1)
     np.testing.assert_array_equal(out.data, codes * scale)
@@ -264,9 +264,9 @@ def test_absmax_passes_the_gradient(rng, name):
 @pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("ternary")])
 def test_ternary_activations_follow_the_surrogate(rng, name, ste):
     x = rng.standard_normal((5, 16))
-    quantiser, tensor, out, grad = act(name, x, ste, 2.5)
+    quantizer, tensor, out, grad = act(name, x, ste, 2.5)
     unit = np.ones((5, 1)) if "tensor" in name else np.abs(x).mean(1, keepdims=True)
-    beta, alpha = quantiser.threshold.data[0] * unit, quantiser.level.data[0] * unit
+    beta, alpha = quantizer.threshold.data[0] * unit, quantizer.level.data[0] * unit
     np.testing.assert_allclose(out.data, alpha * np.sign(x) * (np.abs(x) > beta), rtol=1e-6)
     slope = numeric(surrogate(ste).curve, x, alpha, beta, 2.5)
     np.testing.assert_allclose(tensor.grad, grad * slope, rtol=1e-5, atol=1e-5)
@@ -274,33 +274,33 @@ def test_ternary_activations_follow_the_surrogate(rng, name, ste):
     if name.endswith("learned"):
         level = (grad * np.sign(x) * (np.abs(x) > beta) * unit).sum() * factor
         bump = np.where(np.abs(x) < 2 * beta, -np.sign(x) * alpha / (2 * beta), 0) * unit
-        assert quantiser.level.grad[0] == pytest.approx(level, rel=1e-4)
-        assert quantiser.threshold.grad[0] == pytest.approx((grad * bump).sum() * factor, rel=1e-4)
+        assert quantizer.level.grad[0] == pytest.approx(level, rel=1e-4)
+        assert quantizer.threshold.grad[0] == pytest.approx((grad * bump).sum() * factor, rel=1e-4)
     else:
-        assert quantiser.level.grad is None
-        assert quantiser.threshold.grad is None
+        assert quantizer.level.grad is None
+        assert quantizer.threshold.grad is None
 
 
 def test_ternary_activations_cut_a_gaussian_at_the_best_place(rng):
     x = rng.standard_normal((200, 512))
     for name in ("ternary", "ternary-tensor"):
-        quantiser, _, out, _ = act(name, x)
+        quantizer, _, out, _ = act(name, x)
         error = ((out.data - x) ** 2).mean()
         assert error == pytest.approx(0.1902, rel=0.01)  # Max, 1960, table I: three levels
         for attribute in ("threshold", "level"):
             for factor in (0.9, 1.1):
-                parameter = getattr(quantiser, attribute)
+                parameter = getattr(quantizer, attribute)
                 kept = parameter.data.copy()
                 parameter.data *= np.float32(factor)
-                assert ((quantiser(Tensor(x)).data - x) ** 2).mean() > error
+                assert ((quantizer(Tensor(x)).data - x) ** 2).mean() > error
                 parameter.data[...] = kept
 
 
 def test_calibration_takes_the_units_of_the_inputs(rng):
     x = 37 * rng.standard_normal((50, 64)).astype(np.float32)
-    quantiser = ActivationQuantiser(LayerQuant(activation="ternary-tensor"))
-    quantiser.calibrate(x)
-    codes, scale = quantiser.quantise(x)
+    quantizer = ActivationQuantizer(LayerQuant(activation="ternary-tensor"))
+    quantizer.calibrate(x)
+    codes, scale = quantizer.quantize(x)
     assert ((codes * scale - x) ** 2).mean() / (x**2).mean() == pytest.approx(0.19, rel=0.03)
 
 
@@ -311,7 +311,7 @@ def test_calibration_takes_the_units_of_the_inputs(rng):
 def test_the_fused_norm_and_rounding_are_the_two_after_each_other(rows, inputs, seed):
     from tinyternary.autograd import rms_norm
     from tinyternary.quant import absmax
-    from tinyternary.quant.fake_activations import NormAbsmax
+    from tinyternary.quant.activations.fake import NormAbsmax
 
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, inputs)).astype(np.float32)
@@ -337,5 +337,5 @@ def test_the_compiled_absmean_is_the_plain_one_to_the_bit(rows, inputs, seed, si
     rng = np.random.default_rng(seed)
     w = (size * rng.standard_normal((rows, inputs))).astype(np.float32)
     _, weight, out, grad = run(LayerQuant(), w)
-    np.testing.assert_array_equal(out.data, absmean(w).dequantise())
+    np.testing.assert_array_equal(out.data, absmean(w).dequantize())
     np.testing.assert_array_equal(weight.grad, grad.astype(np.float32))

@@ -76,8 +76,8 @@ def test_sensitivity_bars_start_at_the_ends():
 
 def test_the_path_to_a_budget():
     steps = [
-        {"layer": "a", "quantiser": "int8", "nbytes": 3072, "loss": 1.0, "accuracy": 0.9},
-        {"layer": "a", "quantiser": "twn", "nbytes": 2048, "loss": 1.5, "accuracy": 0.8},
+        {"layer": "a", "quantizer": "int8", "nbytes": 3072, "loss": 1.0, "accuracy": 0.9},
+        {"layer": "a", "quantizer": "twn", "nbytes": 2048, "loss": 1.5, "accuracy": 0.8},
     ]
     figure = budget_path({"steps": steps, "before": {"loss": 0.9}, "budget": 2500})
     line = figure.axes[0].lines[0]

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from train_small import model, splits
 
+from tests.train.small import model, splits
 from tinyternary.errors import CheckpointError
 from tinyternary.train import fit
-from tinyternary.train.checkpoint import (
+from tinyternary.train.checkpoints import (
     load_checkpoint,
     read_json,
     save_checkpoint,

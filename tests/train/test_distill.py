@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
-from train_small import dataset, model, splits
 
+from tests.train.small import dataset, model, splits
 from tinyternary.autograd import Tensor
+from tinyternary.config import LayerQuant, Task
 from tinyternary.data import Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.quant import set_strength
-from tinyternary.spec import LayerQuant, Task
 from tinyternary.train import Recipe, calibrate_norms, distill, fit, start_from
 from tinyternary.train.batches import Batches
-from tinyternary.train.distillation import Distillation
+from tinyternary.train.distill import Distillation
 from tinyternary.train.features import attention_map, teacher_features
 from tinyternary.train.objective import task_loss, teacher_loss
 
@@ -132,7 +132,7 @@ def test_start_from_teacher_takes_weights_and_renews_learned_scales():
     for p in big.parameters():
         p.data *= 3
     student = model({"blocks.*.mlp.fc?": LayerQuant(weight="ttq")})  # type: ignore[arg-type]
-    before = {n: a.copy() for n, a in student.state_dict().items() if ".quantiser." in n}
+    before = {n: a.copy() for n, a in student.state_dict().items() if ".quantizer." in n}
     assert before
     shared = start_from(student, big)
     assert set(shared) == set(big.state_dict())

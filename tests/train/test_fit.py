@@ -4,11 +4,11 @@ import signal
 
 import numpy as np
 import pytest
-from train_small import dataset, model, no_images, splits
 
+from tests.train.small import dataset, model, no_images, splits
+from tinyternary.config import Task
 from tinyternary.data import Splits
 from tinyternary.errors import CheckpointError, ConfigError, DataFileError, TrainingError
-from tinyternary.spec import Task
 from tinyternary.train import Recipe, fit, load_run
 from tinyternary.train.batches import Batches, balanced_order, mixup
 from tinyternary.train.objective import targets
@@ -61,7 +61,7 @@ def test_run_folder_is_read_back(tmp_path):
     [
         {},
         {"ema": 0.9, "mixup": 0.3, "schedule": "two-phase", "keep": "last"},
-        {"optimiser": "sgd", "balanced": True, "gradual_epochs": 1.0},
+        {"optimizer": "sgd", "balanced": True, "gradual_epochs": 1.0},
     ],
 )
 @pytest.mark.parametrize("stop_at", [2, 7, 12])
@@ -147,7 +147,7 @@ def test_an_exploding_run_stops_with_a_clear_error():
             model(),
             splits(),
             QUICK,
-            optimiser="sgd",
+            optimizer="sgd",
             lr=1e30,
             warmup_epochs=0,
             clip_norm=0,

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from train_small import dataset, model
 
+from tests.train.small import dataset, model
 from tinyternary.autograd import Tensor
+from tinyternary.config import Task
 from tinyternary.data import Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
-from tinyternary.spec import Task
+from tinyternary.evaluate.judge import predict_logits, scores
 from tinyternary.train import Recipe, distill, fit, make_recipe
 from tinyternary.train.batches import Batches
-from tinyternary.train.distillation import Distillation
-from tinyternary.train.evaluation import predict_logits, scores
+from tinyternary.train.distill import Distillation
 from tinyternary.train.objective import logit_offset, prior_logits, targets, task_loss
 from tinyternary.train.state import current_settings
 

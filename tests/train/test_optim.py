@@ -85,9 +85,9 @@ def test_group_learning_rates_and_missing_gradients():
         ParameterGroup({"a": a}, lr_scale=1.0),
         ParameterGroup({"b": b, "c": c}, lr_scale=0.5),
     ]
-    optimiser = SGD(groups, lr=0.2, momentum=0.0)
+    optimizer = SGD(groups, lr=0.2, momentum=0.0)
     a.grad, b.grad = np.ones(2, np.float32), np.ones(2, np.float32)
-    optimiser.step()
+    optimizer.step()
     np.testing.assert_allclose(a.data, 0.8, rtol=1e-6)
     np.testing.assert_allclose(b.data, 0.9, rtol=1e-6)
     np.testing.assert_array_equal(c.data, 1.0)

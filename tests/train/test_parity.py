@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from tinyternary.config import Task
 from tinyternary.data import Dataset, fit_preprocessing
 from tinyternary.models import ViT, preset
-from tinyternary.spec import Task
 from tinyternary.train import Recipe, Schedule
 from tinyternary.train.batches import Batches
-from tinyternary.train.fitting import Supervised
+from tinyternary.train.fit import Supervised
 from tinyternary.train.loop import Loop
 
 torch = pytest.importorskip("torch")

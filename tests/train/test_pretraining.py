@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from train_small import dataset, model, splits
 
+from tests.train.small import dataset, model, splits
 from tinyternary.data import fit_preprocessing
 from tinyternary.errors import CheckpointError, ConfigError
-from tinyternary.train import Experiment, Recipe, load_run, pretrain, reproduction, run_experiment
+from tinyternary.experiments import Experiment, reproduction, run_experiment
+from tinyternary.experiments.experiment import Pretraining
+from tinyternary.train import Recipe, load_run, pretrain
 from tinyternary.train.batches import Batches
-from tinyternary.train.experiment import Pretraining
-from tinyternary.train.pretraining import MaskedImages, cells, random_cells, together
+from tinyternary.train.pretrain import (
+    MaskedImages,
+    cells,
+    random_cells,
+    together,
+)
 
 
 @given(grid=st.integers(2, 9), share=st.floats(0.05, 0.95), seed=st.integers(0, 9))
@@ -96,15 +102,15 @@ def test_hidden_pixels_are_zero_and_the_last_row_and_column_may_have_no_cell():
 
 def test_other_images_are_learned_from_without_their_labels(tmp_path):
     first = dataset(32)
-    colour = replace(dataset(8, seed=1), images=np.repeat(dataset(8, seed=1).images, 3, 3))
+    color = replace(dataset(8, seed=1), images=np.repeat(dataset(8, seed=1).images, 3, 3))
     labels = replace(dataset(8, seed=2), labels=np.full(8, 3))
-    images = together(first, [colour, labels])
-    wanted = [first.images, colour.images[..., :1], labels.images]  # grey in three channels
+    images = together(first, [color, labels])
+    wanted = [first.images, color.images[..., :1], labels.images]  # grey in three channels
     np.testing.assert_array_equal(images.images, np.concatenate(wanted))
     assert not images.labels.any()
     data = replace(splits(32), train=first)
     plan = Pretraining(epochs=1, batch_size=16, augment="none")
-    run = pretrain(model(), data, plan, more=[colour, labels], run_dir=tmp_path, progress=False)
+    run = pretrain(model(), data, plan, more=[color, labels], run_dir=tmp_path, progress=False)
     assert run.history["step"] == [3]  # 48 images
     assert run.config["more"] == ["quarters", "quarters"]
     with pytest.raises(CheckpointError, match="another run"):

@@ -1,8 +1,13 @@
 import pytest
 
 from tinyternary.errors import ConfigError
+from tinyternary.experiments.experiment import (
+    Experiment,
+    experiments,
+    read_experiment,
+    read_recipe,
+)
 from tinyternary.train import Recipe, make_recipe
-from tinyternary.train.experiment import Experiment, experiments, read_experiment, read_recipe
 from tinyternary.train.recipe import FEW
 
 
@@ -114,9 +119,9 @@ def test_what_is_wrong_for_few_images_is_said_at_once(tmp_path, few, message):
 
 def test_auto_follows_the_data_and_sides_are_not_mirrored():
     recipe = make_recipe(augment="auto", flips="auto")
-    grey, colour = recipe.resolved(1, True, 500), recipe.resolved(3, True, 500)
-    assert (grey.augment, grey.flips) == ("medical", "horizontal")
-    assert (colour.augment, colour.flips) == ("microscopy", "both")
+    gray, color = recipe.resolved(1, True, 500), recipe.resolved(3, True, 500)
+    assert (gray.augment, gray.flips) == ("medical", "horizontal")
+    assert (color.augment, color.flips) == ("microscopy", "both")
     assert recipe.resolved(1, True, 20_000).augment == "medical"
     assert recipe.resolved(1, True, 90_000).augment == "light"
     assert recipe.resolved(3, True, 20_000).augment == "orientations"

@@ -13,12 +13,12 @@ import pytest
 
 from tinyternary.train import load_checkpoint, load_run
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from train_small import model, splits
+from tests.train.small import model, splits
 from tinyternary.train import Recipe, distill, fit
 
 recipe = Recipe(epochs=12, batch_size=16, lr=5e-3, augment="none", mixup=0.2, ema=0.95,
@@ -31,7 +31,7 @@ distill(model("all-linear"), teacher, splits(160), recipe, run_dir=sys.argv[1], 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder), str(HERE)], env=env)
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder), str(ROOT)], env=env)
 
 
 def _step(folder: Path) -> int:

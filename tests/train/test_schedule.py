@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyternary.errors import ConfigError
-from tinyternary.train.schedule import Schedule
+from tinyternary.train.schedules import Schedule
 
 
 @given(

@@ -214,31 +214,31 @@ class Tensor:
 
     def exp(self) -> Tensor:
         """E to the power of each entry."""
-        return pointwise.Exp.apply(self)
+        return elementwise.Exp.apply(self)
 
     def log(self) -> Tensor:
         """Natural logarithm of each entry."""
-        return pointwise.Log.apply(self)
+        return elementwise.Log.apply(self)
 
     def sqrt(self) -> Tensor:
         """Square root of each entry."""
-        return pointwise.Sqrt.apply(self)
+        return elementwise.Sqrt.apply(self)
 
     def tanh(self) -> Tensor:
         """Hyperbolic tangent of each entry."""
-        return pointwise.Tanh.apply(self)
+        return elementwise.Tanh.apply(self)
 
     def sigmoid(self) -> Tensor:
         """1 / (1 + e^-x) of each entry."""
-        return pointwise.Sigmoid.apply(self)
+        return elementwise.Sigmoid.apply(self)
 
     def abs(self) -> Tensor:
         """Absolute value; its slope at 0 is 0."""
-        return pointwise.Abs.apply(self)
+        return elementwise.Abs.apply(self)
 
     def clip(self, low: float | None, high: float | None) -> Tensor:
         """Limit to [low, high]; the gradient is 0 outside."""
-        return pointwise.clip(self, low, high)
+        return elementwise.clip(self, low, high)
 
     def relu(self) -> Tensor:
         """max(x, 0)."""
@@ -254,11 +254,11 @@ class Tensor:
 
     def softmax(self, axis: int = -1) -> Tensor:
         """Softmax along one axis."""
-        return probabilities.softmax(self, axis)
+        return softmax.softmax(self, axis)
 
     def log_softmax(self, axis: int = -1) -> Tensor:
         """Logarithm of the softmax along one axis."""
-        return probabilities.log_softmax(self, axis)
+        return softmax.log_softmax(self, axis)
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Sum over one axis, several, or all."""
@@ -278,15 +278,15 @@ class Tensor:
 
     def reshape(self, *shape: int | Sequence[int]) -> Tensor:
         """Arrange the same entries in another shape; one size may be -1."""
-        return shaping.reshape(self, *shape)
+        return shapes.reshape(self, *shape)
 
     def transpose(self, a: int, b: int) -> Tensor:
         """Swap two axes."""
-        return shaping.transpose(self, a, b)
+        return shapes.transpose(self, a, b)
 
     def permute(self, *axes: int | Sequence[int]) -> Tensor:
         """Reorder all axes."""
-        return shaping.permute(self, *axes)
+        return shapes.permute(self, *axes)
 
 
 def as_float_array(data: Any) -> Array:
@@ -312,15 +312,15 @@ def values(x: Any) -> Any:
 
 
 # At the end, since these modules build Tensors themselves.
-from tinyternary.autograd import (  # noqa: E402
+from tinyternary.autograd.backward import add_hook, backward_pass, retain  # noqa: E402
+from tinyternary.autograd.function import Context  # noqa: E402
+from tinyternary.autograd.ops import (  # noqa: E402
     activations,
     arithmetic,
+    elementwise,
     indexing,
-    pointwise,
-    probabilities,
     products,
     reductions,
-    shaping,
+    shapes,
+    softmax,
 )
-from tinyternary.autograd.engine import add_hook, backward_pass, retain  # noqa: E402
-from tinyternary.autograd.function import Context  # noqa: E402

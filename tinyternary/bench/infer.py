@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyternary.bench.infer_peers import CONTENDERS, installed, quantise_onnx, start
-from tinyternary.spec import preset as find_preset
+from tinyternary.bench.infer_peers import CONTENDERS, installed, quantize_onnx, start
+from tinyternary.config import preset as find_preset
 
 PRESETS = ("small", "deit-tiny", "bitmedvit")
 BATCHES = {"small": (1, 64), "deit-tiny": (1, 64), "bitmedvit": (1, 8)}
@@ -47,7 +47,7 @@ def bench_infer(
     Parameters
     ----------
     presets : sequence of str
-        Names of `tinyternary.spec.PRESETS`.
+        Names of `tinyternary.config.PRESETS`.
     batches : sequence of int, optional
         By default 1 and 64 (8 for "bitmedvit").
     threads : sequence of int
@@ -118,7 +118,7 @@ def write_files(
     if any(name.startswith("onnxruntime") for name in names):
         deploy.to_onnx(model, folder / "float.onnx")
     if "onnxruntime int8" in names:
-        quantise_onnx(folder / "float.onnx", folder / "int8.onnx")
+        quantize_onnx(folder / "float.onnx", folder / "int8.onnx")
     quant.ternarize(model, policy)
     deploy.pack(model).save(folder / "ternary.safetensors")
     return [{"file": path.name, "bytes": path.stat().st_size} for path in sorted(folder.iterdir())]

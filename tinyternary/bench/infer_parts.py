@@ -22,7 +22,7 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
     Parameters
     ----------
     preset : str
-        A name of `tinyternary.spec.PRESETS`.
+        A name of `tinyternary.config.PRESETS`.
     policy : str
         Which layers are ternary.
     repeats : int
@@ -62,10 +62,10 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
 
 def _stages(engine: Any) -> dict[str, Callable[[], Any]]:
     """Functions that run one stage for all tokens of an image."""
-    from tinyternary.jit.switch import njit
-    from tinyternary.kernels.vit import attention as mixing
-    from tinyternary.kernels.vit import plan as places
-    from tinyternary.kernels.vit import stages
+    from tinyternary.compiled.switch import njit
+    from tinyternary.deploy.encoder import attention as mixing
+    from tinyternary.deploy.encoder import plan as places
+    from tinyternary.deploy.encoder import stages
 
     network = engine.fused
     work = network.workspace()

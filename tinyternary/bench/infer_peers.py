@@ -54,7 +54,7 @@ def start(name: str, folder: Path, threads: int) -> Run:
     return run
 
 
-def quantise_onnx(source: Path, target: Path) -> None:
+def quantize_onnx(source: Path, target: Path) -> None:
     """Write what onnxruntime's dynamic quantisation makes of a float model."""
     import logging
 
@@ -70,8 +70,8 @@ def quantise_onnx(source: Path, target: Path) -> None:
 
 def _torch(path: Path, threads: int) -> Run:
     """Build the network of a float packed file from PyTorch's functions."""
-    from tinyternary.deploy.engine_forward import positions
-    from tinyternary.deploy.reader import read_packed
+    from tinyternary.deploy.format.reader import read_packed
+    from tinyternary.deploy.plain import positions
 
     torch: Any = importlib.import_module("torch")
     f: Any = importlib.import_module("torch.nn.functional")

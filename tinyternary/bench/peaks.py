@@ -41,7 +41,7 @@ def this_machine(runs: int = 50) -> Device:
     ConfigError
         If compiled code is switched off (``TINYTERNARY_JIT=0``).
     """
-    from tinyternary.jit.switch import jit_enabled
+    from tinyternary.compiled.switch import jit_enabled
 
     if not jit_enabled():
         raise ConfigError("measuring this machine needs compiled code, and TINYTERNARY_JIT is 0")

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tinyternary.bench.machine import describe_machine
 from tinyternary.bench.timing import interleave
 from tinyternary.bench.train_peer import torch_step
+from tinyternary.config import ViTConfig, preset
 from tinyternary.errors import ConfigError, unknown_name
-from tinyternary.spec import ViTConfig, preset
 
 SHAPES: dict[str, ViTConfig] = {
     "tiny": preset("tiny"),  # 49 tokens, width 64, depth 4
@@ -34,7 +34,7 @@ def bench_train(
     threads: Sequence[int] = (1, 2),
     batch: int = 64,
     seconds: float = 3.0,
-    quantised: Sequence[bool] = (False, True),
+    quantized: Sequence[bool] = (False, True),
     memory: bool = True,
 ) -> dict[str, Any]:
     """Time forward, loss, backward and AdamW here and in PyTorch.
@@ -49,7 +49,7 @@ def bench_train(
         Images per step.
     seconds : float
         Time to spend on each side of each comparison, about.
-    quantised : sequence of bool
+    quantized : sequence of bool
         False times float layers, True W2A8 layers (every encoder linear).
     memory : bool
         Whether to measure each side's peak memory too, each in a process of its own.
@@ -70,7 +70,7 @@ def bench_train(
     peer = importlib.util.find_spec("torch") is not None
     rows = []
     for name in shapes:
-        for bits in quantised:
+        for bits in quantized:
             peaks = {
                 side: peak_memory(side, name, bits, batch)
                 for side in (("tinyternary", "pytorch") if peer else ("tinyternary",))
@@ -85,20 +85,20 @@ def bench_train(
 
 
 def _compare(
-    name: str, quantised: bool, threads: int, batch: int, seconds: float, peer: bool
+    name: str, quantized: bool, threads: int, batch: int, seconds: float, peer: bool
 ) -> dict[str, Any]:
     images, labels = batch_for(SHAPES[name], batch)
     with _threads(threads, peer):
-        step = own_step(SHAPES[name], quantised, images, labels)
+        step = own_step(SHAPES[name], quantized, images, labels)
         contenders: dict[str, Callable[[], Any]] = {"ours": step}
         if peer:
-            contenders["pytorch"] = torch_step(SHAPES[name], quantised, images, labels)
+            contenders["pytorch"] = torch_step(SHAPES[name], quantized, images, labels)
         timings = interleave(contenders, seconds=seconds, rounds=(3, 200), warmup=2)
         share = _share_of_products(step)
     theirs = timings.get("pytorch")
     return {
         "shape": name,
-        "layers": "W2A8" if quantised else "float",
+        "layers": "W2A8" if quantized else "float",
         "threads": threads,
         "batch": batch,
         "ours_ms": timings["ours"].to_dict(1e-3),
@@ -116,25 +116,25 @@ def batch_for(config: ViTConfig, batch: int) -> tuple[NDArray[np.float32], NDArr
 
 
 def own_step(
-    config: ViTConfig, quantised: bool, images: NDArray[np.float32], labels: NDArray[np.int64]
+    config: ViTConfig, quantized: bool, images: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> Callable[[], float]:
     """Build our model and optimiser; return a function that does one training step."""
     from tinyternary.models import ViT
     from tinyternary.nn import cross_entropy
     from tinyternary.quant import ternarize
-    from tinyternary.train.optim import AdamW
+    from tinyternary.train.optimizers import AdamW
 
     model = ViT(config, seed=0)
-    if quantised:
+    if quantized:
         ternarize(model, policy="all-linear")
     model.train()
-    optimiser = AdamW(list(model.parameters()), lr=1e-3)
+    optimizer = AdamW(list(model.parameters()), lr=1e-3)
 
     def step() -> float:
         loss = cross_entropy(model(images), labels)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss.item()
 
     return step
@@ -142,12 +142,12 @@ def own_step(
 
 def _share_of_products(step: Callable[[], Any]) -> float:
     """Share of a step's time inside matrix products and attention."""
-    from tinyternary import jit
-
     names = ("linear_forward", "linear_grad_input", "linear_grad_weight", "attention_forward",
              "attention_backward")  # fmt: skip
     spent = 0.0
-    plain = {name: getattr(jit, name) for name in names}
+    from tinyternary import compiled
+
+    plain = {name: getattr(compiled, name) for name in names}
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
@@ -161,20 +161,20 @@ def _share_of_products(step: Callable[[], Any]) -> float:
 
     try:
         for name in names:
-            setattr(jit, name, timed(plain[name]))
+            setattr(compiled, name, timed(plain[name]))
         start = time.perf_counter()
         for _ in range(3):
             step()
         return spent / (time.perf_counter() - start)
     finally:
         for name in names:
-            setattr(jit, name, plain[name])
+            setattr(compiled, name, plain[name])
 
 
 @contextmanager
 def _threads(count: int, peer: bool) -> Iterator[None]:
     """Give both sides `count` threads as in training, and put things back."""
-    from tinyternary.jit import threads
+    from tinyternary.compiled import threads
 
     torch: Any = importlib.import_module("torch") if peer else None
     torch_before = torch.get_num_threads() if peer else 0
@@ -199,7 +199,7 @@ def _blas() -> list[str]:
     ]
 
 
-def peak_memory(side: str, shape: str, quantised: bool, batch: int) -> float | None:
+def peak_memory(side: str, shape: str, quantized: bool, batch: int) -> float | None:
     """Measure in a fresh process: most MiB that model and three steps held at once.
 
     None where the system does not tell (not Linux).
@@ -208,18 +208,18 @@ def peak_memory(side: str, shape: str, quantised: bool, batch: int) -> float | N
         "import json, sys; from tinyternary.bench.train import _measure_peak; "
         "print(json.dumps(_measure_peak(*json.loads(sys.argv[1]))))"
     )
-    command = [sys.executable, "-c", program, json.dumps([side, shape, quantised, batch])]
+    command = [sys.executable, "-c", program, json.dumps([side, shape, quantized, batch])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def _measure_peak(side: str, shape: str, quantised: bool, batch: int) -> float | None:
+def _measure_peak(side: str, shape: str, quantized: bool, batch: int) -> float | None:
     images, labels = batch_for(SHAPES[shape], 2)
     build = own_step if side == "tinyternary" else torch_step
-    build(SHAPES[shape], quantised, images, labels)()  # libraries and compiled code are loaded
+    build(SHAPES[shape], quantized, images, labels)()  # libraries and compiled code are loaded
     before = _status("VmRSS")
     images, labels = batch_for(SHAPES[shape], batch)
-    step = build(SHAPES[shape], quantised, images, labels)
+    step = build(SHAPES[shape], quantized, images, labels)
     for _ in range(3):
         step()
     after = _status("VmHWM")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.spec import ViTConfig
+from tinyternary.config import ViTConfig
 
 
 def torch_step(
-    config: ViTConfig, quantised: bool, images: NDArray[np.float32], labels: NDArray[np.int64]
+    config: ViTConfig, quantized: bool, images: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> Callable[[], float]:
     """Build model and optimiser; return a function that does one training step.
 
@@ -25,7 +25,7 @@ def torch_step(
     ----------
     config : ViTConfig
         With mean pooling, learned positions, exact GELU.
-    quantised : bool
+    quantized : bool
         Whether the encoder's linear layers are W2A8.
     images : (B, C, H, W)
     labels : (B,)
@@ -49,7 +49,7 @@ def torch_step(
             w = w + ((w * scale).round().clamp(-1, 1) / scale - w).detach()
             return functional.linear(x, w, self.bias)
 
-    linear = BitLinear if quantised else torch.nn.Linear
+    linear = BitLinear if quantized else torch.nn.Linear
 
     class Block(module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -82,14 +82,14 @@ def torch_step(
 
     torch.manual_seed(0)
     network = Network().train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     x, y = torch.from_numpy(images), torch.from_numpy(labels)
 
     def step() -> float:
         loss = functional.cross_entropy(network(x), y)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return float(loss.detach())
 
     return step

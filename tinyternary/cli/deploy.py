@@ -83,12 +83,12 @@ def _threshold(run: Any, goal: Any, root: Path | None) -> list[float]:
     import numpy as np
 
     from tinyternary import data as datasets
-    from tinyternary import train as training
+    from tinyternary import evaluate as judging
 
     images = datasets.load(run.dataset, root=root)["val"]
-    logits = training.predict_logits(run.model, images.images, run.preprocessing)
-    probabilities = training.scores(logits, run.task)
-    found = training.choose_threshold(images.labels, probabilities, run.task, goal)
+    logits = judging.predict_logits(run.model, images.images, run.preprocessing)
+    probabilities = judging.scores(logits, run.task)
+    found = judging.choose_threshold(images.labels, probabilities, run.task, goal)
     return [float(value) for value in np.atleast_1d(found)]
 
 
@@ -138,7 +138,7 @@ def predict(
     from tqdm import tqdm
 
     from tinyternary import deploy
-    from tinyternary.deploy.files import SUFFIXES
+    from tinyternary.deploy.image_files import SUFFIXES
 
     engine = deploy.load(file)
     answers = []
@@ -152,8 +152,8 @@ def predict(
         said = answer.error or (answer.note and f"{answer.path}: {answer.note}")
         if said:
             bar.clear()
-            colour = "[bold red]error:[/] " if answer.error else ""
-            console.err.print(f"{colour}{escape(said)}", highlight=False, soft_wrap=True)
+            color = "[bold red]error:[/] " if answer.error else ""
+            console.err.print(f"{color}{escape(said)}", highlight=False, soft_wrap=True)
     _print_answers(answers, "json" if as_json else style)
     failures = sum(not answer.ok for answer in answers)
     if failures:

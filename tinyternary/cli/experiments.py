@@ -12,7 +12,7 @@ from tinyternary.cli.app import app
 from tinyternary.cli.options import AsJson, Quiet, Root, Seed
 
 if TYPE_CHECKING:
-    from tinyternary.train import AblationResults, Effects
+    from tinyternary.experiments import AblationResults, Effects
 
 _LEVEL_NAMES: dict[Any, str] = {True: "teacher and labels", False: "labels alone"}
 
@@ -33,11 +33,11 @@ def reproduce(
     as_json: AsJson = False,
 ) -> None:
     """Run a published experiment again: teacher and ternary student, seed after seed."""
-    from tinyternary import train as training
+    from tinyternary import experiments as running
 
     chosen = _numbers(seeds, "--seeds")
     console.writable_folder(out)
-    result = training.reproduce(experiment, root=root, seeds=chosen, out=out, progress=not quiet)
+    result = running.reproduce(experiment, root=root, seeds=chosen, out=out, progress=not quiet)
     if as_json:
         console.print_json(result.to_dict())
         return
@@ -66,11 +66,11 @@ def crossvalidate(
     as_json: AsJson = False,
 ) -> None:
     """Judge a recipe by cross-validation on training and validation images; test stays unread."""
-    from tinyternary import train as training
+    from tinyternary import experiments as running
 
     chosen = _numbers(only, "--only")
     console.writable_folder(out)
-    result = training.cross_validate(
+    result = running.cross_validate(
         experiment, root, folds, out=out, seed=seed, chosen=chosen, progress=not quiet
     )
     if as_json:
@@ -111,12 +111,12 @@ def ablate(
     as_json: AsJson = False,
 ) -> None:
     """Train a short student for every combination of quantiser, granularity, teacher and policy."""
-    from tinyternary import train as training
+    from tinyternary import experiments as running
     from tinyternary.errors import ConfigError
 
     chosen = _slice(cells)
     console.writable_folder(out)
-    result = training.ablate(ablation, teacher, root, out=out, cells=chosen, progress=not quiet)
+    result = running.ablate(ablation, teacher, root, out=out, cells=chosen, progress=not quiet)
     try:
         found = {name: result.effects(f"test_{name}") for name in ("acc", "auc")}
     except ConfigError as error:  # some of the cells are another process's
@@ -140,11 +140,11 @@ def collect(
     as_json: AsJson = False,
 ) -> None:
     """Condense run folders into one small file, which the results notebook can be drawn from."""
-    from tinyternary import train as training
+    from tinyternary import experiments as running
 
     console.writable_folder(out.parent)
-    record = training.collect(runs, root, progress=not quiet)
-    training.write_collected(out, record)
+    record = running.collect(runs, root, progress=not quiet)
+    running.write_collected(out, record)
     if as_json:
         console.print_json(record)
         return
@@ -214,4 +214,4 @@ def _show(result: AblationResults, found: dict[str, Effects]) -> None:
 
 def _name(cell: dict[str, Any]) -> str:
     how = _LEVEL_NAMES[cell["distillation"]]
-    return f"{cell['quantiser']}, {cell['granularity']}, {how}, {cell['policy']}"
+    return f"{cell['quantizer']}, {cell['granularity']}, {how}, {cell['policy']}"

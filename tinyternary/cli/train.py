@@ -137,6 +137,7 @@ def evaluate(
     """Judge a trained or packed model: ACC, AUC and more, with 95 % intervals."""
     from tinyternary import data as datasets
     from tinyternary import deploy, quant
+    from tinyternary import evaluate as judging
     from tinyternary import train as training
     from tinyternary.errors import ConfigError, unknown_name
 
@@ -148,7 +149,7 @@ def evaluate(
             quant.set_activation_bits(run.model, activation_bits)
         name = data or run.dataset
         images = datasets.load(name, root=root, seed=seed)[split]
-        metrics = training.evaluate(
+        metrics = judging.evaluate(
             run.model, images, run.preprocessing,
             flips=run.recipe.flips if flips is None else flips,
             shifts=run.recipe.shifts if shifts is None else shifts,
@@ -160,7 +161,7 @@ def evaluate(
         engine = deploy.load(source)
         name = data or engine.header.dataset or "phantoms"
         images = datasets.load(name, root=root, seed=seed)[split]
-        metrics = training.evaluate(
+        metrics = judging.evaluate(
             engine, images, flips=flips or "none", shifts=shifts or 0,
             progress=None if quiet else f"{split} images",
             threshold=_decision(engine.header),

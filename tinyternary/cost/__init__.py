@@ -5,43 +5,6 @@ tools; traffic, energy and time bounds are modelled, from constants with sources
 ranges, and say so. Nothing here is timed.
 """
 
-from tinyternary.cost.amounts import Range
-from tinyternary.cost.analyze import BASELINES, analyze, gaussian_zero_share
-from tinyternary.cost.claims import Claim, bitmedvit_parameters, claims
-from tinyternary.cost.compare import Comparison, compare
-from tinyternary.cost.device import Device, device, devices, least_kernel_seconds, load_device
-from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
-from tinyternary.cost.evaluate import StepCost
-from tinyternary.cost.memory import Blocking, Gemm, Traffic, choose_blocking, traffic
-from tinyternary.cost.report import CostReport
-from tinyternary.cost.sensitivity import Swing, sensitivity, zero_share_energy
+import lazy_loader
 
-__all__ = [
-    "BASELINES",
-    "Blocking",
-    "Claim",
-    "Comparison",
-    "CostReport",
-    "Device",
-    "EnergyTable",
-    "Gemm",
-    "Range",
-    "StepCost",
-    "Swing",
-    "Traffic",
-    "analyze",
-    "bitmedvit_parameters",
-    "choose_blocking",
-    "claims",
-    "compare",
-    "device",
-    "devices",
-    "energy_table",
-    "gaussian_zero_share",
-    "least_kernel_seconds",
-    "load_device",
-    "load_energy_table",
-    "sensitivity",
-    "traffic",
-    "zero_share_energy",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

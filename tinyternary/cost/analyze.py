@@ -8,6 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinyternary.config import (
+    POLICIES,
+    LayerQuant,
+    Policy,
+    ViTConfig,
+    preset,
+    resolve_policy,
+    vit_matrices,
+)
 from tinyternary.cost.device import REFERENCE_CACHES, Device
 from tinyternary.cost.device import device as find_device
 from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
@@ -18,15 +27,6 @@ from tinyternary.cost.report import CostReport
 from tinyternary.cost.steps import Choices, Trits
 from tinyternary.cost.storage import INT8_REST, REST, Rest, packed_row_bytes, weight_kind
 from tinyternary.errors import ConfigError, unknown_name
-from tinyternary.spec import (
-    POLICIES,
-    LayerQuant,
-    Policy,
-    ViTConfig,
-    preset,
-    resolve_policy,
-    vit_matrices,
-)
 
 BASELINES: dict[str, dict[str, LayerQuant]] = {
     "float32": {},
@@ -62,7 +62,7 @@ def analyze(
         The name of a preset, a plain description, or anything with a `config` (and a
         `policy`, and quantised layers whose trits are then counted).
     policy : str or mapping, optional
-        Which layers are quantised: a name of `tinyternary.spec.POLICIES`, "float32",
+        Which layers are quantised: a name of `tinyternary.config.POLICIES`, "float32",
         "float16", "int8", or patterns to `LayerQuant`. By default the model's own, else
         "float32".
     batch : int
@@ -174,14 +174,14 @@ def _rules(
 
 
 def _counted_trits(network: Any, rules: Mapping[str, LayerQuant]) -> Iterator[tuple[str, Trits]]:
-    """Count the trits of a model's own quantised layers, found by their `quantised` method."""
+    """Count the trits of a model's own quantised layers, found by their `quantized` method."""
     modules = getattr(network, "named_modules", None)
     if modules is None:
         return
     for name, module in modules():
-        quantised = getattr(module, "quantised", None)
-        if name in rules and weight_kind(rules[name]) == "ternary" and quantised is not None:
-            trits = quantised().trits
+        quantized = getattr(module, "quantized", None)
+        if name in rules and weight_kind(rules[name]) == "ternary" and quantized is not None:
+            trits = quantized().trits
             plus, minus = int(np.sum(trits == 1)), int(np.sum(trits == -1))
             yield name, Trits(plus, minus, int(trits.size) - plus - minus)
 

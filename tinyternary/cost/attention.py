@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from tinyternary.config import ViTConfig
 from tinyternary.cost import operations
 from tinyternary.cost.memory import Gemm
 from tinyternary.cost.steps import Choices, Step
-from tinyternary.spec import ViTConfig
 
 
 def attention_steps(block: str, config: ViTConfig, choices: Choices) -> list[Step]:
@@ -29,10 +29,10 @@ def attention_steps(block: str, config: ViTConfig, choices: Choices) -> list[Ste
     around_values: Counter[str] = Counter()
     if kind == "int8":  # q, k and v per token and head; the attention weights per row
         vectors = c.tokens * (c.heads + 2 * c.key_value_heads)
-        around_scores += operations.absmax_quantise(vectors, c.head_dim)
-        around_scores += operations.dequantise(rows, c.tokens)
-        around_values += operations.absmax_quantise(rows, c.tokens)
-        around_values += operations.dequantise(rows, c.head_dim)
+        around_scores += operations.absmax_quantize(vectors, c.head_dim)
+        around_scores += operations.dequantize(rows, c.tokens)
+        around_values += operations.absmax_quantize(rows, c.tokens)
+        around_values += operations.dequantize(rows, c.head_dim)
     fused = choices.fused
     softmax = Step(
         f"{block}.attn.softmax", "softmax", operations.softmax(rows, c.tokens),

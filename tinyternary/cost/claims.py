@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tinyternary.config import ViTConfig, preset
 from tinyternary.cost.analyze import analyze
 from tinyternary.cost.energy import energy_table
-from tinyternary.spec import ViTConfig, preset
 
 MIB = 2**20
 BITMEDVIT = "BitMedViT, arXiv 2510.13760 and its README"

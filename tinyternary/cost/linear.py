@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tinyternary.config import LayerQuant, MatrixLayer
 from tinyternary.cost import operations
 from tinyternary.cost.memory import Gemm
 from tinyternary.cost.steps import Arithmetic, Choices, Step
 from tinyternary.cost.storage import INT8_REST, vector, weight_arrays, weight_kind
-from tinyternary.spec import LayerQuant, MatrixLayer
 
 
 def linear_step(layer: MatrixLayer, choices: Choices) -> Step:
@@ -29,10 +29,10 @@ def linear_step(layer: MatrixLayer, choices: Choices) -> Step:
     if rule.norm:
         arrays.append(vector(f"{layer.name}.norm.weight", layer.inputs, choices.rest))
         ops += operations.rms_norm(layer.rows, layer.inputs)
-    gemm, arithmetic, product = _quantised_product(layer, rule, choices)
+    gemm, arithmetic, product = _quantized_product(layer, rule, choices)
     if rule.activation != "none":
-        ops += operations.absmax_quantise(layer.rows, layer.inputs)
-        ops += operations.dequantise(layer.rows, layer.outputs)
+        ops += operations.absmax_quantize(layer.rows, layer.inputs)
+        ops += operations.dequantize(layer.rows, layer.outputs)
     else:
         ops += Counter({"fp32_mul": layer.rows * layer.outputs})  # the weight's scale
     # the pass that normalises and quantises reads floats and writes what the product reads
@@ -52,7 +52,7 @@ def _float_product(layer: MatrixLayer, choices: Choices) -> tuple[Gemm, Arithmet
     return gemm, choices.floats, operations.float_matmul(layer.macs, precision)
 
 
-def _quantised_product(
+def _quantized_product(
     layer: MatrixLayer, rule: LayerQuant, choices: Choices
 ) -> tuple[Gemm, Arithmetic, Counter[str]]:
     rows, outputs, inputs = layer.rows, layer.outputs, layer.inputs

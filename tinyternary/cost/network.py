@@ -1,17 +1,17 @@
 """A Vision Transformer as a list of steps, each with its arrays, products and operations.
 
 The steps are those of lesson 05, in the order in which an image meets them; the shapes
-are those of `tinyternary.spec`. No weights are needed.
+are those of `tinyternary.config`. No weights are needed.
 """
 
 from __future__ import annotations
 
+from tinyternary.config import ViTConfig, vit_matrices
 from tinyternary.cost import operations
 from tinyternary.cost.attention import attention_steps
 from tinyternary.cost.linear import linear_step
 from tinyternary.cost.steps import Choices, Step
 from tinyternary.cost.storage import StoredArray, position_arrays, vector
-from tinyternary.spec import ViTConfig, vit_matrices
 
 
 def vit_steps(config: ViTConfig, choices: Choices) -> list[Step]:

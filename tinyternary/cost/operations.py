@@ -79,7 +79,7 @@ def elementwise_add(entries: int) -> Counter[str]:
     return Counter({"fp32_add": entries})
 
 
-def absmax_quantise(rows: int, width: int) -> Counter[str]:
+def absmax_quantize(rows: int, width: int) -> Counter[str]:
     """Count the int8 quantisation of rows: max |x|, one division, scale and round."""
     return Counter(
         {"fp32_compare": rows * width, "fp32_div": rows, "fp32_mul": rows * width,
@@ -87,7 +87,7 @@ def absmax_quantise(rows: int, width: int) -> Counter[str]:
     )  # fmt: skip
 
 
-def dequantise(rows: int, outputs: int) -> Counter[str]:
+def dequantize(rows: int, outputs: int) -> Counter[str]:
     """Count the way back: int32 to float32, times one factor per entry.
 
     The row's and the weight's scale are joined once a row.

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from tinyternary.config import ViTConfig
 from tinyternary.cost.amounts import Range, total
 from tinyternary.cost.device import REFERENCE_CACHES, Cache, Device
 from tinyternary.cost.energy import EnergyTable
 from tinyternary.cost.evaluate import StepCost
 from tinyternary.cost.steps import Choices
-from tinyternary.spec import ViTConfig
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from tinyternary.config import vit_matrices
 from tinyternary.cost.amounts import Range
 from tinyternary.cost.energy import BASIC_OPS, ENDS, EnergyTable
 from tinyternary.cost.evaluate import cost_step
@@ -16,7 +17,6 @@ from tinyternary.cost.network import vit_steps
 from tinyternary.cost.report import CostReport
 from tinyternary.cost.steps import Choices, Trits
 from tinyternary.errors import ConfigError
-from tinyternary.spec import vit_matrices
 
 ZERO_SHARES = (0.2, 0.5)
 """Shares of zero trits that trained networks lie between (an assumption)."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tinyternary.config import LayerQuant
 from tinyternary.cost.memory import Gemm
 from tinyternary.cost.storage import Rest, StoredArray
-from tinyternary.spec import LayerQuant
 
 Arithmetic = Literal["float32", "float16", "int8", "ternary"]
 

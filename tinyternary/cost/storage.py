@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tinyternary.config import LayerQuant
 from tinyternary.errors import ConfigError
-from tinyternary.spec import LayerQuant
 
 Rest = Literal["float32", "float16", "int8"]
 """How what no policy quantises is stored: "int8" leaves vectors in float32."""

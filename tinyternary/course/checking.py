@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinyternary.course import guard
+from tinyternary.course._present import show
 from tinyternary.course.judging import CheckFailed, StandIn, judge
-from tinyternary.course.present import show
 
 Body = Callable[[Any], None]
 

@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import v4
 
-from tinyternary.course.sliders import STATIC
+from tinyternary.course._sliders import STATIC
 
 Ending = Literal["done", "error", "timeout", "died"]
 

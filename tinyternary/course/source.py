@@ -23,7 +23,13 @@ from typing import Any, Literal
 import jupytext
 import nbformat
 
-from tinyternary.course.marks import REGIONS, plain, replace, unmark, walk
+from tinyternary.course._marks import (
+    REGIONS,
+    plain,
+    replace,
+    unmark,
+    walk,
+)
 from tinyternary.errors import LessonError, unknown_name
 
 Role = Literal["prose", "demo", "setup", "solution", "check", "variant"]

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.data.augment import Augmentation, augmentation
+from tinyternary.config import Preprocessing, Task
+from tinyternary.data.augment.augmentation import Augmentation, augmentation
 from tinyternary.data.dataset import Dataset
 from tinyternary.errors import CheckpointError, ConfigError
-from tinyternary.spec import Preprocessing, Task
 
 F32 = NDArray[np.float32]
 _ORDER, _CHANGE = 1, 2  # purposes of random streams

@@ -13,8 +13,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.config import Task
 from tinyternary.errors import ConfigError, DataFileError
-from tinyternary.spec import Task
 
 Split = Literal["train", "val", "test"]
 """The three parts of a data set."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinyternary.config import Preprocessing
 from tinyternary.data.dataset import Dataset
 from tinyternary.errors import DataFileError
-from tinyternary.spec import Preprocessing
 
 
 def fit_preprocessing(train: Dataset) -> Preprocessing:

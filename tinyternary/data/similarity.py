@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.data.views import views
+from tinyternary.data.augment.views import views
 from tinyternary.errors import ConfigError, DataFileError, ShapeError
 
 Bytes = NDArray[np.uint8]
@@ -60,13 +60,13 @@ def most_similar(
         raise ConfigError(f"moves: expected 0 or more pixels within the image, got {moves}")
     if not len(others):
         raise DataFileError("most_similar: no images to compare with")
-    known = _standardised(others)
+    known = _standardized(others)
     best = np.full(len(images), -np.inf, np.float32)
     index = np.zeros(len(images), np.int64)
     for start in range(0, len(images), _CHUNK):
         part = slice(start, start + _CHUNK)
         for view in views(images[part], "horizontal" if mirror else "none", moves):
-            correlation = _standardised(view) @ known.T  # (n, M)
+            correlation = _standardized(view) @ known.T  # (n, M)
             nearest = correlation.argmax(1)
             value = np.take_along_axis(correlation, nearest[:, None], 1)[:, 0]
             better = value > best[part]
@@ -74,7 +74,7 @@ def most_similar(
     return np.clip(best, -1, 1), index
 
 
-def _standardised(images: Bytes) -> NDArray[np.float32]:
+def _standardized(images: Bytes) -> NDArray[np.float32]:
     """Pixels (N, H W C) of mean 0 and length 1; all 0 where there is no contrast."""
     flat = images.reshape(len(images), -1).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)

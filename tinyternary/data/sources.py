@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from tinyternary.data.blood_smear import phantoms
-from tinyternary.data.catalogue import MEDMNIST
 from tinyternary.data.dataset import Splits
-from tinyternary.data.medmnist_files import medmnist
+from tinyternary.data.medmnist.catalog import MEDMNIST
+from tinyternary.data.medmnist.files import medmnist
+from tinyternary.data.phantoms.smear import phantoms
 
 NAMES: tuple[str, ...] = ("phantoms", *MEDMNIST)
 """Names that `load` knows."""

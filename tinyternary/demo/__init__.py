@@ -1,6 +1,5 @@
 """The whole story at once: teacher, ternary student, packed file, engine, numbers, report."""
 
-from tinyternary.demo.story import run_demo
-from tinyternary.demo.table import comparison_rows, summary
+import lazy_loader
 
-__all__ = ["comparison_rows", "run_demo", "summary"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,9 +11,9 @@ import numpy as np
 
 from tinyternary import cost, deploy
 from tinyternary.bench.timing import interleave
+from tinyternary.config import Task
 from tinyternary.data import Dataset
-from tinyternary.spec import Task
-from tinyternary.train import evaluate
+from tinyternary.evaluate import evaluate
 
 ENERGY_TABLE = "45nm"
 """Whose constants the modelled energy rests on; see `tinyternary.cost`."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 import tinyternary
-from tinyternary import cost, deploy, kernels, models, quant, train
+from tinyternary import cost, deploy, experiments, kernels, models, quant, train
 from tinyternary import data as datasets
 from tinyternary.bench.machine import describe_machine
 from tinyternary.demo.numbers import (
@@ -78,7 +78,7 @@ def run_demo(
         if quick:
             share = slice(0, max(1, len(splits.train) // QUICK_SHARE))
             splits = datasets.Splits(splits.train.subset(share), splits.val, splits.test)
-    plan = train.read_experiment("demo")
+    plan = experiments.read_experiment("demo")
     if quick and plan.images is not None:
         plan = plan.model_copy(update={"images": plan.images // QUICK_SHARE})
     config = plan.vit(splits.image_size, splits.channels, splits.num_classes)
@@ -187,10 +187,10 @@ def _pictures(engine: Any, student_run: Any, teacher_run: Any, test: Any) -> Any
         for name, module in student_run.model.named_modules()
         if isinstance(module, quant.BitLinear)
     }
-    quantised = {
+    quantized = {
         name: q
         for name, layer in layers.items()
-        if isinstance(q := layer.quantised(), quant.Quantised)
+        if isinstance(q := layer.quantized(), quant.Quantized)
     }
     return DemoPictures(
         images=test.images[shown],
@@ -202,9 +202,9 @@ def _pictures(engine: Any, student_run: Any, teacher_run: Any, test: Any) -> Any
         else None,
         histories={"teacher": teacher_run.history, "student": student_run.history},
         latent={name: layer.weight.data for name, layer in layers.items()},
-        trits={name: q.trits for name, q in quantised.items()},
-        codes={name: kernels.pack(q.trits).data for name, q in quantised.items()},
-        scales={name: float(np.mean(q.scale)) for name, q in quantised.items()},
+        trits={name: q.trits for name, q in quantized.items()},
+        codes={name: kernels.pack(q.trits).data for name, q in quantized.items()},
+        scales={name: float(np.mean(q.scale)) for name, q in quantized.items()},
     )
 
 

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.deploy.engine_forward import Network
-from tinyternary.deploy.engine_layers import has_encoder, unfusable
+from tinyternary.config import Task
+from tinyternary.deploy.encoder.ready import encoder
+from tinyternary.deploy.format.reader import PackedFile, read_packed
 from tinyternary.deploy.images import as_input
-from tinyternary.deploy.reader import PackedFile, read_packed
+from tinyternary.deploy.layers import has_encoder, unfusable
+from tinyternary.deploy.plain import Network
 from tinyternary.errors import ConfigError
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.simd.shapes import shape_of
-from tinyternary.kernels.vit.ready import encoder
-from tinyternary.spec import Task
 
 if TYPE_CHECKING:
-    from tinyternary.deploy.engine_fused import FusedNetwork
+    from tinyternary.deploy.encoder.network import FusedNetwork
 
 F32 = NDArray[np.float32]
 
@@ -83,7 +83,7 @@ class Engine:
         Why the compiled encoder cannot run this network here; empty if it does.
     numba_because : str
         Why the compiled encoder needs Numba here; empty if its machine code has been kept
-        (`tinyternary.kernels.native`), or if there is no compiled encoder.
+        (`tinyternary.deploy.machine_code`), or if there is no compiled encoder.
     fused : FusedNetwork, optional
         What the compiled encoder runs.
     """
@@ -99,7 +99,7 @@ class Engine:
         self.plain_because = unfusable(packed) if fused else "it was asked not to"
         self.fused: FusedNetwork | None = None
         if not self.plain_because:
-            from tinyternary.deploy.engine_fused import FusedNetwork
+            from tinyternary.deploy.encoder.network import FusedNetwork
 
             self.fused = FusedNetwork(packed, self.threads)
         self.numba_because = self.fused.compiled.because if self.fused else ""

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.config import Preprocessing, recolor
 from tinyternary.errors import ShapeError
-from tinyternary.spec import Preprocessing, recolour
 
 Images = NDArray[np.uint8]
 
@@ -56,7 +56,7 @@ def as_input(images: Images, expected: Preprocessing) -> Images:
             f"network reads {channels} channel(s)",
             stacklevel=4,
         )
-        images = recolour(images, channels)
+        images = recolor(images, channels)
     return np.ascontiguousarray(images)
 
 

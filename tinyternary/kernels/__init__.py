@@ -5,22 +5,6 @@ fastest kernel that this processor runs; `backends` lists the ladder of kernels.
 knows arrays only. (lesson 08_packing_and_kernels)
 """
 
-from tinyternary.jit.threads import get_threads, set_threads
-from tinyternary.kernels.dispatch import Backend, backends
-from tinyternary.kernels.layer import TernaryLinear
-from tinyternary.kernels.packed import PackedTernary, pack
-from tinyternary.kernels.products import linear, matmul
-from tinyternary.kernels.warming import warmup
+import lazy_loader
 
-__all__ = [
-    "Backend",
-    "PackedTernary",
-    "TernaryLinear",
-    "backends",
-    "get_threads",
-    "linear",
-    "matmul",
-    "pack",
-    "set_threads",
-    "warmup",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

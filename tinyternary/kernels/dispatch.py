@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.compiled.switch import jit_enabled
 from tinyternary.errors import ConfigError, unknown_name
-from tinyternary.jit.switch import jit_enabled
-from tinyternary.kernels.native import processor
+from tinyternary.kernels import processor
 
 
 class Rung(Protocol):

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyternary.compiled.threads import get_threads
 from tinyternary.errors import ConfigError, ShapeError
-from tinyternary.jit.threads import get_threads
 from tinyternary.kernels import dispatch, reference
 from tinyternary.kernels.packed import PackedTernary
 from tinyternary.kernels.threads import BY_ONE, WORTH_SHARING, share
@@ -162,9 +162,9 @@ class TernaryLinear:
 
 
 _MATCHING: dict[str, Any] = {
-    "int8": reference.quantise,
-    "int7": functools.partial(reference.quantise, most=63),
-    "ternary": reference.quantise_ternary,
+    "int8": reference.quantize,
+    "int7": functools.partial(reference.quantize, most=63),
+    "ternary": reference.quantize_ternary,
 }
 """How each kind of inputs is quantised."""
 

@@ -1,6 +1,6 @@
 """What every kernel must compute, in plain NumPy (lesson 08_packing_and_kernels).
 
-`matmul` is the one reference of the ladder: int32, nothing clever. `quantise` is the
+`matmul` is the one reference of the ladder: int32, nothing clever. `quantize` is the
 int8 rule of the activations, and `linear` the whole layer, both as the compiled kernels
 compute them, float32 operation by float32 operation.
 """
@@ -31,7 +31,7 @@ def matmul(x: NDArray[np.int8], trits: NDArray[np.int8]) -> NDArray[np.int32]:
     return x.astype(np.int32) @ trits.astype(np.int32).T
 
 
-def quantise(
+def quantize(
     x: NDArray[np.float32], most: int = 127
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Quantise each row to int8 by its largest absolute value.
@@ -66,7 +66,7 @@ TERNARY_THRESHOLD, TERNARY_LEVEL = 0.767, 1.534
 on a Gaussian (Max, "Quantizing for minimum distortion", 1960)."""
 
 
-def quantise_ternary(
+def quantize_ternary(
     x: NDArray[np.float32],
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Quantise each row to trits: the sign where |x| is above 0.767 mean |x|, level 1.534 mean |x|.

@@ -4,7 +4,7 @@ Compiled kernels let go of Python's global lock, so plain threads are enough: no
 pool does not survive a fork and fights with that of a BLAS library. A row is computed by one
 thread as it would be alone, and so the bits do not depend on how many there are.
 
-How many: `tinyternary.jit.get_threads`.
+How many: `tinyternary.compiled.get_threads`.
 """
 
 from __future__ import annotations

@@ -1,16 +1,5 @@
 """The Vision Transformer, its presets, and pretrained weights (lesson 05)."""
 
-from tinyternary.models.positions import resize_positions, sinusoidal_positions
-from tinyternary.models.pretrained import PretrainedReport, load_pretrained
-from tinyternary.models.vit import ViT
-from tinyternary.spec import PRESETS, preset
+import lazy_loader
 
-__all__ = [
-    "PRESETS",
-    "PretrainedReport",
-    "ViT",
-    "load_pretrained",
-    "preset",
-    "resize_positions",
-    "sinusoidal_positions",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor, concatenate
+from tinyternary.config import PRESETS as PRESETS
+from tinyternary.config import LayerQuant, ViTConfig
+from tinyternary.config import preset as preset
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.models.positions import sinusoidal_positions
 from tinyternary.nn import (
@@ -22,7 +25,6 @@ from tinyternary.nn import (
     PatchEmbed,
     truncated_normal,
 )
-from tinyternary.spec import LayerQuant, ViTConfig
 
 
 class ViT(Module):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import autograd, jit
+from tinyternary import autograd, compiled
 from tinyternary.autograd import Tensor
 from tinyternary.errors import ConfigError
 from tinyternary.nn.linear import Linear
@@ -77,7 +77,7 @@ class Attention(Module):
         qkv = self.qkv(x)
         if record is not None:
             q, k, _ = self.split_heads(qkv.detach())
-            record["attn"] = jit.attention_weights(q.data, k.data)
+            record["attn"] = compiled.attention_weights(q.data, k.data)
         # as split_heads, attention and joining the heads again, less the copies
         return self.proj(autograd.packed_attention(qkv, self.heads, self.kv_heads))
 

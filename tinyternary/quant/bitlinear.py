@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from tinyternary.autograd import Tensor, linear
+from tinyternary.config import LayerQuant
 from tinyternary.errors import ConfigError, NonFiniteError
 from tinyternary.nn import Linear, Module, RMSNorm
-from tinyternary.quant.activation_quantisers import ActivationQuantiser
-from tinyternary.quant.fake_activations import NormAbsmax
-from tinyternary.quant.quantised import Quantised, QuantisedInt
-from tinyternary.quant.registry import weight_quantiser
-from tinyternary.spec import LayerQuant
+from tinyternary.quant.activations.fake import NormAbsmax
+from tinyternary.quant.activations.modules import ActivationQuantizer
+from tinyternary.quant.quantized import Quantized, QuantizedInt
+from tinyternary.quant.rules.registry import weight_quantizer
 
 NORM_EPS = 1e-5
 """Epsilon of the RMSNorm inside (arXiv 2510.13760)."""
@@ -45,7 +45,7 @@ class BitLinear(Module):
     bias : Parameter or None
     norm : RMSNorm, TernaryNorm or None
     rule : LayerQuant
-    quantiser : WeightQuantiser
+    quantizer : WeightQuantiser
     activation : ActivationQuantiser or None
     strength : float
         Lambda of gradual quantisation: 0 computes with floats, 1 with quantised
@@ -70,19 +70,19 @@ class BitLinear(Module):
         if self.rule.norm:
             self.norm = RMSNorm(self.in_features, NORM_EPS)
         try:
-            self.quantiser = weight_quantiser(self.rule, self.weight.data)
-            self.quantiser.quantise(self.weight.data)  # what cannot work is said here, not later
+            self.quantizer = weight_quantizer(self.rule, self.weight.data)
+            self.quantizer.quantize(self.weight.data)  # what cannot work is said here, not later
         except (ConfigError, NonFiniteError) as error:
             raise type(error)(f"{name}: {error}") from None
-        quantises = self.rule.activation != "none"
-        self.activation = ActivationQuantiser(self.rule) if quantises else None
+        quantizes = self.rule.activation != "none"
+        self.activation = ActivationQuantizer(self.rule) if quantizes else None
         if not self.weight.data.any():
             _warn_zero(name)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to x (..., K); returns (..., N)."""
         try:
-            weight = self._mixed(self.weight, self.quantiser)
+            weight = self._mixed(self.weight, self.quantizer)
             x = self._input(x)
         except NonFiniteError as error:
             raise NonFiniteError(f"{self.name}: {error}") from None
@@ -101,15 +101,15 @@ class BitLinear(Module):
             x = norm(x)
         return x if self.activation is None else self._mixed(x, self.activation)
 
-    def _mixed(self, value: Tensor, quantise: Module) -> Tensor:
+    def _mixed(self, value: Tensor, quantize: Module) -> Tensor:
         if self.strength == 0.0:
             return value
-        quantised: Tensor = quantise(value)
+        quantized: Tensor = quantize(value)
         if self.strength == 1.0:
-            return quantised
-        return value + (quantised - value) * self.strength
+            return quantized
+        return value + (quantized - value) * self.strength
 
-    def quantised(self) -> Quantised | QuantisedInt:
+    def quantized(self) -> Quantized | QuantizedInt:
         """Return the integers and scales of the weights as they are now.
 
         Raises
@@ -126,10 +126,10 @@ class BitLinear(Module):
                 "set_strength(model, 1.0) before its trits mean anything"
             )
         try:
-            q = self.quantiser.quantise(self.weight.data)
+            q = self.quantizer.quantize(self.weight.data)
         except NonFiniteError as error:
             raise NonFiniteError(f"{self.name}: {error}") from None
-        codes = q.trits if isinstance(q, Quantised) else q.values
+        codes = q.trits if isinstance(q, Quantized) else q.values
         if not codes.any():
             _warn_zero(self.name)
         return q

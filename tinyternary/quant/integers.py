@@ -6,13 +6,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinyternary.errors import ConfigError
-from tinyternary.quant.quantised import Granularity, QuantisedInt, as_scale, finite, grouped
-from tinyternary.quant.weights import SMALLEST_SCALE
+from tinyternary.quant.quantized import (
+    Granularity,
+    QuantizedInt,
+    as_scale,
+    finite,
+    grouped,
+)
+from tinyternary.quant.rules.weights import SMALLEST_SCALE
 
 
 def integer(
     weights: ArrayLike, granularity: Granularity = "channel", *, bits: int = 8
-) -> QuantisedInt:
+) -> QuantizedInt:
     """Quantise symmetrically to int8 or int4: scale = max |W| / (2^(bits-1) - 1).
 
     Parameters
@@ -37,4 +43,4 @@ def integer(
     largest = np.abs(w).max(axis=-1, keepdims=True, initial=0)
     scale = np.maximum(largest, SMALLEST_SCALE) / w.dtype.type(most)
     values = np.clip(np.rint(w / scale), -most, most).astype(np.int8)
-    return QuantisedInt(values.reshape(np.shape(weights)), as_scale(scale, granularity), bits)
+    return QuantizedInt(values.reshape(np.shape(weights)), as_scale(scale, granularity), bits)

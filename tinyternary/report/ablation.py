@@ -92,13 +92,13 @@ def interaction_lines(
     levels = {name: list(dict.fromkeys(cell[name] for cell in cells)) for name in factors}
     with styled():
         figure, ax = new_figure(5.6, 3.3)
-        for colour, line in zip(SERIES, levels[across]):
+        for color, line in zip(SERIES, levels[across]):
             means = []
             for point in levels[along]:
                 found = [v for v, cell in zip(values, cells)
                          if (cell[along], cell[across]) == (point, line)]  # fmt: skip
                 means.append(sum(found) / len(found) if found else float("nan"))
-            ax.plot(range(len(means)), means, "o-", color=colour, label=str(_WORDS.get(line, line)))
+            ax.plot(range(len(means)), means, "o-", color=color, label=str(_WORDS.get(line, line)))
         ticks = [str(_WORDS.get(point, point)) for point in levels[along]]
         ax.set_xticks(range(len(ticks)), ticks, fontsize=8)
         ax.margins(x=0.08)
@@ -128,14 +128,14 @@ def size_against(
     marks = dict(zip(dict.fromkeys(c["granularity"] for c in cells), "o^sD"))
     with styled():
         figure, ax = new_figure(6.4, 3.5)
-        for colour, policy in zip(SERIES, policies):
+        for color, policy in zip(SERIES, policies):
             for size, mark in marks.items():
                 points = [
                     (cell["bytes"] / 1024, value) for cell, value in zip(cells, values)
                     if (cell["policy"], cell["granularity"]) == (policy, size)
                 ]  # fmt: skip
                 if points:
-                    ax.plot(*zip(*points), mark, color=colour, alpha=0.75, markeredgewidth=0,
+                    ax.plot(*zip(*points), mark, color=color, alpha=0.75, markeredgewidth=0,
                             label=f"{policy}, {size}")  # fmt: skip
         if teacher is not None:
             ax.axhline(teacher[1], color=MUTED, linestyle="--", linewidth=1)

@@ -39,11 +39,11 @@ def pair_bars(pairs: Sequence[Pair], *, note: str = "") -> Figure:
     with styled():
         figure, axes = new_figure(2.8 * len(pairs), 3.3, 1, len(pairs), squeeze=False)
         for ax, pair in zip(axes[0], pairs):
-            for x, value, spread, colour in (
+            for x, value, spread, color in (
                 (0, pair.teacher, pair.teacher_range, FLOAT),
                 (1, pair.student, pair.student_range, TERNARY),
             ):
-                ax.bar(x, value, color=colour, width=0.62)
+                ax.bar(x, value, color=color, width=0.62)
                 if spread is not None:
                     low, high = value - spread[0], spread[1] - value
                     ax.errorbar(x, value, [[low], [high]], color=INK, capsize=3, linewidth=1)

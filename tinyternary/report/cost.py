@@ -43,9 +43,9 @@ def energy_bars(reports: Sequence[CostReport]) -> Figure:
         figure, ax = new_figure(7.0, 1.3 + 0.5 * len(reports))
         names = [report.policy for report in reports]
         left = np.zeros(len(reports))
-        for source, (label, colour) in _SOURCES.items():
+        for source, (label, color) in _SOURCES.items():
             width = np.array([r.energy_by_source[source].middle for r in reports]) / 1e3
-            ax.barh(names, width, left=left, color=colour, label=label, height=0.6)
+            ax.barh(names, width, left=left, color=color, label=label, height=0.6)
             left += width
         totals = [report.energy_uj for report in reports]
         spread = np.array([(t.middle - t.low, t.high - t.middle) for t in totals]).T / 1e3
@@ -132,10 +132,10 @@ def tornado(report: CostReport, swings: Sequence[Swing] | None = None) -> Figure
         figure, ax = new_figure(7.6, 1.5 + 0.36 * len(swings))
         names = [swing.constant for swing in swings]
         middle = report.energy_uj.middle / 1e3
-        for end, colour in (("low_uj", TERNARY), ("high_uj", ACCENT)):
+        for end, color in (("low_uj", TERNARY), ("high_uj", ACCENT)):
             ends = np.array([getattr(swing, end) for swing in swings]) / 1e3
             label = "constant at its low" if end == "low_uj" else "constant at its high"
-            ax.barh(names, ends - middle, left=middle, color=colour, height=0.62, label=label)
+            ax.barh(names, ends - middle, left=middle, color=color, height=0.62, label=label)
         ax.axvline(middle, color=INK, linewidth=1)
         ax.invert_yaxis()
         grid_behind(ax, "x")

@@ -17,7 +17,7 @@ from tinyternary.report.style import (
     styled,
 )
 
-_COLOURS = {"teacher": FLOAT, "student": TERNARY, "float": FLOAT, "ternary": TERNARY}
+_COLORS = {"teacher": FLOAT, "student": TERNARY, "float": FLOAT, "ternary": TERNARY}
 _TITLES = {
     "val_acc": "Validation accuracy",
     "val_auc": "Validation AUC",
@@ -50,22 +50,22 @@ def training_curves(histories: Mapping[str, Rows], *, metric: str = "val_acc") -
     with styled():
         figure, (left, right) = new_figure(8.0, 3.2, 1, 2)
         for place, (name, rows) in enumerate(kept.items()):
-            colour = _COLOURS.get(name, SERIES[place % len(SERIES)])
+            color = _COLORS.get(name, SERIES[place % len(SERIES)])
             epochs = [row["epoch"] for row in rows]
-            left.plot(epochs, [row["train_loss"] for row in rows], color=colour, label=name)
-            _plot(left, rows, "val_loss", color=colour, linestyle="--", linewidth=1.2)
-            found = _plot(right, rows, metric, color=colour, label=name)
+            left.plot(epochs, [row["train_loss"] for row in rows], color=color, label=name)
+            _plot(left, rows, "val_loss", color=color, linestyle="--", linewidth=1.2)
+            found = _plot(right, rows, metric, color=color, label=name)
             if found:
                 sign = -1.0 if metric == "val_loss" else 1.0
                 epoch, value = max(found, key=lambda pair: sign * pair[1])
                 right.plot(
-                    [epoch], [value], "o", color=colour, markersize=7, markerfacecolor="white"
+                    [epoch], [value], "o", color=color, markersize=7, markerfacecolor="white"
                 )
                 right.annotate(
                     f"{value:.3f}",
                     (epoch, value),
                     (0, -13),
-                    color=colour,
+                    color=color,
                     fontsize=8,
                     ha="center",
                     textcoords="offset points",

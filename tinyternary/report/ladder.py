@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tinyternary.report.style import ACCENT, FLOAT, MUTED, SERIES, TERNARY, new_figure, styled
 
-_COLOURS = {"int8": TERNARY, "int7": SERIES[2], "ternary": SERIES[3]}
+_COLORS = {"int8": TERNARY, "int7": SERIES[2], "ternary": SERIES[3]}
 _INPUTS = {
     "int8": "int8 activations",
     "int7": "7-bit activations",
@@ -36,7 +36,7 @@ def ladder_bars(result: Mapping[str, Any]) -> Figure:
     with styled():
         figure, axes = new_figure(7.6, 0.36 * len(rungs) + 1.5)
         for place, rung in enumerate(rungs):
-            axes.barh(place, rung["gops"], color=_COLOURS[rung["activations"]], height=0.72)
+            axes.barh(place, rung["gops"], color=_COLORS[rung["activations"]], height=0.72)
             digits = 1 if rung["gops"] < 100 else 0
             text = f"{rung['gops']:,.{digits}f}   x {rung['times_first']:,.0f}"
             axes.text(rung["gops"] * 1.07, place, text, va="center", fontsize=8.5, bbox=_BEHIND)
@@ -52,7 +52,7 @@ def ladder_bars(result: Mapping[str, Any]) -> Figure:
             axes.text(peak * 0.94, -0.75, text, ha="right", va="center", color=ACCENT, fontsize=8.5)
         used = dict.fromkeys(rung["activations"] for rung in rungs)
         for kind in used:
-            axes.barh(0, 0, color=_COLOURS[kind], label=_INPUTS[kind])
+            axes.barh(0, 0, color=_COLORS[kind], label=_INPUTS[kind])
         axes.set_ylim(len(rungs) - 0.4, -1.1)
         axes.legend(loc="upper right", fontsize=8, handlelength=1.2, bbox_to_anchor=(1.03, 0.93))
     return figure
@@ -74,7 +74,7 @@ def kernel_roofline(result: Mapping[str, Any]) -> Figure:
     limits, threads = result["limits"], result["threads"]
     read = limits["read_gbytes"]
     peaks = {"int8 dot product": limits["int8_gops"], "float32 FMA": limits["float32_gflops"]}
-    colours = {"int8 dot product": TERNARY, "float32 FMA": FLOAT}
+    colors = {"int8 dot product": TERNARY, "float32 FMA": FLOAT}
     with styled():
         figure, axes = new_figure(7.6, 4.6)
         points: list[tuple[float, float, str, int]] = []
@@ -95,13 +95,13 @@ def kernel_roofline(result: Mapping[str, Any]) -> Figure:
             roof = peak * threads
             ridge = roof / read
             axes.plot(
-                [left, ridge, right], [left * read, roof, roof], color=colours[name], linewidth=1.4
+                [left, ridge, right], [left * read, roof, roof], color=colors[name], linewidth=1.4
             )
             axes.text(right, roof * 1.06, f"{name}, {roof:,.0f}", ha="right", fontsize=8.5,
-                      color=colours[name])  # fmt: skip
+                      color=colors[name])  # fmt: skip
         for intensity, gops, name, row in points:
-            colour = TERNARY if name.startswith("tinyternary") else FLOAT
-            axes.plot(intensity, gops, _MARKERS[row % len(_MARKERS)], color=colour, markersize=6)
+            color = TERNARY if name.startswith("tinyternary") else FLOAT
+            axes.plot(intensity, gops, _MARKERS[row % len(_MARKERS)], color=color, markersize=6)
         for row, m in enumerate(rows):
             axes.plot([], [], _MARKERS[row % len(_MARKERS)], color=MUTED, label=f"M = {m}")
         axes.plot([], [], "s", color=TERNARY, label="ternary layer")

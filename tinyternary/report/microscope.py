@@ -14,7 +14,7 @@ from tinyternary.report.style import (
     ACCENT,
     MUTED,
     SERIES,
-    TRIT_COLOURS,
+    TRIT_COLORS,
     grid_behind,
     new_figure,
     styled,
@@ -86,7 +86,7 @@ def shares_over_time(record: Mapping[str, Any], layer: str) -> Figure:
         figure, (top, bottom) = new_figure(7.0, 4.4, 2, sharex=True, height_ratios=(2, 1))
         top.stackplot(
             steps, seen["negative"], seen["zero"], seen["positive"],
-            colors=[TRIT_COLOURS[t] for t in (-1, 0, 1)], labels=["−1", "0", "+1"],
+            colors=[TRIT_COLORS[t] for t in (-1, 0, 1)], labels=["−1", "0", "+1"],
         )  # fmt: skip
         top.set(title=f"{layer}: shares of its trits", ylim=(0, 1))
         top.yaxis.set_major_formatter("{x:.0%}")

@@ -7,7 +7,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tinyternary.report.style import INK, MUTED, TRIT_COLOURS, new_figure, styled
+from tinyternary.report.style import INK, MUTED, TRIT_COLORS, new_figure, styled
 
 ROWS, COLUMNS = 12, 24
 """Size of the corner that is shown; four columns make one byte."""
@@ -39,7 +39,7 @@ def latent_to_bytes(
         left.set_title("latent weights: what the optimiser updates")
         left.set_xlabel(f"float32, {floats.size * 4:,} bytes")
         middle.imshow(
-            signs, cmap=ListedColormap(list(TRIT_COLOURS.values())), vmin=-1, vmax=1, aspect="auto"
+            signs, cmap=ListedColormap(list(TRIT_COLORS.values())), vmin=-1, vmax=1, aspect="auto"
         )
         middle.set_title("trits: what the network computes with")
         middle.set_xlabel("−1 blue, 0 grey, +1 orange")

@@ -25,7 +25,7 @@ from tinyternary.report.style import (
     styled,
 )
 
-_COLOURS = {"teacher": FLOAT, "student": TERNARY}
+_COLORS = {"teacher": FLOAT, "student": TERNARY}
 _LONG = {"acc": "test ACC", "auc": "test AUC"}
 
 Summary = Mapping[str, Any]
@@ -46,7 +46,7 @@ def against_published(
     values : mapping
         "teacher" and "student" to metric ("acc", "auc") to one number per seed.
     summaries : mapping
-        The same keys to `tinyternary.train.over_seeds`: ``mean`` and ``interval``.
+        The same keys to `tinyternary.experiments.over_seeds`: ``mean`` and ``interval``.
     published : mapping of str to mapping
         Method to metric to number; a metric that is missing is left out.
 
@@ -68,12 +68,12 @@ def against_published(
                     values[who][metric],
                     [y] * len(values[who][metric]),
                     "o",
-                    color=_COLOURS[who],
+                    color=_COLORS[who],
                     alpha=0.35,
                     markersize=5,
                     markeredgewidth=0,
                 )
-                _interval(ax, summary, y, _COLOURS[who])
+                _interval(ax, summary, y, _COLORS[who])
                 ax.annotate(
                     f"{summary['mean']:.3f}",
                     (summary["mean"], y),
@@ -81,7 +81,7 @@ def against_published(
                     ha="center",
                     textcoords="offset points",
                     fontsize=8,
-                    color=_COLOURS[who],
+                    color=_COLORS[who],
                 )
             ax.set_title(f"{name}, {_LONG[metric]}")
             ax.xaxis.get_major_locator().set_params(nbins=5)  # 0.9975 is wide
@@ -92,12 +92,12 @@ def against_published(
     return figure
 
 
-def _interval(ax: Axes, summary: Summary, y: float, colour: str) -> None:
+def _interval(ax: Axes, summary: Summary, y: float, color: str) -> None:
     """Draw a mean, and its interval where there is one; ends beyond [0, 1] mean nothing."""
     if summary["interval"] is not None:
         low, high = np.clip(summary["interval"], 0, 1)
-        ax.plot([low, high], [y, y], color=colour, linewidth=2.2, solid_capstyle="round")
-    ax.plot(summary["mean"], y, "o", color=colour, markersize=8, markeredgecolor="white")
+        ax.plot([low, high], [y, y], color=color, linewidth=2.2, solid_capstyle="round")
+    ax.plot(summary["mean"], y, "o", color=color, markersize=8, markeredgecolor="white")
 
 
 def seed_pairs(
@@ -170,13 +170,13 @@ def stage_curves(
         figure, axes = new_figure(10.0, 3.0, 1, 3)
         for ax, (column, title) in zip(axes, columns):
             for stages in curves.values():
-                for who, colour in _COLOURS.items():
+                for who, color in _COLORS.items():
                     rows = [row for row in stages.get(who, ()) if row.get(column) is not None]
                     ax.plot([row["epoch"] for row in rows], [row[column] for row in rows],
-                            color=colour, alpha=0.65, linewidth=1.2)  # fmt: skip
+                            color=color, alpha=0.65, linewidth=1.2)  # fmt: skip
             ax.set_title(f"{name}, {title}" if name else title, fontsize=10)
             ax.set_xlabel("epoch")
             grid_behind(ax)
-        lines = [Line2D([], [], color=c, label=who) for who, c in _COLOURS.items()]
+        lines = [Line2D([], [], color=c, label=who) for who, c in _COLORS.items()]
         axes[0].legend(handles=lines, loc="upper right")
     return figure

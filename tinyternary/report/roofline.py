@@ -51,13 +51,13 @@ def roofline(report: CostReport) -> Figure:
             ax.annotate(f"{name}: {_rate(peak)}", (highest, peak / 1e9), (-2, 3), ha="right",
                         textcoords="offset points", fontsize=8, color=MUTED)  # fmt: skip
         for arithmetic in used:
-            colour, marker = _ARITHMETIC[arithmetic]
+            color, marker = _ARITHMETIC[arithmetic]
             mine = [p for p in points if p.step.arithmetic == arithmetic]
             at = [p.intensity if np.isfinite(p.intensity) else highest / 1.5 for p in mine]
             reach = [p.step.macs / p.seconds / 1e9 for p in mine if p.seconds]
-            ax.scatter(at, reach, s=34, color=colour, marker=marker, label=arithmetic, zorder=3,
+            ax.scatter(at, reach, s=34, color=color, marker=marker, label=arithmetic, zorder=3,
                        alpha=0.75, edgecolor="white", linewidth=0.6)  # fmt: skip
-            _label_once(ax, mine, at, reach, colour)
+            _label_once(ax, mine, at, reach, color)
         ax.set_xscale("log")
         ax.set_yscale("log")
         grid_behind(ax, "both")
@@ -107,7 +107,7 @@ def predicted_against_measured(
 
 
 def _label_once(
-    ax: Any, layers: Sequence[StepCost], x: Sequence[float], y: Sequence[float], colour: str
+    ax: Any, layers: Sequence[StepCost], x: Sequence[float], y: Sequence[float], color: str
 ) -> None:
     """Write what each point is; layers of further blocks, and neighbours, share a label."""
     groups: list[tuple[tuple[float, float], list[str]]] = []
@@ -121,7 +121,7 @@ def _label_once(
             groups[-1][1].append(part)
     for at, parts in groups:
         ax.annotate(", ".join(parts), at, (6, -4), textcoords="offset points", fontsize=7,
-                    rotation=-35, color=colour, va="top", rotation_mode="anchor")  # fmt: skip
+                    rotation=-35, color=color, va="top", rotation_mode="anchor")  # fmt: skip
 
 
 def _rate(macs_per_second: float) -> str:

@@ -28,10 +28,10 @@ def layer_sensitivity(result: Mapping[str, Any]) -> Figure:
             (axes[0], "only_ternary", "only this layer ternary", TERNARY, "all_float"),
             (axes[1], "only_float", "only this layer float", FLOAT, "all_ternary"),
         )
-        for ax, key, title, colour, end in panels:
+        for ax, key, title, color, end in panels:
             base = result[end]["loss"]
             loss = np.array([row[key]["loss"] for row in rows])
-            ax.barh(at, loss - base, left=base, color=colour, height=0.7)
+            ax.barh(at, loss - base, left=base, color=color, height=0.7)
             label = end.replace("_", " ")
             ax.axvline(base, color=ACCENT, linewidth=1.2, label=f"{label}: {base:.3f}")
             ax.set(title=title, xlabel="loss")
@@ -56,8 +56,8 @@ def budget_path(proposal: Mapping[str, Any]) -> Figure:
     with styled():
         figure, ax = new_figure(7.0, 3.6)
         ax.plot(kib, loss, color=TERNARY, linewidth=1.2, zorder=1)
-        for kind, marker in zip(dict.fromkeys(step["quantiser"] for step in steps), "os^Dv"):
-            chosen = np.array([step["quantiser"] == kind for step in steps])
+        for kind, marker in zip(dict.fromkeys(step["quantizer"] for step in steps), "os^Dv"):
+            chosen = np.array([step["quantizer"] == kind for step in steps])
             ax.scatter(kib[chosen], loss[chosen], marker=marker, label=f"to {kind}", zorder=2)
         before = proposal["before"]["loss"]
         ax.axhline(before, color=FLOAT, linestyle="--", linewidth=1.2, label="float")

@@ -25,7 +25,7 @@ TERNARY = "#0f8b8d"
 ACCENT = "#d9622b"
 """The one thing a figure wants to point at: a threshold, a limit."""
 
-TRIT_COLOURS = {-1: "#3b6fb6", 0: "#c3cad3", 1: "#d9622b"}
+TRIT_COLORS = {-1: "#3b6fb6", 0: "#c3cad3", 1: "#d9622b"}
 """Colours of the trits -1, 0 and +1."""
 
 SERIES = ("#0f8b8d", "#d9622b", "#3b6fb6", "#8a5fb0", "#b8860b", "#64748b", "#4f9d54", "#c2416b")

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from tinyternary.report.style import ACCENT, FLOAT, MUTED, TERNARY, grid_behind, new_figure, styled
 
-_COLOURS = {"teacher": FLOAT, "student": TERNARY}
+_COLORS = {"teacher": FLOAT, "student": TERNARY}
 
 
 def reliability_diagram(
@@ -25,7 +25,7 @@ def reliability_diagram(
     Parameters
     ----------
     bins : mapping
-        "teacher" and "student" to one `tinyternary.train.calibration.reliability` per seed.
+        "teacher" and "student" to one `tinyternary.evaluate.calibration.reliability` per seed.
     title : str
 
     Returns
@@ -39,14 +39,14 @@ def reliability_diagram(
             4.6, 4.8, 2, 1, sharex=True, height_ratios=(3, 1), squeeze=True
         )
         top.plot([0, 1], [0, 1], "--", color=MUTED, linewidth=1)
-        for who, colour in _COLOURS.items():
+        for who, color in _COLORS.items():
             counts, confidence, accuracy = _pooled(bins[who])
             kept = counts > 0
-            top.plot(confidence[kept], accuracy[kept], "o-", color=colour, label=who, markersize=4)
+            top.plot(confidence[kept], accuracy[kept], "o-", color=color, label=who, markersize=4)
             edges = np.linspace(0, 1, len(counts) + 1)
             shares = counts / counts.sum()
-            bottom.stairs(shares, edges, color=colour, fill=True, alpha=0.3)
-            bottom.stairs(shares, edges, color=colour)
+            bottom.stairs(shares, edges, color=color, fill=True, alpha=0.3)
+            bottom.stairs(shares, edges, color=color)
         top.set_title(title)
         top.set_ylabel("accuracy")
         top.legend(loc="upper left")
@@ -84,10 +84,10 @@ def missed_by(
     with styled():
         figure, axes = new_figure(3.2 * len(names), 2.9, 1, len(names), squeeze=False)
         for ax, name in zip(axes[0], names):
-            for shift, (who, colour) in zip((-0.2, 0.2), _COLOURS.items()):
+            for shift, (who, color) in zip((-0.2, 0.2), _COLORS.items()):
                 bins = 100 * np.asarray(wrong[name][who][1:]) / images[name]
                 places = np.arange(1, len(bins) + 1)
-                ax.bar(places + shift, bins, width=0.36, color=colour, label=who)
+                ax.bar(places + shift, bins, width=0.36, color=color, label=who)
             ax.set_xticks(places)
             ax.set_xlabel(f"missed by so many of {len(bins)} seeds")
             ax.set_title(f"{name}: {images[name]:,} images", fontsize=10)
@@ -103,9 +103,9 @@ def by_similarity(records: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
     Parameters
     ----------
     records : mapping
-        Data set to what `tinyternary.train.answers.by_similarity` gives.
+        Data set to what `tinyternary.experiments.answers.by_similarity` gives.
     """
-    colours = {"nearest": ACCENT, **_COLOURS}
+    colors = {"nearest": ACCENT, **_COLORS}
     names = {"nearest": "label of the most similar training image", "teacher": "teacher",
              "student": "student"}  # fmt: skip
     with styled():
@@ -115,9 +115,9 @@ def by_similarity(records: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
             bands = [f"below {edges[0]}", *(f"to {edge}" for edge in edges[1:]),
                      f"above {edges[-1]}"]  # fmt: skip
             places = np.arange(len(bands))
-            for shift, (who, colour) in zip((-0.27, 0.0, 0.27), colours.items()):
+            for shift, (who, color) in zip((-0.27, 0.0, 0.27), colors.items()):
                 heights = [100 * (value or 0.0) for value in record[who]]
-                ax.bar(places + shift, heights, width=0.25, color=colour, label=names[who])
+                ax.bar(places + shift, heights, width=0.25, color=color, label=names[who])
             ticks = [f"{band}\n{count:,}" for band, count in zip(bands, record["images"])]
             ax.set_xticks(places, ticks, fontsize=8)
             ax.set_xlabel("correlation with the most similar training image; images")

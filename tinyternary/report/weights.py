@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tinyternary.report.style import ACCENT, INK, TRIT_COLOURS, grid_behind, new_figure, styled
+from tinyternary.report.style import ACCENT, INK, TRIT_COLORS, grid_behind, new_figure, styled
 
 TRIT_NAMES = {-1: "−1", 0: "0", 1: "+1"}
 
@@ -35,12 +35,12 @@ def latent_histogram(
     threshold = _threshold(values, signs)
     with styled():
         figure, ax = new_figure(7.0, 3.4)
-        for trit, colour in TRIT_COLOURS.items():
+        for trit, color in TRIT_COLORS.items():
             share = float(np.mean(signs == trit))
             ax.hist(
                 values[signs == trit],
                 edges,
-                color=colour,
+                color=color,
                 label=f"trit {TRIT_NAMES[trit]}: {share:.1%}",
             )
         for side in (-1, 1):
@@ -50,14 +50,14 @@ def latent_histogram(
         ax.set_ylim(0, top)
         # both names stand to the right of the outermost line, where nothing crosses them
         beside = max(threshold, scale)
-        for text, colour, drop in (("threshold δ", ACCENT, -4), ("scale α", INK, -18)):
+        for text, color, drop in (("threshold δ", ACCENT, -4), ("scale α", INK, -18)):
             ax.annotate(
                 text,
                 (beside, top),
                 (5, drop),
                 textcoords="offset points",
                 va="top",
-                color=colour,
+                color=color,
                 fontsize=9,
             )
         ax.set(
@@ -92,9 +92,9 @@ def trit_shares(layers: Mapping[str, NDArray[np.int8]]) -> Figure:
     with styled():
         figure, ax = new_figure(7.0, 0.8 + 0.22 * len(names))
         left = np.zeros(len(names))
-        for trit, colour in TRIT_COLOURS.items():
+        for trit, color in TRIT_COLORS.items():
             shares = np.array([np.mean(layers[name] == trit) for name in names])
-            ax.barh(names, shares, left=left, color=colour, height=0.75, label=TRIT_NAMES[trit])
+            ax.barh(names, shares, left=left, color=color, height=0.75, label=TRIT_NAMES[trit])
             left += shares
         ax.invert_yaxis()
         ax.tick_params(axis="y", labelsize=8)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.config import Preprocessing, Task
 from tinyternary.data import Dataset, balanced_order, mixup
-from tinyternary.data.augment import augmentation
+from tinyternary.data.augment.augmentation import augmentation
 from tinyternary.errors import ConfigError
-from tinyternary.spec import Preprocessing, Task
 from tinyternary.train.objective import FloatArray, targets
 from tinyternary.train.recipe import Recipe
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from tinyternary.autograd import Tensor
-from tinyternary.spec import ViTConfig
+from tinyternary.config import ViTConfig
 
 
 def attention_map(tokens: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinyternary.autograd import Tensor
 from tinyternary.nn import Module
 
-_NO_DECAY = {"pos_embed", "cls_token", "mask_token", "quantiser", "activation"}
+_NO_DECAY = {"pos_embed", "cls_token", "mask_token", "quantizer", "activation"}
 
 
 @dataclass

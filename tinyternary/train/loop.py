@@ -18,25 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
+from tinyternary.compiled import crew_first
+from tinyternary.config import Preprocessing
 from tinyternary.data import Dataset
 from tinyternary.errors import NonFiniteError, TrainingError
-from tinyternary.jit import crew_first
+from tinyternary.evaluate.judge import quick_metrics
 from tinyternary.models import ViT
 from tinyternary.quant import set_sharpness, set_strength
-from tinyternary.spec import Preprocessing
+from tinyternary.train._diagnosis import offender
+from tinyternary.train._interrupt import interruptible
+from tinyternary.train._progress import ProgressBar
 from tinyternary.train.batches import Batch, Batches
-from tinyternary.train.checkpoint import save_checkpoint
+from tinyternary.train.checkpoints import save_checkpoint
 from tinyternary.train.clipping import clip_gradients
-from tinyternary.train.diagnosis import offender
 from tinyternary.train.ema import WeightAverage
-from tinyternary.train.evaluation import quick_metrics
 from tinyternary.train.groups import parameter_groups
 from tinyternary.train.history import History
-from tinyternary.train.interrupt import interruptible
-from tinyternary.train.optim import SGD, AdamW, Optimiser
-from tinyternary.train.progress import ProgressBar
+from tinyternary.train.optimizers import SGD, AdamW, Optimizer
 from tinyternary.train.recipe import Recipe
-from tinyternary.train.schedule import Schedule
+from tinyternary.train.schedules import Schedule
 from tinyternary.train.state import save_state
 
 Arrays = dict[str, NDArray[Any]]
@@ -109,16 +109,16 @@ class Loop:
         )  # fmt: skip
         self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.extra = {f"extra.{n}": p for n, p in objective.parameters().items()}
-        self.optimiser = self._optimiser()
+        self.optimizer = self._optimizer()
         self.average = WeightAverage(self.trained, recipe.ema) if recipe.ema else None
         # one generator for all dropout of the model, set anew at each step
         self._dropout = np.random.Generator(np.random.PCG64(0))
         model.set_rng(self._dropout)
 
-    def _optimiser(self) -> Optimiser:
+    def _optimizer(self) -> Optimizer:
         r = self.recipe
         groups = parameter_groups(self.trained | self.extra, r.weight_decay)
-        if r.optimiser == "sgd":
+        if r.optimizer == "sgd":
             return SGD(groups, r.lr, r.momentum)
         return AdamW(groups, r.lr, r.betas)
 
@@ -175,15 +175,15 @@ class Loop:
         value = float(loss.data)
         if not np.isfinite(value):
             self._stop_at(f"loss is {value}", loss)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
         limit = self.recipe.clip_norm or np.inf
-        norm = clip_gradients(self.optimiser.parameters().values(), limit)
+        norm = clip_gradients(self.optimizer.parameters().values(), limit)
         if not np.isfinite(norm):
             self._stop_at(f"gradient norm is {norm}", None)
-        self.optimiser.lr = self.schedule(self.step)
-        self.optimiser.decay_scale = self.schedule.decay_scale(self.step)
-        self.optimiser.step()
+        self.optimizer.lr = self.schedule(self.step)
+        self.optimizer.decay_scale = self.schedule.decay_scale(self.step)
+        self.optimizer.step()
         self.step += 1
         self.loss_sum += value
         if self.average is not None:
@@ -203,7 +203,7 @@ class Loop:
     def _end_epoch(self) -> dict[str, Any]:
         epoch = self.step // self.batches.per_epoch
         row: dict[str, Any] = {
-            "epoch": epoch, "step": self.step, "lr": self.optimiser.lr,
+            "epoch": epoch, "step": self.step, "lr": self.optimizer.lr,
             "train_loss": self.loss_sum / self.batches.per_epoch,
         }  # fmt: skip
         self.loss_sum = 0.0

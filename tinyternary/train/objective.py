@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor, bce_with_logits, cross_entropy, kl_divergence
+from tinyternary.config import Task, ViTConfig
 from tinyternary.data import Dataset
 from tinyternary.errors import ConfigError, DataFileError
-from tinyternary.spec import Task, ViTConfig
 from tinyternary.train.recipe import Recipe
 
 FloatArray: TypeAlias = NDArray[np.float32]

@@ -13,7 +13,7 @@ from tinyternary.errors import ConfigError, unknown_name
 Augment = Literal["none", "light", "medical", "microscopy", "orientations", "random", "auto"]
 FEW = 8000
 """Training images; fewer are learned by heart by networks of this size."""
-_FEW_GREY = 50_000  # shapes differ between patients more than their grain tells: strong for longer
+_FEW_GRAY = 50_000  # shapes differ between patients more than their grain tells: strong for longer
 
 
 class Recipe(BaseModel):
@@ -23,7 +23,7 @@ class Recipe(BaseModel):
     ----------
     epochs, batch_size : int
         Passes over the training images; images per step.
-    optimiser : {"adamw", "sgd"}
+    optimizer : {"adamw", "sgd"}
         With `lr` (peak), `weight_decay`, `momentum` (SGD) and `betas` (AdamW).
     schedule : {"cosine", "constant", "two-phase"}
         See `Schedule`; `warmup_epochs` may be a fraction, `min_lr` is the end.
@@ -89,7 +89,7 @@ class Recipe(BaseModel):
 
     epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    optimiser: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float = Field(default=1e-3, gt=0)
     min_lr: float = Field(default=1e-6, ge=0)
     weight_decay: float = Field(default=0.05, ge=0)
@@ -137,12 +137,12 @@ class Recipe(BaseModel):
 
     def resolved(self, channels: int, mirror_safe: bool, images: int) -> Recipe:
         """Say what "auto" means for so many training images, and whether they may be mirrored."""
-        colour, changes = channels == 3, {}
+        color, changes = channels == 3, {}
         if self.augment == "auto":
-            strong, sharp = ("microscopy", "orientations") if colour else ("medical", "light")
-            changes["augment"] = strong if images < (FEW if colour else _FEW_GREY) else sharp
+            strong, sharp = ("microscopy", "orientations") if color else ("medical", "light")
+            changes["augment"] = strong if images < (FEW if color else _FEW_GRAY) else sharp
         if self.flips == "auto":
-            changes["flips"] = "both" if colour else "horizontal"
+            changes["flips"] = "both" if color else "horizontal"
         if not mirror_safe:
             changes["flips"] = "none"
         return self.model_copy(update=changes)

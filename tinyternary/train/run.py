@@ -16,11 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from tinyternary import __version__
+from tinyternary.config import (
+    LayerQuant,
+    Preprocessing,
+    Task,
+    ViTConfig,
+)
 from tinyternary.errors import CheckpointError, ConfigError, ShapeError
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
-from tinyternary.spec import LayerQuant, Preprocessing, Task, ViTConfig
-from tinyternary.train.checkpoint import load_checkpoint, read_json, save_checkpoint, write_json
+from tinyternary.train.checkpoints import (
+    load_checkpoint,
+    read_json,
+    save_checkpoint,
+    write_json,
+)
 from tinyternary.train.history import History
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.state import load_weights

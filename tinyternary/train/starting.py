@@ -11,7 +11,7 @@ from tinyternary.autograd import Tensor, no_grad
 from tinyternary.errors import ConfigError
 from tinyternary.models import ViT
 from tinyternary.nn import Module
-from tinyternary.quant import BitLinear, set_strength, weight_quantiser
+from tinyternary.quant import BitLinear, set_strength, weight_quantizer
 
 
 def start_from(student: ViT, teacher: ViT, images: NDArray[np.float32] | None = None) -> list[str]:
@@ -45,7 +45,7 @@ def start_from(student: ViT, teacher: ViT, images: NDArray[np.float32] | None = 
     student.load_state_dict(taken, strict=False)
     for module in student.modules():
         if isinstance(module, BitLinear):
-            module.quantiser = weight_quantiser(module.rule, module.weight.data)
+            module.quantizer = weight_quantizer(module.rule, module.weight.data)
     student.load_state_dict(taken, strict=False)  # unless the teacher has scales of its own
     if images is not None:
         calibrate_norms(student, images, {f"{n.rsplit('.', 1)[0]}" for n in shared})

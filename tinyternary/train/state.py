@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from tinyternary.config import ViTConfig
 from tinyternary.errors import CheckpointError
 from tinyternary.models import ViT
-from tinyternary.spec import ViTConfig
-from tinyternary.train.checkpoint import load_checkpoint, save_checkpoint, write_json
+from tinyternary.train.checkpoints import load_checkpoint, save_checkpoint, write_json
 from tinyternary.train.history import History
 from tinyternary.train.recipe import Recipe
 
@@ -25,14 +25,14 @@ def save_state(loop: Loop) -> None:
         return
     arrays = {f"model/{n}": a for n, a in loop.model.state_dict().items()}
     arrays |= {f"extra/{n}": p.data for n, p in loop.extra.items()}
-    arrays |= {f"optimiser/{n}": a for n, a in loop.optimiser.state_dict().items()}
+    arrays |= {f"optimizer/{n}": a for n, a in loop.optimizer.state_dict().items()}
     if loop.average is not None:
         arrays |= {f"average/{n}": a for n, a in loop.average.arrays.items()}
     header = {
         "step": loop.step,
         # all random numbers, order of the data included, follow from these two
         "rng": {"seed": loop.seed, "step": loop.step},
-        "optimiser_steps": loop.optimiser.steps,
+        "optimizer_steps": loop.optimizer.steps,
         "average_steps": loop.average.steps if loop.average else 0,
         # as hexadecimal: the very bits
         "loss_sum": loop.loss_sum.hex(),
@@ -64,7 +64,7 @@ def resume_state(loop: Loop) -> bool:
         if name not in loop.extra or loop.extra[name].shape != array.shape:
             raise CheckpointError(f"{path}: array 'extra/{name}' does not fit this run")
         loop.extra[name].data[...] = array
-    loop.optimiser.load_state_dict(saved.part("optimiser"), saved.field("optimiser_steps"))
+    loop.optimizer.load_state_dict(saved.part("optimizer"), saved.field("optimizer_steps"))
     if loop.average is not None:
         loop.average.load_state_dict(saved.part("average"), saved.field("average_steps"))
     loop.step = int(saved.field("step"))

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parents[2]))
 
-from small_models import images_for, make_model  # noqa: E402
-
+from tests.deploy.small_models import images_for, make_model  # noqa: E402
+from tinyternary.config import LayerQuant  # noqa: E402
 from tinyternary.deploy import Engine, pack  # noqa: E402
-from tinyternary.spec import LayerQuant  # noqa: E402
 
 SMALL = {"width": 24, "depth": 1, "heads": 2, "mlp_width": 36, "image_size": 8, "num_classes": 3}
 CASES = {

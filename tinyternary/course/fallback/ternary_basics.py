@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary import kernels, quant
-from tinyternary.quant.weights import threshold as _threshold
+from tinyternary.quant.rules.weights import threshold as _threshold
 
 Floats = NDArray[np.floating]
 
@@ -26,8 +26,8 @@ def best_scale(weights: ArrayLike, trits: ArrayLike) -> float:
 
 def absmean(weights: ArrayLike, per_row: bool = False) -> tuple[NDArray[np.int8], Floats]:
     """Trits and scale by BitNet b1.58's rule; the scale is a number or (N, 1)."""
-    quantised = quant.absmean(weights, "channel" if per_row else "tensor")
-    return quantised.trits, quantised.scale
+    quantized = quant.absmean(weights, "channel" if per_row else "tensor")
+    return quantized.trits, quantized.scale
 
 
 def relative_error(weights: ArrayLike, delta: float) -> float:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.jit.switch import njit
+from tinyternary.compiled.switch import njit
 
 
 def prepare(trits: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.jit.switch import njit
+from tinyternary.compiled.switch import njit
 from tinyternary.kernels.ladder.counting import ones
 from tinyternary.kernels.packing import to_planes
 

@@ -6,7 +6,7 @@ vector instructions themselves, emitted as LLVM IR from `numba.extending.intrins
 * `targets`: what each processor family can do in one instruction; how to find out;
 * `shapes`, `plan`: plain numbers that need no compiler: of a target, and of a layer;
 * `layout`: codes interleaved so that one wide load feeds many dot products;
-* `quantise`, `tile`, `gemv`, `lookup`, `popcount`, `epilogue`: emitters, each a few dozen lines of
+* `quantize`, `tile`, `gemv`, `lookup`, `popcount`, `epilogue`: emitters, each a few dozen lines of
   IR building;
 * `driver`, `group_driver`, `lookup_driver`, `popcount_driver`: plain Numba loops over tiles that
   call the emitters;

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from tinyternary.kernels.simd import epilogue, quantise
+from tinyternary.kernels.simd import epilogue, quantize
 from tinyternary.kernels.simd.gemv import emit_gemv
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, TARGETS, Target
 from tinyternary.kernels.simd.tile import emit_tile
@@ -78,12 +78,12 @@ def module(target: Target) -> ir.Module:
     epilogue.store_integers(builder, target, [single], out, ir.Constant(I64, 0))
     builder.ret_void()
 
-    builder, quantising = function("quantise", I32, _BYTES, I64, _BYTES, F32.as_pointer())
-    x, k, codes, scale_out = quantising.args
-    floats = quantise.Row(builder, x, k)
-    scale = quantise.scale_of(builder, quantise.largest_bits(builder, floats))
+    builder, quantizing = function("quantize", I32, _BYTES, I64, _BYTES, F32.as_pointer())
+    x, k, codes, scale_out = quantizing.args
+    floats = quantize.Row(builder, x, k)
+    scale = quantize.scale_of(builder, quantize.largest_bits(builder, floats))
     builder.store(scale, scale_out)
-    builder.ret(quantise.emit_codes(builder, floats, scale, codes))
+    builder.ret(quantize.emit_codes(builder, floats, scale, codes))
     return made
 
 

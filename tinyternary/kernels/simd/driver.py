@@ -16,7 +16,7 @@ from typing import Any
 
 from numba import types
 
-from tinyternary.jit.switch import njit
+from tinyternary.compiled.switch import njit
 from tinyternary.kernels.simd.intrinsics import (
     NOTES,
     address,
@@ -24,7 +24,7 @@ from tinyternary.kernels.simd.intrinsics import (
     draw,
     fact,
     move,
-    quantise_row,
+    quantize_row,
     release,
     reserve,
     tile,
@@ -108,7 +108,7 @@ def kernel(target: Target, floats: bool) -> Callable[..., int]:
             for row in range(count):
                 begin, place = (first + row) * k, codes + row * wide
                 if floats:
-                    quantise_row(key, source + 4 * begin, k, place, notes + row * NOTES)
+                    quantize_row(key, source + 4 * begin, k, place, notes + row * NOTES)
                 else:
                     copy_row(key, source + begin, k, place, notes + row * NOTES)
             height = tall if count >= tall else 1

@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numpy.typing import NDArray
 
-from tinyternary.jit.switch import njit
+from tinyternary.compiled.switch import njit
 from tinyternary.kernels.simd import epilogue
 from tinyternary.kernels.simd.driver import CHUNK_BYTES, FLOATS, REFUSED, TOO_MUCH, checksum
 from tinyternary.kernels.simd.gemv import emit_gemv
@@ -31,7 +31,7 @@ from tinyternary.kernels.simd.intrinsics import (
     fact,
     intrinsic,
     move,
-    quantise_row,
+    quantize_row,
     release,
     reserve,
     spread_row,
@@ -163,7 +163,7 @@ def kernel(target: Target) -> Callable[..., int]:
             count = min(step, m - first)
             for row in range(count):
                 place = codes + row * wide
-                quantise_row(key, source + 4 * (first + row) * k, k, place, notes + row * NOTES)
+                quantize_row(key, source + 4 * (first + row) * k, k, place, notes + row * NOTES)
                 spread_row(key, place, size, groups, wide // groups, sums + row * 4 * groups)
             height = tall if count >= tall else 1
             for panel in range(panels):

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
 
-from tinyternary.kernels.simd import epilogue, quantise
+from tinyternary.kernels.simd import epilogue, quantize
 from tinyternary.kernels.simd.gemv import emit_gemv
 from tinyternary.kernels.simd.layout import BLOCK
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, TARGETS, Target
@@ -144,14 +144,14 @@ def fact(typingctx: Any, plan: Any, place: Any) -> Any:
 
 
 @intrinsic
-def quantise_row(typingctx: Any, key: Any, x: Any, k: Any, codes: Any, notes: Any) -> Any:
+def quantize_row(typingctx: Any, key: Any, x: Any, k: Any, codes: Any, notes: Any) -> Any:
     """Quantise ``k`` floats; store codes, filled up to whole blocks by zeros, and notes."""
 
     def emit(call: Call) -> None:
         builder = call.builder
-        row = quantise.Row(builder, call.pointer(1), call.scalar(2))
-        scale = quantise.scale_of(builder, quantise.largest_bits(builder, row), call.target.most)
-        total = quantise.emit_codes(builder, row, scale, call.pointer(3))
+        row = quantize.Row(builder, call.pointer(1), call.scalar(2))
+        scale = quantize.scale_of(builder, quantize.largest_bits(builder, row), call.target.most)
+        total = quantize.emit_codes(builder, row, scale, call.pointer(3))
         notes = call.pointer(4)
         builder.store(scale, at(builder, notes, 0, F32)).align = 4
         builder.store(total, at(builder, notes, 4, I32)).align = 4

@@ -27,7 +27,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from tinyternary.kernels.simd import quantise
+from tinyternary.kernels.simd import quantize
 from tinyternary.kernels.simd.targets import I8, I32, I64, LOOKUP7, call_named, splat
 from tinyternary.kernels.simd.tile import at, broadcast, load, prefetch
 
@@ -86,14 +86,14 @@ def emit_tables(builder: ir.IRBuilder, codes: Any, blocks: Any, tables: Any) -> 
 
 def emit_float_tables(builder: ir.IRBuilder, x: Any, k: Any, scale: Any, tables: Any) -> None:
     """Emit the tables of the codes of ``k`` floats: the dividers are busy while tables are made."""
-    divisor = broadcast(builder, scale, quantise.WIDE)
+    divisor = broadcast(builder, scale, quantize.WIDE)
 
     def take(place: Any, index: Any, slot: int) -> None:
-        codes = quantise.codes_of(builder, place, divisor)
+        codes = quantize.codes_of(builder, place, divisor)
         sink = builder.gep(tables, [builder.mul(index, ir.Constant(I64, TABLES))])
         _store_tables(builder, codes, sink)
 
-    quantise.Row(builder, x, k).each(take, 2)
+    quantize.Row(builder, x, k).each(take, 2)
 
 
 def emit_lookups(

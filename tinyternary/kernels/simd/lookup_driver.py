@@ -8,8 +8,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from tinyternary.jit.switch import njit
-from tinyternary.kernels.simd import epilogue, lookup, quantise
+from tinyternary.compiled.switch import njit
+from tinyternary.kernels.simd import epilogue, lookup, quantize
 from tinyternary.kernels.simd.driver import (
     FLOATS,
     INTEGERS,
@@ -28,7 +28,7 @@ from tinyternary.kernels.simd.intrinsics import (
     fact,
     intrinsic,
     move,
-    quantise_row,
+    quantize_row,
     release,
     reserve,
     tile,
@@ -73,15 +73,15 @@ def _scale(typingctx: Any, key: Any, x: Any, k: Any, notes: Any) -> Any:
 
     def emit(call: Call) -> None:
         builder = call.builder
-        row = quantise.Row(builder, call.pointer(1), call.scalar(2))
-        scale = quantise.scale_of(builder, quantise.largest_bits(builder, row), LOOKUP7.most)
+        row = quantize.Row(builder, call.pointer(1), call.scalar(2))
+        scale = quantize.scale_of(builder, quantize.largest_bits(builder, row), LOOKUP7.most)
         builder.store(scale, at(builder, call.pointer(3), 0, F32)).align = 4
 
     return emitted(emit, key, *[INDEX] * 3)
 
 
 @intrinsic
-def _quantise_and_fill(typingctx: Any, key: Any, x: Any, k: Any, notes: Any, tables: Any) -> Any:
+def _quantize_and_fill(typingctx: Any, key: Any, x: Any, k: Any, notes: Any, tables: Any) -> Any:
     """Fill the tables of ``k`` floats of a row whose scale is noted."""
 
     def emit(call: Call) -> None:
@@ -206,7 +206,7 @@ def kernel(floats: bool) -> Callable[..., int]:
                     if floats and height == _ROWS:
                         _scale(key, source + 4 * begin, k, notes + row * NOTES)
                     elif floats:
-                        quantise_row(key, source + 4 * begin, k, to, notes + row * NOTES)
+                        quantize_row(key, source + 4 * begin, k, to, notes + row * NOTES)
                     else:
                         copy_row(key, source + begin, k, to, notes + row * NOTES)
                 if height == 1:
@@ -228,7 +228,7 @@ def kernel(floats: bool) -> Callable[..., int]:
                     for row in range(_ROWS):
                         to = tables + row * depth * _TABLES
                         if floats:
-                            _quantise_and_fill(
+                            _quantize_and_fill(
                                 key, source + 4 * ((done + row) * k + 16 * skip),
                                 min(16 * few, k - 16 * skip), notes + row * NOTES, to,
                             )  # fmt: skip

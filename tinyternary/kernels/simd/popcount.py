@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tinyternary.kernels.packing import to_planes
 from tinyternary.kernels.reference import ABSMAX_FLOOR, TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.kernels.simd.layout import padded
-from tinyternary.kernels.simd.quantise import WIDE, Row, fold
+from tinyternary.kernels.simd.quantize import WIDE, Row, fold
 from tinyternary.kernels.simd.targets import F32, I8, I16, I32, I64, Target, call_named, splat
 from tinyternary.kernels.simd.tile import at, broadcast, load
 
@@ -118,10 +118,10 @@ def emit_planes(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> None:
         take(copy, words)
 
 
-def emit_quantise(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> Any:
+def emit_quantize(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> Any:
     """Emit the planes of a row of ``k`` floats as ternary activations; return their scale.
 
-    The same operations in the same order as `tinyternary.kernels.reference.quantise_ternary`: a row
+    The same operations in the same order as `tinyternary.kernels.reference.quantize_ternary`: a row
     that is not finite gets zeros, for nothing is above a threshold of infinity or NaN.
     """
     row = Row(builder, x, k)

@@ -14,8 +14,8 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
+from tinyternary.compiled.switch import njit
 from tinyternary.errors import ShapeError
-from tinyternary.jit.switch import njit
 from tinyternary.kernels.packed import PackedTernary
 from tinyternary.kernels.simd import epilogue, popcount
 from tinyternary.kernels.simd.driver import (
@@ -70,7 +70,7 @@ def _split(typingctx: Any, key: Any, floats: Any, x: Any, k: Any, planes: Any, n
         if not call.literal(1):
             popcount.emit_planes(builder, x, k, planes)
             return
-        scale = popcount.emit_quantise(builder, x, k, planes)
+        scale = popcount.emit_quantize(builder, x, k, planes)
         builder.store(scale, at(builder, call.pointer(5), 0, F32)).align = 4
 
     return emitted(emit, key, floats, *[INDEX] * 4)

@@ -1,0 +1,44 @@
+"""Kept machine code is made anew when any source changes that its instructions depend on."""
+
+import ast
+from pathlib import Path
+
+import tinyternary
+from tinyternary.deploy.encoder.ready import sources
+
+ROOT = Path(tinyternary.__file__).parent
+# they hold no number that becomes part of machine code
+WITHOUT_CODE = {
+    "errors.py",
+    "kernels/_pages.py",
+    "kernels/packed.py",
+    "kernels/packing.py",
+    "kernels/reference.py",
+}
+
+
+def imported(path):
+    """Files of the package whose names a file imports at its top."""
+    for statement in ast.parse(path.read_text("utf-8")).body:
+        if not isinstance(statement, ast.ImportFrom) or not statement.module:
+            continue
+        if not statement.module.startswith("tinyternary."):
+            continue
+        place = ROOT.joinpath(*statement.module.split(".")[1:])
+        for candidate in (place, *(place / alias.name for alias in statement.names)):
+            file = candidate.with_suffix(".py")
+            if file.is_file():
+                yield file
+
+
+def test_everything_that_the_encoder_imports_is_a_source():
+    known = set(sources())
+    seen, waiting = set(), [ROOT / "deploy" / "encoder" / "encoder.py"]
+    while waiting:
+        path = waiting.pop()
+        if path in seen or str(path.relative_to(ROOT)) in WITHOUT_CODE:
+            continue
+        seen.add(path)
+        assert path in known, f"{path.relative_to(ROOT)} is not in encoder.ready.sources()"
+        waiting.extend(imported(path))
+    assert ROOT / "kernels" / "erf.py" in seen

@@ -1,0 +1,59 @@
+"""Softmax and log-softmax along an axis (lesson 02)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary import compiled
+from tinyternary.autograd.function import Context, Function
+from tinyternary.autograd.ops.reductions import normal_axes
+
+Array = NDArray[Any]
+
+
+class Softmax(Function):
+    """exp(x - max) / sum."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, axis: int) -> Array:
+        (axis,) = normal_axes("softmax", axis, x.ndim)
+        y = compiled.softmax(np.moveaxis(x, axis, -1))
+        ctx.save(y, axis)
+        return np.moveaxis(y, -1, axis)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        y, axis = ctx.saved
+        return np.moveaxis(compiled.softmax_backward(y, np.moveaxis(grad, axis, -1)), -1, axis)
+
+
+class LogSoftmax(Function):
+    """X - log(sum(exp(x)))."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, axis: int) -> Array:
+        (axis,) = normal_axes("log_softmax", axis, x.ndim)
+        y = np.moveaxis(compiled.log_softmax(np.moveaxis(x, axis, -1)), -1, axis)
+        ctx.save(y, axis)
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        y, axis = ctx.saved
+        return grad - np.exp(y) * grad.sum(axis, keepdims=True)
+
+
+def softmax(x: Any, axis: int = -1) -> Tensor:
+    """Softmax along `axis`: positive entries that add up to 1."""
+    return Softmax.apply(x, axis=axis)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
+    """Logarithm of the softmax along `axis`, without overflow."""
+    return LogSoftmax.apply(x, axis=axis)
+
+
+from tinyternary.autograd.tensor import Tensor  # noqa: E402

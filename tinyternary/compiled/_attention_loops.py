@@ -1,0 +1,170 @@
+"""Attention, forward and backward, without storing its weights (lesson 08).
+
+Scores are kept transposed, keys down and queries across: one vector holds the
+same key's score for many queries, so that softmax needs no sums across a vector
+and every product is a `product` of register tiles. A block of queries is done at
+a time; backward computes the weights again from two numbers per query.
+Source of the idea: Dao et al., "FlashAttention", arXiv 2205.14135.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from tinyternary.compiled.elementary import FAST, exp
+from tinyternary.compiled.switch import njit
+from tinyternary.compiled.tiles import LANES, product
+
+QUERIES = 64
+"""Queries of a block: their scores against some hundred keys stay in cache."""
+
+_I, _F = types.int64, types.float32
+_IN = types.Array(types.float32, 4, "A", readonly=True)
+_OUT = types.Array(types.float32, 4, "A")
+_STATS = types.Array(types.float32, 3, "C")
+f32 = np.float32
+
+
+@njit()
+def _scratch(size):
+    """Floats that begin at a line of the cache."""
+    raw = np.empty(size + 16, np.float32)
+    skip = (16 - (raw.ctypes.data // 4) % 16) % 16
+    return raw[skip : skip + size]
+
+
+@njit()
+def _place(x, batch, head, row):
+    """Count the elements from the first of x to x[batch, head, row]."""
+    s = x.strides
+    return (batch * s[0] + head * s[1] + row * s[2]) // 4
+
+
+@njit()
+def _gather(x, batch, head, row, count, wide, scale, out):
+    """Rows of x as columns of out (D, wide), times scale, filled up with 0."""
+    depth = x.shape[3]
+    for i in range(count):
+        source = x[batch, head, row + i]
+        for d in range(depth):
+            out[d * wide + i] = source[d] * scale
+    for i in range(count, wide):
+        for d in range(depth):
+            out[d * wide + i] = f32(0)
+
+
+@njit()
+def _scatter(columns, wide, scale, x, batch, head, row, count):
+    """Inverse of `_gather`: each column times its own scale into a row of x."""
+    depth = x.shape[3]
+    for i in range(count):
+        target, factor = x[batch, head, row + i], scale[i]
+        for d in range(depth):
+            target[d] = columns[d * wide + i] * factor
+
+
+@njit(signature_or_function=types.void(_I, _I, _IN, _IN, _IN, _OUT, _STATS), fastmath=FAST)
+def forward(first, last, q, k, v, out, stats):
+    """Heads first <= b * H + h < last of out = softmax(q k^T / sqrt(D)) v.
+
+    stats (B H, 2, T) receives the largest score and 1 / sum(exp) of each query.
+    """
+    heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
+    keys, group = k.shape[2], heads // k.shape[1]
+    scale = f32(1.0 / np.sqrt(depth))
+    columns, mixed = _scratch(depth * QUERIES), _scratch(depth * QUERIES)
+    scores, top, total = _scratch(keys * QUERIES), _scratch(QUERIES), _scratch(QUERIES)
+    k_row, v_row = k.strides[2] // 4, v.strides[2] // 4
+    for pair in range(first, last):
+        b, h = pair // heads, pair % heads
+        k_at, v_at = _place(k, b, h // group, 0), _place(v, b, h // group, 0)
+        for row in range(0, tokens, QUERIES):
+            count = min(QUERIES, tokens - row)
+            wide = -(-count // LANES) * LANES
+            _gather(q, b, h, row, count, wide, scale, columns)
+            product(k, k_at, k_row, 1, columns, 0, wide, scores, 0, wide,
+                    keys, wide, depth, scores, 0, 0, 0)  # fmt: skip
+            for i in range(wide):
+                top[i], total[i] = scores[i], f32(0)
+            for j in range(1, keys):
+                line = scores[j * wide : (j + 1) * wide]
+                for i in range(wide):
+                    top[i] = line[i] if line[i] > top[i] else top[i]
+            for j in range(keys):
+                line = scores[j * wide : (j + 1) * wide]
+                for i in range(wide):
+                    e = exp(line[i] - top[i])
+                    line[i] = e
+                    total[i] += e
+            product(v, v_at, 1, v_row, scores, 0, wide, mixed, 0, wide,
+                    depth, wide, keys, mixed, 0, 0, 0)  # fmt: skip
+            for i in range(wide):
+                total[i] = f32(1) / total[i]
+            _scatter(mixed, wide, total, out, b, h, row, count)
+            for i in range(count):
+                stats[pair, 0, row + i] = top[i]
+                stats[pair, 1, row + i] = total[i]
+
+
+@njit(
+    signature_or_function=types.void(_I, _I, _IN, _IN, _IN, _IN, _STATS, _OUT, _OUT, _OUT),
+    fastmath=FAST,
+)
+def backward(first, last, grad, q, k, v, stats, grad_q, grad_k, grad_v):
+    """Key/value heads first <= b * Hkv + h < last: gradients of q, k and v from grad."""
+    heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
+    keys, kv_heads = k.shape[2], k.shape[1]
+    group = heads // kv_heads
+    scale = f32(1.0 / np.sqrt(depth))
+    columns, upstream = _scratch(depth * QUERIES), _scratch(depth * QUERIES)
+    scores, slopes = _scratch(keys * QUERIES), _scratch(keys * QUERIES)
+    top, one, inner = _scratch(QUERIES), _scratch(QUERIES), _scratch(QUERIES)
+    share = _scratch(QUERIES)
+    k_row, v_row, q_row = k.strides[2] // 4, v.strides[2] // 4, q.strides[2] // 4
+    g_row, gk_row, gv_row = grad.strides[2] // 4, grad_k.strides[2] // 4, grad_v.strides[2] // 4
+    one[:] = f32(1)
+    for pair in range(first, last):
+        b, kv = pair // kv_heads, pair % kv_heads
+        k_at, v_at = _place(k, b, kv, 0), _place(v, b, kv, 0)
+        gk_at, gv_at = _place(grad_k, b, kv, 0), _place(grad_v, b, kv, 0)
+        adds = 0
+        for h in range(kv * group, (kv + 1) * group):
+            for row in range(0, tokens, QUERIES):
+                count = min(QUERIES, tokens - row)
+                wide = -(-count // LANES) * LANES
+                _gather(q, b, h, row, count, wide, scale, columns)
+                _gather(grad, b, h, row, count, wide, f32(1), upstream)
+                for i in range(count):
+                    top[i] = stats[b * heads + h, 0, row + i]
+                    share[i] = stats[b * heads + h, 1, row + i]
+                for i in range(count, wide):
+                    top[i] = share[i] = f32(0)
+                for i in range(wide):
+                    inner[i] = f32(0)
+                product(k, k_at, k_row, 1, columns, 0, wide, scores, 0, wide,
+                        keys, wide, depth, scores, 0, 0, 0)  # fmt: skip
+                product(v, v_at, v_row, 1, upstream, 0, wide, slopes, 0, wide,
+                        keys, wide, depth, slopes, 0, 0, 0)  # fmt: skip
+                for j in range(keys):
+                    line = scores[j * wide : (j + 1) * wide]
+                    slope = slopes[j * wide : (j + 1) * wide]
+                    for i in range(wide):
+                        p = exp(line[i] - top[i]) * share[i]
+                        line[i] = p
+                        inner[i] += p * slope[i]
+                for j in range(keys):
+                    line = scores[j * wide : (j + 1) * wide]
+                    slope = slopes[j * wide : (j + 1) * wide]
+                    for i in range(wide):
+                        slope[i] = line[i] * (slope[i] - inner[i]) * scale
+                # dV += P^T G and dK += dS^T Q, over this block's queries
+                product(scores, 0, wide, 1, grad, _place(grad, b, h, row), g_row, grad_v, gv_at,
+                        gv_row, keys, depth, count, grad_v, gv_at, gv_row, adds)  # fmt: skip
+                product(slopes, 0, wide, 1, q, _place(q, b, h, row), q_row, grad_k, gk_at,
+                        gk_row, keys, depth, count, grad_k, gk_at, gk_row, adds)  # fmt: skip
+                adds = 1
+                # dQ = dS K
+                product(k, k_at, 1, k_row, slopes, 0, wide, columns, 0, wide,
+                        depth, wide, keys, columns, 0, 0, 0)  # fmt: skip
+                _scatter(columns, wide, one, grad_q, b, h, row, count)

@@ -1,0 +1,50 @@
+"""Networks with names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tinyternary.config.vit import ViTConfig
+from tinyternary.errors import unknown_name
+
+PRESETS: dict[str, ViTConfig] = {
+    # 49 tokens: trains in a minute on a laptop; the demo and the lessons use it
+    "tiny": ViTConfig(),
+    # 49 tokens, 2.7 M parameters: results on 28 x 28 images
+    "small": ViTConfig(width=192, depth=6, heads=3, mlp_width=768),
+    # Touvron et al., "Training data-efficient image transformers", ICML 2021
+    "deit-tiny": ViTConfig(
+        image_size=224, patch_size=16, width=192, depth=12, heads=3, mlp_width=768,
+        num_classes=1000, pool="cls",
+    ),
+    # arXiv 2510.13760: 1,024 tokens, multi-query attention, no norm before the FFN. Its BitLinear
+    # allocates biases that its forward pass never adds, so the network it computes has none
+    "bitmedvit": ViTConfig(
+        image_size=224, patch_size=7, width=512, depth=3, heads=8, kv_heads=1, mlp_width=2048,
+        num_classes=2, channels=1, mlp_norm=False, mlp_bias=False, dropout=0.1, drop_path=0.1,
+        norm_eps=1e-5,
+    ),
+}  # fmt: skip
+
+
+def preset(name: str, **changes: Any) -> ViTConfig:
+    """Return a named configuration, with some fields changed.
+
+    Parameters
+    ----------
+    name : {"tiny", "small", "deit-tiny", "bitmedvit"}
+    **changes
+        Fields of `ViTConfig` to replace: ``preset("tiny", num_classes=2, channels=1)``.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown or a field impossible.
+    """
+    if name not in PRESETS:
+        raise unknown_name("preset", name, PRESETS)
+    unknown = sorted(set(changes) - set(PRESETS[name].to_dict()))
+    if unknown:
+        raise unknown_name("ViT field", unknown[0], PRESETS[name].to_dict())
+    return replace(PRESETS[name], **changes)

@@ -1,0 +1,271 @@
+"""From a lesson's source to two notebooks: the learner's, and the solved one with figures."""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import v4
+
+from tinyternary.course._present import RECORD
+from tinyternary.course.kernel import kernel
+from tinyternary.course.source import Cell, Lesson, find_lessons, list_lessons, read_lesson
+from tinyternary.errors import LessonError
+
+_nbformat: Any = nbformat  # its functions carry no types
+_new: Any = v4
+
+CELL_LIMIT = 60.0
+"""Seconds that one cell of a solved lesson may take."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What `build` made of one lesson."""
+
+    lesson: str
+    learner: Path
+    changed: bool
+    """Whether the learner's notebook differs from what was there."""
+    solved: Path | None
+    seconds: float
+    """That the solved notebook took to run; 0 where it was not run."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "lesson": self.lesson,
+            "learner": str(self.learner),
+            "changed": self.changed,
+            "solved": str(self.solved) if self.solved else None,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def build(
+    names: Iterable[str] | None = None,
+    root: str | Path | None = None,
+    *,
+    solved: bool = True,
+    check: bool = False,
+) -> list[Built]:
+    """Build lessons from their sources.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Lessons, by name or number; by default all.
+    root : path, optional
+        A checkout or its `lessons` folder; see `find_lessons`.
+    solved : bool
+        Also run the solved notebook and write it to `notebooks/`.
+    check : bool
+        Write nothing: fail if a learner's notebook is not what the source makes.
+
+    Returns
+    -------
+    list of Built
+
+    Raises
+    ------
+    LessonError
+        If a source breaks a rule; if a solved lesson stops with an error or fails one
+        of its own checks; with `check`, if a learner's notebook differs.
+    """
+    folder = find_lessons(root)
+    lessons = [read_lesson(name, folder) for name in (names or list_lessons(folder))]
+    built = []
+    for lesson in lessons:
+        target = folder / f"{lesson.name}.ipynb"
+        text = to_text(learner_notebook(lesson))
+        before = target.read_text(encoding="utf-8") if target.is_file() else None
+        out, seconds = None, 0.0
+        if not check:
+            if before != text:
+                _write(target, text)
+            if solved:
+                out = folder.parent / "notebooks" / f"{lesson.name}_solved.ipynb"
+                notebook, seconds = run_solved(lesson)
+                _write(out, to_text(notebook))
+        built.append(Built(lesson.name, target, before != text, out, seconds))
+    stale = [item.learner.name for item in built if item.changed]
+    if check and stale:
+        raise LessonError(
+            f"{folder}: {', '.join(stale)} differs from its source; "
+            "run `tinyternary lessons build` and commit the result"
+        )
+    return built
+
+
+def check_built(names: Iterable[str] | None = None, root: str | Path | None = None) -> list[Built]:
+    """Fail if a learner's notebook is not what its source makes; write nothing.
+
+    Raises
+    ------
+    LessonError
+        Names the notebooks that differ.
+    """
+    return build(names, root, solved=False, check=True)
+
+
+def learner_notebook(lesson: Lesson) -> nbformat.NotebookNode:
+    """Make the notebook a learner gets: stubs, no hidden tests, no outputs, no variants."""
+    return _notebook(lesson, lambda cell: cell.for_learner())
+
+
+def solved_notebook(lesson: Lesson, *, hidden: bool = False) -> nbformat.NotebookNode:
+    """Make the notebook with solutions, not yet run."""
+    return _notebook(lesson, lambda cell: cell.solved(hidden=hidden))
+
+
+def instructor_notebook(lesson: Lesson) -> nbformat.NotebookNode:
+    """Make the notebook with solutions, hidden tests and their marks: nbgrader's own source."""
+    return _notebook(lesson, lambda cell: cell.for_instructor())
+
+
+def write_instructor(
+    folder: str | Path, names: Iterable[str] | None = None, root: str | Path | None = None
+) -> list[Path]:
+    """Write instructors' notebooks, as nbgrader's ``source/ASSIGNMENT`` folders want them.
+
+    Parameters
+    ----------
+    folder : path
+        Where to; made if absent.
+    names, root
+        As in `build`.
+
+    Returns
+    -------
+    list of Path
+        The notebooks. They hold the solutions: keep them from learners.
+    """
+    lessons = find_lessons(root)
+    written = []
+    for name in names or list_lessons(lessons):
+        lesson = read_lesson(name, lessons)
+        written.append(Path(folder) / f"{lesson.name}.ipynb")
+        _write(written[-1], to_text(instructor_notebook(lesson)))
+    return written
+
+
+def run_solved(lesson: Lesson) -> tuple[nbformat.NotebookNode, float]:
+    """Run the solved notebook in a fresh kernel.
+
+    Returns
+    -------
+    (NotebookNode, float)
+        With outputs, and the seconds it took.
+
+    Raises
+    ------
+    LessonError
+        If a cell ends in anything but success, or a check does not pass.
+    """
+    notebook = solved_notebook(lesson)
+    took, count = 0.0, 0
+    with tempfile.TemporaryDirectory() as folder, kernel(Path(folder)) as session:
+        for cell in notebook.cells:
+            if cell.cell_type != "code":
+                continue
+            ran = session.run(cell, CELL_LIMIT)
+            took += ran.seconds
+            count += 1
+            cell.execution_count = count
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output["execution_count"] = count
+            if ran.ending != "done":
+                raise LessonError(
+                    f"{lesson.path}: the solved lesson stops ({ran.ending}) at the cell "
+                    f"{_first_line(cell.source)!r}: {ran.error}"
+                )
+            for outcome in records(cell):
+                if outcome["status"] != "passed":
+                    raise LessonError(
+                        f"{lesson.path}: the solution of exercise {outcome['exercise']} does not "
+                        f"pass its check ({outcome['status']}): {outcome['message']}"
+                    )
+    return notebook, took
+
+
+def records(cell: nbformat.NotebookNode) -> list[dict[str, Any]]:
+    """Outcomes that checks left among the outputs of a cell that ran."""
+    found = [output.get("data", {}).get(RECORD) for output in cell.get("outputs", [])]
+    return [record for record in found if record]
+
+
+def validate_notebook(notebook: nbformat.NotebookNode) -> None:
+    """Check a notebook against nbformat's schema, and nbgrader's where that is installed.
+
+    Raises
+    ------
+    LessonError
+        With what the validator said.
+    """
+    try:
+        nbformat.validate(notebook)
+    except nbformat.ValidationError as error:
+        raise LessonError(f"not a valid notebook: {error.message}") from None
+    try:
+        from nbgrader.nbgraderformat import MetadataValidator, ValidationError
+    except ImportError:
+        return
+    try:
+        MetadataValidator().validate_nb(copy.deepcopy(notebook))
+    except ValidationError as error:
+        raise LessonError(f"not valid for nbgrader: {error}") from None
+
+
+def to_text(notebook: nbformat.NotebookNode) -> str:
+    """Return the text of a notebook file; the same notebook gives the same bytes."""
+    return str(_nbformat.writes(notebook, version=4)) + "\n"
+
+
+def _notebook(lesson: Lesson, text_of: Any) -> nbformat.NotebookNode:
+    cells = [_cell(cell, text_of(cell)) for cell in lesson.cells if cell.role != "variant"]
+    notebook: nbformat.NotebookNode = _new.new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": {
+                "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3",
+            },
+            "language_info": {"name": "python"},
+            "tinyternary": {"lesson": lesson.name},
+        },
+    )  # fmt: skip
+    notebook.nbformat_minor = 5
+    validate_notebook(notebook)
+    return notebook
+
+
+def _cell(cell: Cell, text: str) -> nbformat.NotebookNode:
+    make = _new.new_code_cell if cell.kind == "code" else _new.new_markdown_cell
+    metadata = copy.deepcopy(cell.metadata)
+    if cell.role == "check":
+        metadata |= {"deletable": False, "editable": False}
+    made: nbformat.NotebookNode = make(text, id=cell.id, metadata=metadata)
+    return made
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves the old one or the new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise LessonError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _first_line(source: str) -> str:
+    return next((line for line in source.splitlines() if line.strip()), "")

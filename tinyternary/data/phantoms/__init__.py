@@ -1,0 +1,1 @@
+"""The embedded data set: invented blood cells, drawn from a seed."""

@@ -1,0 +1,3 @@
+from .story import run_demo as run_demo
+from .table import comparison_rows as comparison_rows
+from .table import summary as summary

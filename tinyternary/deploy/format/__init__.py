@@ -1,0 +1,1 @@
+"""The packed file: container, header, reader, writer (lesson 10)."""

@@ -1,0 +1,228 @@
+"""What a packed file says about itself, and which arrays must follow from that (lesson 10).
+
+`PackedHeader` is the JSON header as data; `tensor_plan` lists every array that
+such a model has, with its dtype and shape: the writer fills that list, the
+reader accepts nothing else, and the cost model's bytes are held against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from tinyternary.config import (
+    LayerQuant,
+    Preprocessing,
+    Task,
+    ViTConfig,
+    vit_matrices,
+)
+
+FORMAT_VERSION = 1
+"""Version of the header's fields. A reader refuses a newer one."""
+LAYOUT_VERSION = 1
+"""Version of the order of trits in the bytes: `tinyternary.kernels.packing` describes it."""
+FORMAT_NAME = "tinyternary-packed"
+"""What ``__metadata__`` says under ``format``."""
+
+Storage = Literal["ternary", "int8", "int4", "float32", "float16"]
+STORAGES: tuple[Storage, ...] = ("ternary", "int8", "int4", "float32", "float16")
+REST: tuple[Storage, ...] = ("float32", "float16", "int8")
+"""How matrices that no policy quantises can be stored."""
+ACTIVATIONS = ("int8", "int4", "ternary", "none")
+
+
+@dataclass(frozen=True)
+class LayerHeader:
+    """How one matrix (N, K) is stored and used.
+
+    Attributes
+    ----------
+    storage : {"ternary", "int8", "int4", "float32", "float16"}
+    groups : int
+        Scales along a row: 0 for one scale per matrix, 1 per output channel, G for
+        G groups of K / G inputs. 0 for float storage, which has no scale.
+    two_scales : bool
+        Whether -1 stands for a magnitude of its own (trained ternary quantisation).
+    activation : {"int8", "int4", "ternary", "none"}
+        How the layer's input is quantised, per token.
+    norm : bool
+        Whether an RMSNorm comes first (BitLinear).
+    activation_per : {"token", "tensor"}
+        For ternary inputs: whether the two numbers below are in units of the
+        token's mean magnitude, or in the units of the input.
+    activation_threshold, activation_level : float
+        For ternary inputs: magnitudes up to the first become 0, all others
+        plus or minus the second.
+    """
+
+    storage: Storage = "float32"
+    groups: int = 0
+    two_scales: bool = False
+    activation: Literal["int8", "int4", "ternary", "none"] = "none"
+    norm: bool = False
+    activation_per: Literal["token", "tensor"] = "token"
+    activation_threshold: float = 0.0
+    activation_level: float = 0.0
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the weights are floats: no scale, no quantised input."""
+        return self.storage in ("float32", "float16")
+
+
+@dataclass(frozen=True)
+class PackedHeader:
+    """Everything that a packed file holds besides its arrays.
+
+    Attributes
+    ----------
+    config : ViTConfig
+    layers : dict of str to LayerHeader
+        Every matrix of the network, in the order of `spec.vit_matrices`.
+    bits : {2, 1.6}
+        Bits per trit of the ternary matrices.
+    rest : {"float32", "float16", "int8"}
+        How the matrices outside the policy are stored.
+    policy : dict of str to LayerQuant
+        The rules that the model was trained with; float layers are absent.
+    preprocessing : Preprocessing
+    task : Task
+    class_names : tuple of str
+    threshold : tuple of float, optional
+        Decision thresholds on probabilities, chosen on validation data: one for a
+        binary task, one per label for a multi-label task.
+    metrics : dict
+        What was measured, as plain JSON.
+    dataset : str
+        Name of the data the model was trained on, ``""`` where unknown.
+    library_version : str
+    """
+
+    config: ViTConfig
+    layers: dict[str, LayerHeader]
+    preprocessing: Preprocessing
+    task: Task
+    class_names: tuple[str, ...]
+    bits: float = 2
+    rest: Storage = "float32"
+    policy: dict[str, LayerQuant] = field(default_factory=dict)
+    threshold: tuple[float, ...] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    dataset: str = ""
+    library_version: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; `reader.parse_header` is the inverse."""
+        kinds, layers = _numbered(self.layers)
+        rules, policy = _numbered(self.policy)
+        return {
+            "format_version": FORMAT_VERSION,
+            "layout_version": LAYOUT_VERSION,
+            "library_version": self.library_version,
+            "bits": self.bits,
+            "rest": self.rest,
+            "config": self.config.to_dict(),
+            "kinds": kinds,
+            "layers": layers,
+            "rules": rules,
+            "policy": policy,
+            "preprocessing": self.preprocessing.to_dict(),
+            "task": str(self.task),
+            "class_names": list(self.class_names),
+            "threshold": None if self.threshold is None else list(self.threshold),
+            "dataset": self.dataset,
+            "metrics": self.metrics,
+        }
+
+
+def _numbered(values: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """List each distinct value once, and give every name the number of its own."""
+    distinct = list(dict.fromkeys(values.values()))
+    numbers = {name: distinct.index(value) for name, value in values.items()}
+    return [asdict(value) for value in distinct], numbers
+
+
+@dataclass(frozen=True)
+class TensorPlan:
+    """One array of a packed file: its name, dtype ("F32", "F16", "I8", "U8") and shape."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes in the file."""
+        size = {"F32": 4, "F16": 2}.get(self.dtype, 1)
+        for extent in self.shape:
+            size *= extent
+        return size
+
+
+def matrix_plan(
+    name: str, outputs: int, inputs: int, layer: LayerHeader, bits: float
+) -> list[TensorPlan]:
+    """List the arrays of one matrix (N, K) without its bias."""
+    if layer.storage == "float32":
+        return [TensorPlan(f"{name}.weight", "F32", (outputs, inputs))]
+    if layer.storage == "float16":
+        return [TensorPlan(f"{name}.weight", "F16", (outputs, inputs))]
+    if layer.storage == "ternary":
+        per_byte = 4 if bits == 2 else 5
+        plan = [TensorPlan(f"{name}.codes", "U8", (outputs, -(-inputs // per_byte)))]
+    elif layer.storage == "int8":
+        plan = [TensorPlan(f"{name}.values", "I8", (outputs, inputs))]
+    else:
+        plan = [TensorPlan(f"{name}.values", "U8", (outputs, -(-inputs // 2)))]
+    scale: tuple[int, ...] = (outputs, layer.groups) if layer.groups else ()
+    plan.append(TensorPlan(f"{name}.scale", "F32", scale))
+    if layer.two_scales:
+        plan.append(TensorPlan(f"{name}.scale_negative", "F32", scale))
+    return plan
+
+
+def tensor_plan(
+    config: ViTConfig, layers: Mapping[str, LayerHeader], bits: float, rest: Storage
+) -> list[TensorPlan]:
+    """List every array of a packed model in the order in which a network uses them."""
+    width = config.width
+    vector = "F16" if rest == "float16" else "F32"
+    plan: list[TensorPlan] = []
+    for matrix in vit_matrices(config):
+        layer = layers[matrix.name]
+        plan += matrix_plan(matrix.name, matrix.outputs, matrix.inputs, layer, bits)
+        if matrix.bias:
+            plan.append(TensorPlan(f"{matrix.name}.bias", vector, (matrix.outputs,)))
+        if layer.norm:
+            plan.append(TensorPlan(f"{matrix.name}.norm.weight", vector, (matrix.inputs,)))
+    for name in norm_names(config):
+        plan += [TensorPlan(f"{name}.{part}", vector, (width,)) for part in ("weight", "bias")]
+    if config.positions == "learned":
+        plan += position_plan(config, rest)
+    if config.pool == "cls":
+        plan.append(TensorPlan("cls_token", vector, (width,)))
+    return plan
+
+
+def position_plan(config: ViTConfig, rest: Storage) -> list[TensorPlan]:
+    """List the arrays of a learned position embedding (T, D): stored as the rest is."""
+    shape = (config.tokens, config.width)
+    if rest == "int8":
+        return [
+            TensorPlan("pos_embed.values", "I8", shape),
+            TensorPlan("pos_embed.scale", "F32", (config.tokens, 1)),
+        ]
+    return [TensorPlan("pos_embed", "F16" if rest == "float16" else "F32", shape)]
+
+
+def norm_names(config: ViTConfig) -> list[str]:
+    """Names of the LayerNorms: up to two per block, and the last one."""
+    names = []
+    for i in range(config.depth):
+        if config.attn_norm:
+            names.append(f"blocks.{i}.norm1")
+        if config.mlp_norm:
+            names.append(f"blocks.{i}.norm2")
+    return [*names, "norm"]

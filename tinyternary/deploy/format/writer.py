@@ -1,0 +1,298 @@
+"""From a trained model to a packed file (lessons 08 and 10).
+
+Latent weights stay behind: of a quantised layer only codes and scales are kept.
+What is written is the file that `tinyternary.deploy.load` runs, and its bytes
+are those that the cost model predicts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary import __version__, kernels
+from tinyternary.config import (
+    LayerQuant,
+    MatrixLayer,
+    Preprocessing,
+    Task,
+    ViTConfig,
+    vit_matrices,
+)
+from tinyternary.deploy.format.container import render_container, write_atomically
+from tinyternary.deploy.format.header import (
+    FORMAT_NAME,
+    REST,
+    LayerHeader,
+    PackedHeader,
+    Storage,
+)
+from tinyternary.deploy.format.options import (
+    names_for,
+    plain_json,
+    preprocessing_for,
+    task_named,
+    thresholds_for,
+)
+from tinyternary.deploy.format.reader import (
+    PackedFile,
+    checksum,
+    plan_of,
+    read_packed_bytes,
+)
+from tinyternary.deploy.layers import pack_nibbles
+from tinyternary.errors import ConfigError, ShapeError, unknown_name
+from tinyternary.quant import Quantized, QuantizedInt
+
+_INT8_REST = LayerHeader("int8", 1)
+_SMALLEST = np.float32(1e-5)
+
+
+class PackedModel:
+    """A packed model in memory: what `save` will write.
+
+    Attributes
+    ----------
+    header : PackedHeader
+    content : bytes
+        The whole file.
+    """
+
+    def __init__(self, header: PackedHeader, tensors: dict[str, NDArray[Any]]) -> None:
+        self.header = header
+        text = json.dumps(header.to_dict(), separators=(",", ":"), allow_nan=False)
+        metadata = {"format": FORMAT_NAME, "header": text, "checksum": checksum(text, tensors)}
+        self.content = render_container(tensors, metadata)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the file."""
+        return len(self.content)
+
+    @property
+    def tensor_bytes(self) -> int:
+        """Bytes of the arrays alone: what the cost model predicts."""
+        return sum(item.nbytes for item in plan_of(self.header))
+
+    def read(self) -> PackedFile:
+        """Return the model as a reader of the file sees it."""
+        return read_packed_bytes(self.content)
+
+    def save(self, path: str | os.PathLike[str], *, card: bool = False) -> Path:
+        """Write the file; a crash leaves the old one, or the new one, whole.
+
+        Parameters
+        ----------
+        path : path-like
+            Usually ends in ``.safetensors``.
+        card : bool
+            Also write a model card beside it, with the suffix ``.md``.
+
+        Raises
+        ------
+        PackedFileError
+            If the file cannot be written.
+        """
+        target = Path(path)
+        write_atomically(target, self.content)
+        if card:
+            from tinyternary.deploy.model_card import model_card
+
+            text = model_card(self.read(), target.name)
+            write_atomically(target.with_suffix(".md"), text.encode())
+        return target
+
+    def __repr__(self) -> str:
+        quantized = sum(not layer.is_float for layer in self.header.layers.values())
+        return (
+            f"PackedModel({quantized} of {len(self.header.layers)} matrices quantised, "
+            f"{self.header.bits:g} bits per trit, {self.nbytes:,} bytes)"
+        )
+
+
+def pack(
+    model: Any,
+    *,
+    bits: float = 2,
+    rest: Storage = "float32",
+    preprocessing: Preprocessing | None = None,
+    task: Task | str = Task.MULTI_CLASS,
+    class_names: Sequence[str] | None = None,
+    threshold: float | Sequence[float] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    dataset: str = "",
+) -> PackedModel:
+    """Pack a model: ternary layers as codes and scales, the rest as told.
+
+    Parameters
+    ----------
+    model : ViT
+        Float, or ternarised by `tinyternary.quant.ternarize`.
+    bits : {2, 1.6}
+        Bits per trit in the file; the engine runs both alike.
+    rest : {"float32", "float16", "int8"}
+        How everything outside the policy is stored. "int8" quantises the float
+        matrices per output channel (their inputs stay floats) and the position
+        embedding per token, and leaves vectors in float32.
+    preprocessing : Preprocessing, optional
+        What the model was trained with. Without it the mean and the deviation
+        are one half, on the [0, 1] scale.
+    task : Task or str
+    class_names : sequence of str, optional
+        By default "class 0", "class 1", ...
+    threshold : float or sequence of float, optional
+        Decision threshold(s) on probabilities chosen on validation data: one for
+        a binary task, one per label for a multi-label task.
+    metrics : mapping, optional
+        Plain JSON; what is not finite is stored as null.
+    dataset : str
+        Name of the training data, for the model card.
+
+    Returns
+    -------
+    PackedModel
+
+    Raises
+    ------
+    ConfigError
+        If an option does not exist, a name is missing, or the model holds what a
+        file must not (a weight that is not finite).
+    """
+    config: ViTConfig = model.config
+    if rest not in REST:
+        raise unknown_name("storage of the rest", rest, REST)
+    bits = kernels.packed.check_bits(bits)
+    policy: dict[str, LayerQuant] = dict(getattr(model, "policy", None) or {})
+    modules = dict(model.named_modules())
+    state: dict[str, NDArray[Any]] = model.state_dict()
+    for name, module in modules.items():
+        if hasattr(module, "effective_weight"):  # a norm whose scale is ternary: not the latent one
+            state[f"{name}.weight"] = module.effective_weight()
+    layers: dict[str, LayerHeader] = {}
+    tensors: dict[str, NDArray[Any]] = {}
+    for matrix in vit_matrices(config):
+        name = matrix.name
+        if name in policy:
+            layers[name], arrays = _quantized(modules[name], matrix, policy[name], bits)
+            if layers[name].norm:
+                arrays["norm.weight"] = state.get(f"{name}.norm.weight", np.ones(matrix.inputs))
+        elif rest == "int8":
+            layers[name], arrays = _INT8_REST, _int8(state[f"{name}.weight"])
+        else:
+            layers[name] = LayerHeader(rest)
+            arrays = {"weight": state[f"{name}.weight"]}
+        if matrix.bias:
+            # BitMedViT's code allocates biases that it never adds: those are zeros here
+            arrays["bias"] = state.get(f"{name}.bias", np.zeros(matrix.outputs))
+        tensors |= {f"{name}.{part}": array for part, array in arrays.items()}
+    header = PackedHeader(
+        config=config,
+        layers=layers,
+        preprocessing=preprocessing_for(preprocessing, config),
+        task=task_named(task),
+        class_names=names_for(class_names, config),
+        bits=bits,
+        rest=rest,
+        policy=policy,
+        threshold=thresholds_for(threshold, task_named(task), config),
+        metrics=plain_json(dict(metrics or {})),
+        dataset=str(dataset),
+        library_version=__version__,
+    )
+    if "pos_embed" in state:
+        embedding = state["pos_embed"].reshape(config.tokens, config.width)
+        if rest == "int8":
+            tensors |= {f"pos_embed.{part}": a for part, a in _int8(embedding).items()}
+        else:
+            tensors["pos_embed"] = embedding
+    return PackedModel(header, _as_planned(header, tensors, state))
+
+
+def _as_planned(
+    header: PackedHeader, tensors: dict[str, NDArray[Any]], state: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the plan, each with the dtype and shape it must have."""
+    kinds = {"F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
+    ready: dict[str, NDArray[Any]] = {}
+    for item in plan_of(header):
+        found = tensors[item.name] if item.name in tensors else state[item.name]
+        with np.errstate(over="ignore"):  # what float16 cannot hold is reported below
+            array = np.ascontiguousarray(found, kinds[item.dtype])
+        if item.dtype in ("F32", "F16") and not np.isfinite(array).all():
+            raise ConfigError(f"{item.name}: cannot be packed as {item.dtype}: NaN or infinity")
+        ready[item.name] = array.reshape(item.shape)
+    return ready
+
+
+def _quantized(
+    module: Any, matrix: MatrixLayer, rule: LayerQuant, bits: float
+) -> tuple[LayerHeader, dict[str, NDArray[Any]]]:
+    """Return how a quantised layer is stored, and its arrays by the last part of their names."""
+    found: Quantized | QuantizedInt = module.quantized()
+    scale = np.asarray(found.scale, np.float32)
+    storage: Storage
+    if isinstance(found, Quantized):
+        storage = "ternary"
+        trits, scale, negative = _positive_scales(found)
+        arrays: dict[str, NDArray[Any]] = {"codes": kernels.pack(trits, bits).data, "scale": scale}
+        if negative is not None:
+            arrays["scale_negative"] = negative
+    else:
+        storage = "int8" if found.bits == 8 else "int4"
+        values = found.values if found.bits == 8 else pack_nibbles(found.values)
+        arrays = {"values": values, "scale": scale}
+    groups = 0 if scale.ndim == 0 else scale.shape[1]
+    if found.dequantize().shape != (matrix.outputs, matrix.inputs):
+        raise ShapeError(f"{matrix.name}: expected ({matrix.outputs}, {matrix.inputs}) weights")
+    layer = LayerHeader(
+        storage=storage,
+        groups=groups,
+        two_scales="scale_negative" in arrays,
+        norm=rule.norm,
+        **_activation(module, rule),
+    )
+    return layer, arrays
+
+
+def _activation(module: Any, rule: LayerQuant) -> dict[str, Any]:
+    if not rule.activation.startswith("ternary"):
+        return {"activation": rule.activation}
+    quantizer = module.activation
+    return {
+        "activation": "ternary",
+        "activation_per": quantizer.per,
+        "activation_threshold": float(quantizer.threshold.data[0]),
+        "activation_level": float(quantizer.level.data[0]),
+    }
+
+
+def _positive_scales(
+    found: Quantized,
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32] | None]:
+    """Move the sign of a learned scale into its trits: a file's scales are positive."""
+    scale = np.asarray(found.scale, np.float32)
+    if found.scale_negative is not None or (scale > 0).all():
+        negative = found.scale_negative
+        for values in (scale, negative):
+            if values is not None and not (values > 0).all():
+                raise ConfigError("a learned scale is not positive: the layer cannot be packed")
+        return found.trits, scale, negative
+    spread = scale if scale.ndim == 0 else np.repeat(
+        scale, found.trits.shape[1] // scale.shape[1], axis=1
+    )  # fmt: skip
+    return (found.trits * np.sign(spread)).astype(np.int8), np.maximum(abs(scale), _SMALLEST), None
+
+
+def _int8(weight: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Quantise a matrix to int8 per row: largest magnitude over 127."""
+    matrix = np.asarray(weight, np.float32).reshape(len(weight), -1)
+    if not np.isfinite(matrix).all():
+        raise ConfigError("a weight is NaN or infinite: the model cannot be packed")
+    scale = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), _SMALLEST) / np.float32(127)
+    return {"values": np.rint(matrix / scale).astype(np.int8), "scale": scale}

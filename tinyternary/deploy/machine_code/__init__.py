@@ -1,0 +1,35 @@
+"""Machine code that is kept, so that an answer needs no compiler (lessons 08 and 10).
+
+Numba compiles the encoder once; loading Numba and LLVM again in every process, only to find
+the result in a cache, would take most of a second and over a hundred megabytes, for a network
+of one megabyte. What the compiler made is a few hundred kilobytes of machine code. This folder
+keeps it in a file and runs it with NumPy and ctypes alone.
+
+The file holds an *object file*, what a compiler hands to a linker: sections of machine code
+and constants, names (symbols), and *relocations*, a list of places where an address has to be
+filled in that is not known before everything lies in memory. A linker and the system's loader
+usually do that; here both fit on two pages:
+
+* `elf`: reads an object file;
+* `linking`: lays its sections out in memory and fills the addresses in;
+* `memory`: asks the system for pages, and for the right to run what is in them;
+* `processor`, `cpuid`: which processor this is and what it can do, without asking LLVM;
+* `cache`: the file, its key and its checksum;
+* `emitting`: makes an object file from a Numba function (the only part that loads Numba);
+* `calling`: a Python object that can be called;
+* `loading`: all of it together.
+
+Where anything is missing (another system, another processor, a folder that cannot be written)
+Numba answers as before and `Compiled.because` says why. ``TINYTERNARY_NATIVE=0`` does without.
+"""
+
+from tinyternary.deploy.machine_code.cache import folder
+from tinyternary.deploy.machine_code.calling import Held
+from tinyternary.deploy.machine_code.loading import (
+    Compiled,
+    function,
+    look,
+    unavailable,
+)
+
+__all__ = ["Compiled", "Held", "folder", "function", "look", "unavailable"]

@@ -1,0 +1,1 @@
+"""Export to ONNX, for runtimes that are not this one (lesson 10)."""

@@ -1,0 +1,194 @@
+"""A model's answers on a data set, and what they are worth (lesson 03)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from tinyternary.autograd import no_grad
+from tinyternary.config import Preprocessing, Task
+from tinyternary.data import Dataset
+from tinyternary.data.augment.views import MIRRORS, views
+from tinyternary.errors import ConfigError, DataFileError, ShapeError, unknown_name
+from tinyternary.evaluate.metrics import accuracy, auc, evaluate_scores
+from tinyternary.models import ViT
+from tinyternary.nn import Module
+from tinyternary.train.objective import check_data, targets
+
+Images = NDArray[np.uint8]
+Logits = NDArray[np.float32]
+
+
+def predict_logits(
+    model: Module | Callable[[Images], Logits],
+    images: Images,
+    preprocessing: Preprocessing | None = None,
+    *,
+    flips: str = "none",
+    shifts: int = 0,
+    batch_size: int = 256,
+    progress: str | None = None,
+) -> Logits:
+    """Ask a model about images, batch by batch.
+
+    Parameters
+    ----------
+    model : Module, or callable from uint8 images to logits
+        A network (with `preprocessing`), or something that takes bytes, such as
+        the inference engine.
+    images : (N, H, W, C) uint8
+    preprocessing : Preprocessing, optional
+        Needed for a network.
+    flips : {"none", "horizontal", "both"}
+        Average the logits over mirrored copies: 1, 2 or 4 passes.
+    shifts : int
+        Average them over copies moved by up to so many pixels along each axis, edges
+        repeated: (2 shifts + 1)^2 passes, times those of `flips`. A patch grid is
+        not blind to shifts as convolutions are; the average is.
+    batch_size : int
+    progress : str, optional
+        Shows a bar with this label.
+
+    Returns
+    -------
+    (N, C) float32
+
+    Raises
+    ------
+    ConfigError
+        If a network comes without preprocessing, or `flips` or `shifts` cannot be used.
+    DataFileError
+        If there are no images.
+    """
+    if len(images) == 0:
+        raise DataFileError("prediction: no images")
+    if flips not in MIRRORS:
+        raise unknown_name("flips", flips, MIRRORS)
+    if shifts < 0:
+        raise ConfigError(f"shifts: expected 0 or more pixels, got {shifts}")
+    if isinstance(model, Module):
+        if preprocessing is None:
+            raise ConfigError("preprocessing: a network needs it to read images")
+        network, prepare = model, preprocessing
+        training = network.training
+        network.eval()
+        try:
+            with no_grad():
+                return _batches(
+                    lambda part: network(prepare(part)).numpy(),
+                    images, flips, shifts, batch_size, progress,
+                )  # fmt: skip
+        finally:
+            if training:
+                network.train()
+    return _batches(model, images, flips, shifts, batch_size, progress)
+
+
+def _batches(
+    ask: Callable[[Images], Logits],
+    images: Images,
+    flips: str,
+    shifts: int,
+    batch_size: int,
+    progress: str | None,
+) -> Logits:
+    parts = []
+    starts = tqdm(
+        range(0, len(images), batch_size), progress, unit="batch", leave=False,
+        disable=progress is None, dynamic_ncols=True,
+    )  # fmt: skip
+    for start in starts:
+        answers = [ask(view) for view in views(images[start : start + batch_size], flips, shifts)]
+        # a single view stays as it is, whatever type the answer has
+        parts.append(np.mean(answers, axis=0, dtype=np.float32) if answers[1:] else answers[0])
+    return np.concatenate(parts)
+
+
+def scores(logits: Logits, task: Task) -> NDArray[np.float64]:
+    """Logits (N, C) as probabilities (N, C): softmax, or a sigmoid per label if multi-label."""
+    x = np.asarray(logits, np.float64)
+    if task is Task.MULTI_LABEL:
+        return 0.5 * (1.0 + np.tanh(0.5 * x))
+    e = np.exp(x - x.max(1, keepdims=True))
+    return np.asarray(e / e.sum(1, keepdims=True))
+
+
+def evaluate(
+    model: Module | Callable[[Images], Logits],
+    data: Dataset,
+    preprocessing: Preprocessing | None = None,
+    *,
+    flips: str = "none",
+    shifts: int = 0,
+    batch_size: int = 256,
+    progress: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Judge a model on a data set.
+
+    Parameters
+    ----------
+    model, preprocessing, flips, shifts, batch_size, progress
+        As in `predict_logits`.
+    data : Dataset
+    **options
+        Passed on to `tinyternary.evaluate.metrics.evaluate_scores` (bootstrap, ...).
+
+    Returns
+    -------
+    dict
+        ``"acc"`` and ``"auc"`` as MedMNIST's Evaluator defines them, ``"loss"``
+        (mean cross-entropy, nats) and what `evaluate_scores` adds.
+
+    Raises
+    ------
+    ConfigError, DataFileError
+        If model and data do not fit each other, or there are no images.
+    """
+    if isinstance(model, ViT):
+        check_data(data, model.config, data.split)
+    logits = predict_logits(
+        model, data.images, preprocessing,
+        flips=flips, shifts=shifts, batch_size=batch_size, progress=progress,
+    )  # fmt: skip
+    if logits.shape != (len(data), data.num_classes):
+        raise ShapeError(
+            f"logits: expected shape ({len(data)}, {data.num_classes}), got {logits.shape}"
+        )
+    return {
+        "images": len(data),
+        "flips": flips,
+        "shifts": shifts,
+        "loss": mean_loss(logits, data),
+        **evaluate_scores(data.labels, scores(logits, data.task), data.task, **options),
+    }
+
+
+def mean_loss(logits: Logits, data: Dataset) -> float:
+    """Mean cross-entropy (per label if multi-label) of logits against plain labels, in nats."""
+    probabilities = scores(logits, data.task)
+    goal = targets(data.labels, data.task, data.num_classes, ordinal_width=0.0)
+    logs = np.log(np.maximum(probabilities, 1e-12))
+    if data.task is Task.MULTI_LABEL:
+        rest = np.log(np.maximum(1.0 - probabilities, 1e-12))
+        return float(-(goal * logs + (1.0 - goal) * rest).mean())
+    return float(-(goal * logs).sum(1).mean())
+
+
+def quick_metrics(
+    model: ViT, data: Dataset, preprocessing: Preprocessing
+) -> dict[str, float | None]:
+    """Loss, ACC and AUC after an epoch; None without images."""
+    if len(data) == 0:
+        return {"val_loss": None, "val_acc": None, "val_auc": None}
+    logits = predict_logits(model, data.images, preprocessing)
+    probabilities = scores(logits, data.task)
+    return {
+        "val_loss": mean_loss(logits, data),
+        "val_acc": accuracy(data.labels, probabilities, data.task),
+        "val_auc": auc(data.labels, probabilities, data.task),
+    }

@@ -1,0 +1,117 @@
+"""What predictions are worth: ACC and AUC as MedMNIST defines them, and what they hide.
+
+Built in lesson 03, doubted in lesson 11. ACC and AUC give the same numbers as
+``getACC`` and ``getAUC`` of the official ``medmnist`` package (its
+``evaluator.py``, version 3.0.2); where one of its AUCs is undefined because a
+class has no image, the mean runs over the classes that have one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinyternary.config import Task
+from tinyternary.evaluate.calibration import expected_calibration_error
+from tinyternary.evaluate.confusion import class_rates, confusion, summary
+from tinyternary.evaluate.intervals import bootstrap_intervals
+from tinyternary.evaluate.predictions import Judged, judge
+from tinyternary.evaluate.thresholds import choose_threshold
+
+__all__ = [
+    "accuracy", "auc", "choose_threshold", "class_auc", "confusion", "evaluate_scores", "judge",
+]  # fmt: skip
+
+
+def accuracy(labels: ArrayLike, scores: ArrayLike, task: Task, threshold: ArrayLike = 0.5) -> float:
+    """Return MedMNIST's ACC, 0 to 1; if multi-label, the mean of the labels' accuracies.
+
+    Arguments and errors as in `judge`.
+    """
+    judged = judge(labels, scores, task, threshold)
+    return float((judged.truth == judged.decided).mean())
+
+
+def auc(labels: ArrayLike, scores: ArrayLike, task: Task) -> float:
+    """Return MedMNIST's AUC, 0 to 1: class 1 if binary, else the mean of one against the rest.
+
+    Arguments and errors as in `judge`; NaN if no class has images both in and out of it.
+    """
+    each = class_auc(judge(labels, scores, task))
+    if Task(task) is Task.BINARY:
+        return float(each[1])
+    return float(np.nanmean(each)) if np.isfinite(each).any() else float("nan")
+
+
+def class_auc(judged: Judged) -> NDArray[np.float64]:
+    """Return each class's AUC against the rest (C,); NaN where all or none belong to it."""
+    from sklearn.metrics import roc_auc_score
+
+    belongs, found = judged.one_hot, np.full(judged.classes, np.nan)
+    for column in range(judged.classes):
+        if 0 < belongs[:, column].sum() < len(belongs):
+            found[column] = roc_auc_score(belongs[:, column], judged.scores[:, column])
+    return found
+
+
+def evaluate_scores(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    task: Task,
+    seed: int = 0,
+    *,
+    threshold: ArrayLike = 0.5,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> dict[str, Any]:
+    """Judge scores against labels, with bootstrap intervals.
+
+    Parameters
+    ----------
+    labels, scores, task, threshold
+        As in `judge`. Choose a threshold on validation data: `choose_threshold`.
+    seed : int
+        Of the bootstrap.
+    resamples : int
+        Bootstrap samples of the images; 0 leaves the intervals out.
+    level : float
+        Coverage of the (percentile) intervals.
+
+    Returns
+    -------
+    dict of plain JSON types
+        ``acc``, ``auc`` (MedMNIST's), ``balanced_accuracy``, ``sensitivity``,
+        ``specificity``, ``f1``, ``ece``, for ordinal tasks ``kappa``; ``intervals``:
+        name to [low, high]; ``per_class``: lists by class; ``confusion`` and
+        ``threshold``. What is undefined is None.
+
+    Raises
+    ------
+    ShapeError, TrainingError, ConfigError
+        As in `judge`; also if `level` or `resamples` is impossible.
+    """
+    task = Task(task)
+    judged = judge(labels, scores, task, threshold)
+    counts = confusion(judged)
+    result: dict[str, Any] = {
+        "acc": accuracy(labels, scores, task, threshold),
+        "auc": auc(labels, scores, task),
+        **{name: float(value) for name, value in summary(counts, task).items()},
+        "ece": expected_calibration_error(judged),
+    }
+    result = {name: _plain(value) for name, value in result.items()}
+    if resamples or not 0 < level < 1:
+        result["intervals"] = bootstrap_intervals(judged, seed, resamples, level)
+    per_class = {"auc": class_auc(judged), **class_rates(counts, task)}
+    result["per_class"] = {name: [_plain(v) for v in each] for name, each in per_class.items()}
+    result["per_class"]["images"] = [int(n) for n in judged.one_hot.sum(0)]
+    result["confusion"] = counts.tolist()
+    if task in (Task.BINARY, Task.MULTI_LABEL):
+        result["threshold"] = np.asarray(threshold, np.float64).tolist()
+    return result
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,125 @@
+"""`matmul` and `linear`: checks, then the chosen kernel (lesson 08_packing_and_kernels)."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinyternary.compiled.threads import get_threads as get_threads
+from tinyternary.compiled.threads import set_threads as set_threads
+from tinyternary.errors import ShapeError
+from tinyternary.kernels import dispatch
+from tinyternary.kernels.layer import TernaryLinear, check_out
+from tinyternary.kernels.packed import PackedTernary
+from tinyternary.kernels.threads import WORTH_SHARING, share
+
+
+def matmul(
+    x: NDArray[np.int8],
+    packed: PackedTernary,
+    backend: str = "auto",
+    out: NDArray[np.int32] | None = None,
+    threads: int | None = None,
+) -> NDArray[np.int32]:
+    """Multiply int8 activations by packed ternary weights, exactly.
+
+    Parameters
+    ----------
+    x : (M, K) int8
+    packed : PackedTernary
+        W (N, K).
+    backend : str
+        A name of `backends()`, or "auto".
+    out : (M, N) int32, optional
+        Where the result goes; must be C-contiguous.
+    threads : int, optional
+        Defaults to `get_threads()`, or to one where there is too little to do.
+        Only the vector paths share work out.
+
+    Returns
+    -------
+    (M, N) int32
+        x W^T: the same bits whatever the backend.
+
+    Raises
+    ------
+    ShapeError
+        If shapes or dtypes do not fit.
+    ConfigError
+        If the backend does not exist or cannot run here.
+    """
+    if not isinstance(packed, PackedTernary):
+        raise ShapeError(f"packed must be a PackedTernary, got {type(packed).__name__}")
+    if not isinstance(x, np.ndarray) or x.dtype != np.int8:
+        got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise ShapeError(f"x must be an int8 array, got {got}")
+    n, k = packed.shape
+    if x.ndim != 2 or x.shape[1] != k:
+        raise ShapeError(f"x must be (M, {k}), got shape {x.shape}")
+    if out is None:
+        out = np.empty((x.shape[0], n), dtype=np.int32)
+    else:
+        check_out(out, (x.shape[0], n), np.int32)
+    chosen = dispatch.choose(backend)
+    if k == 0:
+        out[...] = 0
+    elif out.size:
+        rung: Any = chosen.load()
+        layout = packed.layout(chosen.layout, rung.prepare)
+        x = np.ascontiguousarray(x)
+        if not chosen.fused:
+            rung.matmul(x, layout, out)
+            return out
+        if threads is None:
+            threads = get_threads() if x.shape[0] * n * k >= WORTH_SHARING else 1
+        job = functools.partial(rung.matmul, x, layout, out)
+        share(job, x.shape[0], threads, rung.rows)
+    return out
+
+
+def linear(
+    x: NDArray[np.float32],
+    packed: PackedTernary,
+    scale: ArrayLike,
+    bias: NDArray[np.float32] | None = None,
+    activation: str | None = None,
+    out: NDArray[np.float32] | None = None,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> NDArray[np.float32]:
+    """Apply a packed ternary layer: absmax int8, integer product, rescale, bias, activation.
+
+    What `TernaryLinear` does, for a single call; make one of those to call it often.
+
+    Parameters
+    ----------
+    x : (M, K) float32
+    packed : PackedTernary
+        W (N, K).
+    scale : float, (N,), (N, 1) or (N, G) float32
+        The weights' scale: per tensor, per output channel, or per group of K / G inputs.
+    bias : (N,) float32, optional
+    activation : {None, "gelu", "relu"}
+        GELU is the exact one, x Phi(x).
+    out : (M, N) float32, optional
+        Where the result goes; must be C-contiguous.
+    backend : str
+        A name of `backends()`, or "auto".
+    threads : int, optional
+        Defaults to `get_threads()`, or to one where there is too little to do.
+
+    Returns
+    -------
+    (M, N) float32
+
+    Raises
+    ------
+    ShapeError
+        If shapes or dtypes do not fit.
+    ConfigError
+        If the backend or the activation does not exist.
+    """
+    return TernaryLinear(packed, scale, bias, activation, backend)(x, out, threads)

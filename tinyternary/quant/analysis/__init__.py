@@ -1,0 +1,1 @@
+"""What quantisation does to a network: microscope, sensitivity, search (lessons 04 and 06)."""

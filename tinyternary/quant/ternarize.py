@@ -1,0 +1,95 @@
+"""ternarize: give each layer of a model the quantiser that a policy says (lesson 06)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from tinyternary.config import POLICIES as POLICIES
+from tinyternary.config import LayerQuant as LayerQuant
+from tinyternary.config import Policy, resolve_policy
+from tinyternary.errors import ConfigError, unknown_name
+from tinyternary.nn import LayerNorm, Linear, Module, RMSNorm
+from tinyternary.quant.bitlinear import BitLinear
+from tinyternary.quant.rules.registry import WEIGHTS
+from tinyternary.quant.ternary_norm import TernaryNorm
+
+M = TypeVar("M", bound=Module)
+
+
+def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
+    """Quantise the layers of a model in place.
+
+    Latent weights, biases and their names stay; a layer whose rule has a norm gains
+    ``<layer>.norm.weight``, one with learned scales ``<layer>.quantiser.*``.
+
+    Parameters
+    ----------
+    model : Module
+        With Linear layers, and float so far.
+    policy : str or mapping
+        "bitmedvit", "bit-attention", "all-linear", "everything", or glob patterns on
+        layer names to a `LayerQuant`, a quantiser's name, or "float". The first
+        pattern that matches a layer counts.
+
+    Returns
+    -------
+    Module
+        The same model; ``model.policy`` says what became of each layer.
+
+    Raises
+    ------
+    ConfigError
+        If the policy, a pattern or a quantiser does not exist, or the model is
+        quantised already. The model is then as it was.
+    NonFiniteError
+        If a weight is NaN or infinite; the message names the layer.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, BitLinear | TernaryNorm):
+            raise ConfigError(f"model is quantised already ({name}); start from a float one")
+    layers = dict(quantizable(model))
+    inner = [f"{name}.norm" for name, module in layers.items() if isinstance(module, Linear)]
+    rules = resolve_policy(policy, [*layers, *inner])
+    for name, rule in rules.items():
+        if rule.weight not in WEIGHTS:
+            raise unknown_name(f"weight quantiser for {name}", rule.weight, WEIGHTS)
+    # all are made before the first is put in: an error leaves the model as it was
+    made: dict[str, Module] = {}
+    chosen: dict[str, LayerQuant] = {}
+    for name, module in layers.items():
+        if name not in rules:
+            continue
+        chosen[name] = rules[name]
+        if not isinstance(module, Linear):
+            made[name] = TernaryNorm(module, rules[name], name)
+            continue
+        layer = made[name] = BitLinear(module, rules[name], name)
+        norm_rule = rules.get(f"{name}.norm")
+        if norm_rule is not None and isinstance(layer.norm, RMSNorm):
+            layer.norm = TernaryNorm(layer.norm, norm_rule, f"{name}.norm")
+            chosen[f"{name}.norm"] = norm_rule
+    for name, module in made.items():
+        replace_module(model, name, module)
+    model.policy = chosen  # type: ignore[attr-defined]
+    return model
+
+
+def quantizable(model: Module) -> list[tuple[str, Linear | LayerNorm | RMSNorm]]:
+    """List the Linear layers and norms of a model, with their names."""
+    return [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, Linear | LayerNorm | RMSNorm)
+    ]
+
+
+def replace_module(model: Module, name: str, new: Module) -> None:
+    """Put another module in the place of the one called `name` (``blocks.0.mlp.fc1``)."""
+    parent: Any = model
+    *path, last = name.split(".")
+    for part in path:
+        parent = parent[int(part)] if isinstance(parent, list) else getattr(parent, part)
+    if isinstance(parent, list):
+        parent[int(last)] = new
+    else:
+        setattr(parent, last, new)

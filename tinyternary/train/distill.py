@@ -1,0 +1,236 @@
+"""`distill`: a ternary student learns from a float teacher (lesson 07).
+
+    loss = (1 - a) CE(student, labels)
+         + a [ (1 - g) T^2 KL(teacher / T, student / T) + g F(student's, teacher's features) ]
+
+with a = g = 0.5 and T = 2 as defaults (BitMedViT, arXiv 2510.13760, section 3.3).
+F compares the tokens after the last block; the student's go through a LayerNorm
+and a matrix to the teacher's width, which is dropped afterwards.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.autograd import Tensor, mse, no_grad
+from tinyternary.config import Preprocessing
+from tinyternary.data import Dataset, Splits, fit_preprocessing
+from tinyternary.errors import ConfigError
+from tinyternary.evaluate.judge import predict_logits
+from tinyternary.models import ViT
+from tinyternary.nn import LayerNorm, Linear, Module
+from tinyternary.train.batches import Batch
+from tinyternary.train.features import attention_map, teacher_features
+from tinyternary.train.fit import (
+    OnEpoch,
+    OnStep,
+    Session,
+    train,
+)
+from tinyternary.train.objective import (
+    check_data,
+    class_names_agree,
+    logit_offset,
+    task_loss,
+    teacher_loss,
+)
+from tinyternary.train.recipe import Recipe, make_recipe
+from tinyternary.train.run import Run
+from tinyternary.train.starting import start_from
+
+_CACHE_BYTES = 512 * 2**20
+
+
+class Matcher(Module):
+    """Student's tokens (B, T, D) to the teacher's width (B, T, D'): LayerNorm, then a matrix."""
+
+    def __init__(self, width: int, teacher_width: int, seed: int) -> None:
+        super().__init__()
+        self.norm = LayerNorm(width, 1e-5)
+        self.proj = Linear(width, teacher_width, rng=np.random.default_rng([seed, 7]))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens."""
+        return self.proj(self.norm(tokens))  # type: ignore[no-any-return]
+
+
+class Distillation:
+    """Loss of a student against labels and teacher.
+
+    Parameters
+    ----------
+    student, teacher : ViT
+        They may differ in width, depth, patch size and attention.
+    data : Dataset
+        The training images.
+    preprocessing : Preprocessing
+    recipe : Recipe
+        temperature, alpha, gamma, feature, label_smoothing, logit_adjustment.
+    seed : int
+        Of the matcher's weights.
+    """
+
+    def __init__(
+        self,
+        student: ViT,
+        teacher: ViT,
+        data: Dataset,
+        preprocessing: Preprocessing,
+        recipe: Recipe,
+        seed: int,
+    ) -> None:
+        self.student, self.teacher, self.task, self.recipe = student, teacher, data.task, recipe
+        self.offset = logit_offset(data, recipe)
+        self.gamma = 0.0 if recipe.feature == "none" else recipe.gamma
+        self.matcher: Matcher | None = None
+        if recipe.alpha and self.gamma and recipe.feature in ("mse", "cosine"):
+            self.matcher = Matcher(student.config.width, teacher.config.width, seed)
+        self.cached: dict[str, NDArray[np.float32]] = {}
+        if recipe.alpha and recipe.augment == "none" and not recipe.mixup:
+            self._cache(data, preprocessing)
+
+    def _cache(self, data: Dataset, preprocessing: Preprocessing) -> None:
+        """Ask the teacher once per image: without augmentation its answers do not change."""
+        self.cached["logits"] = predict_logits(self.teacher, data.images, preprocessing)
+        config = self.student.config
+        per_image = 4 * config.grid**2 * (1 if self.matcher is None else self.teacher.config.width)
+        if self.gamma and per_image * len(data) <= _CACHE_BYTES:
+            parts = []
+            for start in range(0, len(data), 256):
+                images = preprocessing(data.images[start : start + 256])
+                parts.append(self._ask(images)[1])
+            self.cached["features"] = np.concatenate(parts)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the matcher's."""
+        return dict(self.matcher.named_parameters()) if self.matcher is not None else {}
+
+    def _ask(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Teacher's logits (B, C) and features on the student's grid."""
+        self.teacher.eval()
+        with no_grad():
+            record: dict[str, Any] = {}
+            logits = self.teacher.forward(images, record=record if self.gamma else None)
+            if not self.gamma:
+                return logits.numpy(), np.empty(0, np.float32)
+            grid, maps = self.student.config.grid, self.recipe.feature == "attention"
+            return logits.numpy(), teacher_features(record, self.teacher.config, grid, maps)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Mean loss over a batch."""
+        r = self.recipe
+        record: dict[str, Any] | None = {} if self.gamma and r.alpha else None
+        logits = self.student.forward(batch.images, record=record)
+        hard = task_loss(logits, batch.goal, self.task, r.label_smoothing, self.offset)
+        loss = hard * (1.0 - r.alpha)
+        if r.alpha == 0:
+            return loss
+        known, features = self.cached.get("logits"), self.cached.get("features")
+        if known is not None and (features is not None or not self.gamma):
+            answer = known[batch.indices]
+            wanted = features[batch.indices] if features is not None else None
+        else:
+            answer, wanted = self._ask(batch.images)
+        soft = teacher_loss(logits, answer, self.task, r.temperature)
+        loss = loss + soft * (r.alpha * (1.0 - self.gamma))
+        if record is not None and wanted is not None:
+            loss = loss + self._compare(record, wanted) * (r.alpha * self.gamma)
+        return loss
+
+    def _compare(self, record: dict[str, Any], wanted: NDArray[Any]) -> Tensor:
+        """F: how far the student's features are from the teacher's."""
+        config = self.student.config
+        tokens: Tensor = record[f"blocks.{config.depth - 1}"]
+        if config.pool == "cls":
+            tokens = tokens[:, 1:]  # the class token has no place in the grid
+        if self.recipe.feature == "attention":
+            return mse(attention_map(tokens), wanted) * float(config.grid**2)
+        assert self.matcher is not None
+        mapped = self.matcher(tokens)
+        if self.recipe.feature == "mse":
+            return mse(mapped, wanted)
+        length = ((mapped * mapped).sum(axis=-1) + 1e-8).sqrt()
+        goal = wanted / np.sqrt((wanted * wanted).sum(-1, keepdims=True) + 1e-8)
+        cosine: Tensor = ((mapped * goal).sum(axis=-1) / length).mean()
+        return 1.0 - cosine
+
+
+def distill(
+    student: ViT,
+    teacher: ViT | Run,
+    data: Splits,
+    recipe: Recipe | dict[str, Any] | str | Path | None = None,
+    *,
+    run_dir: str | Path | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    preprocessing: Preprocessing | None = None,
+    resume: bool = True,
+    test: bool = True,
+    label: str = "distilling",
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+    **recipe_overrides: Any,
+) -> Run:
+    """Train a student on labels and on a teacher's answers.
+
+    Parameters
+    ----------
+    student : ViT
+        Usually ternary; trained in place.
+    teacher : ViT or Run
+        Answers in evaluation mode; of any width and depth, for the same classes. A
+        `Run` also brings its preprocessing and class names.
+    data : Splits
+    recipe : Recipe, dict, path of a TOML file, optional
+    run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
+        As in `fit`.
+    **recipe_overrides
+        Fields of `Recipe` to change: ``distill(..., start_from_teacher=True)``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ConfigError
+        If the teacher is for other classes or images, or shares no weight with
+        the student although the recipe says to start from it.
+    """
+    chosen = make_recipe(recipe, **recipe_overrides)
+    if isinstance(teacher, Run):
+        class_names_agree(teacher.class_names, data.class_names)
+        preprocessing = preprocessing or teacher.preprocessing
+        teacher = teacher.model
+    check_data(data.train, student.config, "training")
+    if teacher.config.num_classes != data.num_classes:
+        raise ConfigError(
+            f"the teacher has {teacher.config.num_classes} classes, "
+            f"the data {data.name!r} has {data.num_classes}"
+        )
+    check_data(data.train, teacher.config, "the teacher's")
+    preprocessing = preprocessing or fit_preprocessing(data.train)
+    if chosen.start_from_teacher:
+        start_from(student, teacher, preprocessing(data.train.images[:256]))
+    objective = Distillation(student, teacher, data.train, preprocessing, chosen, seed)
+    session = Session(
+        run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
+    )
+    return train(
+        student, objective, data, chosen, session,
+        teacher={"model": teacher.config.to_dict(), "weights": weights_checksum(teacher)},
+    )  # fmt: skip
+
+
+def weights_checksum(model: ViT) -> str:
+    """Checksum all weights: a resumed student must have the same teacher."""
+    value = 0
+    for name, array in sorted(model.state_dict().items()):
+        value = zlib.crc32(np.ascontiguousarray(array).tobytes(), zlib.crc32(name.encode(), value))
+    return f"{value:08x}"

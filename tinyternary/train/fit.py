@@ -1,0 +1,215 @@
+"""`fit`: train a model on labelled images (lesson 03)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyternary.autograd import Tensor
+from tinyternary.config import Preprocessing
+from tinyternary.data import Dataset, Splits, fit_preprocessing
+from tinyternary.errors import ConfigError
+from tinyternary.evaluate.judge import evaluate
+from tinyternary.models import ViT
+from tinyternary.nn import Dropout, DropPath
+from tinyternary.train.batches import Batch, Batches
+from tinyternary.train.checkpoints import write_json
+from tinyternary.train.loop import Loop, Objective
+from tinyternary.train.objective import check_data, logit_offset, task_loss
+from tinyternary.train.recipe import Recipe, make_recipe
+from tinyternary.train.run import Run, describe_run
+from tinyternary.train.state import resume_state
+
+OnStep = Callable[[int, ViT], None]
+OnEpoch = Callable[[dict[str, Any]], None]
+
+
+class Supervised:
+    """Loss of a model against the labels alone."""
+
+    def __init__(self, model: ViT, data: Dataset, recipe: Recipe) -> None:
+        self.model, self.task, self.smoothing = model, data.task, recipe.label_smoothing
+        self.offset = logit_offset(data, recipe)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """None of its own."""
+        return {}
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Mean loss over a batch."""
+        logits = self.model(batch.images)
+        return task_loss(logits, batch.goal, self.task, self.smoothing, self.offset)
+
+
+def fit(
+    model: ViT,
+    data: Splits,
+    recipe: Recipe | dict[str, Any] | str | Path | None = None,
+    *,
+    run_dir: str | Path | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    preprocessing: Preprocessing | None = None,
+    resume: bool = True,
+    test: bool = True,
+    label: str = "training",
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+    **recipe_overrides: Any,
+) -> Run:
+    """Train a model, float or ternary, on labelled images.
+
+    Parameters
+    ----------
+    model : ViT
+        Trained in place; ends with the weights that the recipe keeps.
+    data : Splits
+        Trains on ``data.train``, chooses by ``data.val``, reads ``data.test`` once at
+        the end.
+    recipe : Recipe, dict, path of a TOML file, optional
+        How to train; by default ``Recipe()``.
+    run_dir : path, optional
+        Folder for configuration, history, checkpoints and metrics. If it holds the
+        state of the same run, training goes on from there, to the same bits.
+    seed : int
+        Of the order of images, augmentation and dropout.
+    progress : bool
+        Show a progress bar on standard error.
+    preprocessing : Preprocessing, optional
+        By default measured on ``data.train``.
+    resume : bool
+        False starts over.
+    test : bool
+        False leaves the test images alone.
+    label : str
+        Text beside the progress bar.
+    on_step, on_epoch : callables, optional
+        Called as ``on_step(step, model)`` and ``on_epoch(row)``.
+    **recipe_overrides
+        Fields of `Recipe` to change: ``fit(model, data, epochs=3)``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ConfigError
+        If the recipe, the model and the data do not fit each other.
+    DataFileError
+        If there are no images.
+    TrainingError
+        If the loss is not finite.
+    CheckpointError
+        If `run_dir` holds another run.
+    """
+    chosen = make_recipe(recipe, **recipe_overrides)
+    check_data(data.train, model.config, "training")
+    objective = Supervised(model, data.train, chosen)
+    session = Session(
+        run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
+    )
+    return train(model, objective, data, chosen, session)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What belongs to one call of `fit`, `distill` or `pretrain`, and not to the recipe.
+
+    The attributes are `fit`'s arguments of these names.
+    """
+
+    run_dir: str | Path | None = None
+    seed: int = 0
+    progress: bool = True
+    preprocessing: Preprocessing | None = None
+    resume: bool = True
+    test: bool = True
+    label: str = "training"
+    on_step: OnStep | None = None
+    on_epoch: OnEpoch | None = None
+
+
+def train(
+    model: ViT,
+    objective: Objective,
+    data: Splits,
+    recipe: Recipe,
+    session: Session,
+    **described: Any,
+) -> Run:
+    """Run an objective to the end and evaluate: what `fit`, `distill` and `pretrain` share.
+
+    Whatever is `described` goes into the run's configuration.
+    """
+    seed = session.seed
+    if seed < 0:
+        raise ConfigError(f"seed: expected an integer of at least 0, got {seed}")
+    check_data(data.train, model.config, "training")
+    for part in (data.val, data.test):
+        if len(part):
+            check_data(part, model.config, part.split)
+    recipe = recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
+    set_dropout(model, recipe)
+    preprocessing = session.preprocessing or fit_preprocessing(data.train)
+    config = describe_run(
+        model, preprocessing, data.task, data.class_names, recipe, seed, data.name, **described
+    )
+    settings = {**config, "data": fingerprint(data.train)}
+    del settings["library"]  # a newer library may go on with an older state
+    settings["recipe"] = {k: v for k, v in config["recipe"].items() if k != "save_seconds"}
+    folder = Path(session.run_dir) if session.run_dir is not None else None
+    batches = Batches(data.train, preprocessing, recipe, seed)
+    loop = Loop(
+        model, objective, batches, data.val, preprocessing, recipe, seed, settings, folder,
+        session.on_step, session.on_epoch,
+    )  # fmt: skip
+    resumed = session.resume and resume_state(loop)
+    if folder is not None:
+        for left_over in folder.glob(".*.part"):  # of a write that was killed
+            left_over.unlink()
+    if folder is not None and not resumed:
+        write_json(folder / "config.json", config)
+        for name in ("last.safetensors", "best.safetensors", "model.safetensors", "metrics.json"):
+            (folder / name).unlink(missing_ok=True)
+    loop.run(session.progress, session.label)
+    metrics = {
+        part.split: evaluate(
+            model, part, preprocessing, flips=recipe.flips, shifts=recipe.shifts,
+            progress=f"{session.label}: {part.split} images" if session.progress else None,
+        )
+        for part in ((data.val, data.test) if session.test else (data.val,))
+        if len(part)
+    }  # fmt: skip
+    run = Run(
+        model, preprocessing, data.task, data.class_names, loop.history, metrics, recipe, seed,
+        data.name, folder, loop.seconds, config,
+    )  # fmt: skip
+    if folder is not None:
+        run.save(folder)
+    return run
+
+
+def set_dropout(model: ViT, recipe: Recipe) -> None:
+    """Give the model the recipe's dropout and drop-path probabilities, where it names them.
+
+    Drop-path rises linearly with depth, from 0 in the first block (Huang et al., 2016).
+    """
+    paths = [m for m in model.modules() if isinstance(m, DropPath)]
+    for module in model.modules():
+        if isinstance(module, Dropout) and recipe.dropout is not None:
+            module.p = recipe.dropout
+    if recipe.drop_path is not None:
+        for place, module in enumerate(paths):
+            module.p = recipe.drop_path * place / max(1, len(paths) - 1)
+
+
+def fingerprint(data: Dataset) -> str:
+    """Checksum images and labels, to tell data sets of one name apart."""
+    images = np.ascontiguousarray(data.images)
+    return f"{zlib.crc32(data.labels.tobytes(), zlib.crc32(images.tobytes())):08x}/{len(data)}"

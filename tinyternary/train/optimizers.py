@@ -1,0 +1,191 @@
+"""Optimisers with parameter groups: SGD with momentum and AdamW (lesson 03).
+
+A group is a set of parameters that share a weight decay; `parameter_groups`
+makes the two that a ViT wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary import compiled
+from tinyternary.autograd import Tensor
+from tinyternary.errors import CheckpointError, ConfigError
+from tinyternary.train.groups import ParameterGroup
+
+Groups = Sequence[ParameterGroup] | Iterable[Tensor]
+
+
+class Optimizer:
+    """What optimisers share: groups, a step count and a state of named arrays.
+
+    Parameters
+    ----------
+    groups : sequence of ParameterGroup, or iterable of Tensor
+        Plain parameters become one group named by position.
+    lr : float
+        Learning rate; a schedule writes ``optimiser.lr`` before each step.
+    weight_decay : float
+        Decay of plain parameters; groups bring their own.
+    """
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(self, groups: Groups, lr: float, weight_decay: float = 0.0) -> None:
+        items = list(groups)
+        if items and not isinstance(items[0], ParameterGroup):
+            named = {str(i): item for i, item in enumerate(items)}
+            items = [ParameterGroup(named, weight_decay)]  # type: ignore[arg-type]
+        self.groups: list[ParameterGroup] = items  # type: ignore[assignment]
+        if not any(group.parameters for group in self.groups):
+            raise ConfigError("optimiser: no parameters to update")
+        if lr < 0:
+            raise ConfigError(f"lr: expected a number of at least 0, got {lr}")
+        self.lr = float(lr)
+        self.decay_scale = 1.0  # a schedule may turn weight decay off late in training
+        self.steps = 0
+        self.state: dict[str, dict[str, NDArray[Any]]] = {}
+        for group in self.groups:
+            for name, parameter in group.parameters.items():
+                if name in self.state:
+                    raise ConfigError(f"optimiser: parameter {name!r} stands in two groups")
+                self.state[name] = {slot: np.zeros_like(parameter.data) for slot in self.slots}
+
+    def parameters(self) -> dict[str, Tensor]:
+        """All parameters by name, in the order of the groups."""
+        return {n: p for group in self.groups for n, p in group.parameters.items()}
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters().values():
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        self.steps += 1
+        for group in self.groups:
+            lr = self.lr * group.lr_scale
+            decay = group.weight_decay * self.decay_scale
+            for name, parameter in group.parameters.items():
+                if parameter.grad is not None:
+                    self._update(parameter.data, parameter.grad, self.state[name], lr, decay)
+
+    def _update(
+        self,
+        weight: NDArray[Any],
+        grad: NDArray[Any],
+        state: dict[str, NDArray[Any]],
+        lr: float,
+        decay: float,
+    ) -> None:
+        raise NotImplementedError(f"{type(self).__name__} does not say how it updates")
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """State arrays by ``"<parameter>.<slot>"``; `steps` is kept beside them."""
+        return {f"{n}.{slot}": a for n, slots in self.state.items() for slot, a in slots.items()}
+
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], steps: int) -> None:
+        """Put saved state back.
+
+        Raises
+        ------
+        CheckpointError
+            If an array is missing, too many, or of another shape.
+        """
+        mine = self.state_dict()
+        for name in sorted(mine.keys() | arrays.keys()):
+            if name not in mine or name not in arrays:
+                what = "missing" if name in mine else "not of this optimiser"
+                raise CheckpointError(f"optimiser state {name!r} is {what}")
+            if arrays[name].shape != mine[name].shape:
+                raise CheckpointError(
+                    f"optimiser state {name!r}: expected shape {mine[name].shape}, "
+                    f"got {arrays[name].shape}"
+                )
+            mine[name][...] = arrays[name]
+        self.steps = int(steps)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: v = mu v + g + wd w, w = w - lr v, as PyTorch's.
+
+    Parameters
+    ----------
+    groups, lr, weight_decay
+        As `Optimizer`.
+    momentum : float
+        mu; 0 is plain gradient descent.
+    nesterov : bool
+        Step along g + mu v in place of v.
+    """
+
+    slots = ("velocity",)
+
+    def __init__(
+        self,
+        groups: Groups,
+        lr: float = 0.1,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(groups, lr, weight_decay)
+        self.momentum, self.nesterov = momentum, nesterov
+
+    def _update(
+        self,
+        weight: NDArray[Any],
+        grad: NDArray[Any],
+        state: dict[str, NDArray[Any]],
+        lr: float,
+        decay: float,
+    ) -> None:
+        gradient = grad + decay * weight if decay else grad
+        velocity = state["velocity"]
+        velocity *= self.momentum
+        velocity += gradient
+        weight -= lr * (gradient + self.momentum * velocity if self.nesterov else velocity)
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019, algorithm 2).
+
+    Parameters
+    ----------
+    groups, lr, weight_decay
+        As `Optimizer`; the decay per step is lr * weight_decay, as in PyTorch.
+    betas : (float, float)
+        Decay rates of the mean gradient and of the mean squared gradient.
+    eps : float
+        Added to the root of the mean squared gradient.
+    """
+
+    slots = ("mean", "square")
+
+    def __init__(
+        self,
+        groups: Groups,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(groups, lr, weight_decay)
+        self.betas, self.eps = betas, eps
+
+    def _update(
+        self,
+        weight: NDArray[Any],
+        grad: NDArray[Any],
+        state: dict[str, NDArray[Any]],
+        lr: float,
+        decay: float,
+    ) -> None:
+        compiled.adamw_step(
+            weight, grad, state["mean"], state["square"],
+            lr, self.betas[0], self.betas[1], self.eps, decay, self.steps,
+        )  # fmt: skip
