@@ -16,6 +16,7 @@ import numpy as np
 from tinyternary.bench import kernel_peers, peaks
 from tinyternary.bench.kernel_peers import NUMPY, ONNX_INT8
 from tinyternary.bench.timing import Timing, interleave
+from tinyternary.config.grid import MOST
 
 LAYERS = ((192, 768), (512, 2048), (2048, 512), (768, 3072))
 """(K, N) of feed-forward layers: DeiT-Tiny's, BitMedViT's two, and a larger one."""
@@ -216,13 +217,12 @@ def _ladder(m: int, k: int, n: int, seconds: float) -> list[dict[str, Any]]:
 
     rng = np.random.default_rng(1)
     packed = kernels.pack(rng.integers(-1, 2, (n, k)).astype(np.int8))
-    most = {"int8": 127, "int7": 63, "ternary": 1}
     runs: dict[str, Callable[[], Any]] = {}
     cores = kernels.get_threads()
     best = kernels.dispatch.choose().name
     for backend in kernels.backends():
         if backend.available:
-            limit = most[backend.activations]
+            limit = MOST[backend.activations]
             x = rng.integers(-limit, limit + 1, (m, k)).astype(np.int8)
             out = np.empty((m, n), np.int32)
             runs[backend.name] = _product(packed, x, out, backend.name, 1)

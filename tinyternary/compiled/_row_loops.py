@@ -18,6 +18,7 @@ from tinyternary.compiled.elementary import (
 )
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.tiles import LANES, add_lanes
+from tinyternary.config.grid import FLOOR, MOST
 
 BLOCK = 256
 """Rows whose contributions to a weight's gradient are added up in one partial sum."""
@@ -28,6 +29,7 @@ _IN1 = types.Array(types.float32, 1, "C", readonly=True)
 _MAT = types.Array(types.float32, 2, "C")
 _VEC = types.Array(types.float32, 1, "C")
 f32 = np.float32
+_MOST, _LEAST = f32(MOST["int8"]), f32(-MOST["int8"] - 1)
 
 
 @njit(fastmath={*FAST, "nnan"})  # without NaNs a maximum is one instruction; a NaN shows in the sum
@@ -227,15 +229,15 @@ def fake_quantize_rows(first, last, x, out):
     codes = np.empty(x.shape[1], np.float32)  # `out` may be `x`: see `dispatch.result`
     for i in range(first, last):
         row, result = x[i], out[i]
-        top = f32(1e-5)
+        top = FLOOR
         for j in range(row.size):
             size = abs(row[j])
             top = size if size > top else top
-        scale = top / f32(127)
+        scale = top / _MOST
         for j in range(row.size):
             code = np.rint(row[j] / scale)
-            code = f32(127) if code > f32(127) else code
-            code = f32(-128) if code < f32(-128) else code
+            code = _MOST if code > _MOST else code
+            code = _LEAST if code < _LEAST else code
             codes[j] = code * scale
         for j in range(row.size):
             result[j] = codes[j]

@@ -15,18 +15,17 @@ from tinyternary.compiled._arrays import (
     result,
 )
 from tinyternary.compiled.buffers import empty
+from tinyternary.config.grid import FLOOR, MOST
 
 Array = NDArray[Any]
-
-_FLOOR = np.float32(1e-5)
 
 
 def fake_quantize_rows_numpy(x: Array, out: Array | None = None) -> Array:
     """clip(round(x / s), -128, 127) s with s = max(max |x|, 1e-5) / 127 per row."""
     # in the dtype of x: a check in float64 must not round its scales to float32
-    scale = np.maximum(np.abs(x).max(-1, keepdims=True), _FLOOR.astype(x.dtype))
-    scale /= x.dtype.type(127)
-    codes = np.clip(np.rint(x / scale), -128, 127)
+    scale = np.maximum(np.abs(x).max(-1, keepdims=True), FLOOR.astype(x.dtype))
+    scale /= x.dtype.type(MOST["int8"])
+    codes = np.clip(np.rint(x / scale), -MOST["int8"] - 1, MOST["int8"])
     return np.multiply(codes, scale, out=out, dtype=x.dtype)
 
 
@@ -63,7 +62,7 @@ def fake_ternary_numpy(w: Array, alpha: Any = None, out: Array | None = None) ->
 
 def absmean_scale(w: Array) -> np.float32:
     """Mean magnitude of all weights, at least 1e-5 (arXiv 2402.17764, equation 3)."""
-    return max(np.float32(np.abs(w).mean(dtype=np.float64)), _FLOOR)
+    return max(np.float32(np.abs(w).mean(dtype=np.float64)), FLOOR)
 
 
 def fake_ternary(w: Array, alpha: Any = None, out: Array | None = None) -> Array:

@@ -17,6 +17,7 @@ from tinyternary.config import (
     resolve_policy,
     vit_matrices,
 )
+from tinyternary.config.grid import TWN_FRACTION
 from tinyternary.cost.device import REFERENCE_CACHES, Device
 from tinyternary.cost.device import device as find_device
 from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
@@ -35,7 +36,7 @@ BASELINES: dict[str, dict[str, LayerQuant]] = {
 }
 """What a ternary network is compared with: floats, or every matrix in int8 (W8A8)."""
 
-THRESHOLDS = {"absmean": 0.5, "twn": 0.7}
+THRESHOLDS = {"absmean": 0.5, "twn": TWN_FRACTION}
 """Threshold of a quantiser in units of mean |W| (arXiv 2402.17764; arXiv 1605.04711)."""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary import compiled, kernels
+from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
 from tinyternary.deploy.encoder import ready
 from tinyternary.deploy.format.header import LayerHeader
 from tinyternary.deploy.format.reader import PackedFile
@@ -21,9 +22,6 @@ from tinyternary.kernels import PackedTernary, dispatch
 from tinyternary.kernels.simd.shapes import shape_of
 
 F32 = NDArray[np.float32]
-BITLINEAR_EPS = 1e-5
-"""Epsilon of BitLinear's RMSNorm (BitNet b1.58)."""
-_FLOOR = np.float32(1e-5)
 
 
 class Layer(Protocol):
@@ -93,11 +91,11 @@ def quantize_rows(x: F32, header: LayerHeader) -> tuple[NDArray[np.int8], F32]:
         else:
             unit = np.ones((x.shape[0], 1), np.float32)
         beta = np.maximum(np.float32(header.activation_threshold), 0) * unit
-        level = np.maximum(np.float32(header.activation_level) * unit, _FLOOR)
+        level = np.maximum(np.float32(header.activation_level) * unit, FLOOR)
         return (np.sign(x) * (np.abs(x) > beta)).astype(np.int8), level
-    most = np.float32(127 if header.activation == "int8" else 7)
+    most = np.float32(MOST[header.activation])
     largest = np.abs(x).max(axis=-1, keepdims=True, initial=0)
-    scale = np.maximum(largest, _FLOOR) / most
+    scale = np.maximum(largest, FLOOR) / most
     return np.clip(np.rint(x / scale), -most - 1, most).astype(np.int8), scale
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.compiled.threads import get_threads
+from tinyternary.config.grid import MOST
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.kernels import dispatch, reference
 from tinyternary.kernels.packed import PackedTernary
@@ -163,7 +164,7 @@ class TernaryLinear:
 
 _MATCHING: dict[str, Any] = {
     "int8": reference.quantize,
-    "int7": functools.partial(reference.quantize, most=63),
+    "int7": functools.partial(reference.quantize, most=MOST["int7"]),
     "ternary": reference.quantize_ternary,
 }
 """How each kind of inputs is quantised."""

@@ -10,10 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.config.grid import FLOOR, MOST, TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.kernels import erf
-
-ABSMAX_FLOOR = np.float32(1e-5)
-"""Smallest absolute maximum of a row: BitNet's guard against dividing by zero."""
 
 
 def matmul(x: NDArray[np.int8], trits: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -32,7 +30,7 @@ def matmul(x: NDArray[np.int8], trits: NDArray[np.int8]) -> NDArray[np.int32]:
 
 
 def quantize(
-    x: NDArray[np.float32], most: int = 127
+    x: NDArray[np.float32], most: int = MOST["int8"]
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Quantise each row to int8 by its largest absolute value.
 
@@ -52,18 +50,13 @@ def quantize(
     scale : (M,) float32
     """
     largest = np.abs(x).max(axis=1, initial=0.0).astype(np.float32)  # NaN stays NaN
-    scale = np.maximum(largest, ABSMAX_FLOOR) / np.float32(most)
+    scale = np.maximum(largest, FLOOR) / np.float32(most)
     bad = ~np.isfinite(largest)
     scale[bad] = np.nan
     safe = np.where(bad, np.float32(1), scale)
     finite = np.where(bad[:, None], np.float32(0), x)
     q = np.clip(np.rint(finite / safe[:, None]), -most - 1, most).astype(np.int8)
     return q, scale
-
-
-TERNARY_THRESHOLD, TERNARY_LEVEL = 0.767, 1.534
-"""Threshold and level of ternary activations in units of a row's mean |x|: those that lose least
-on a Gaussian (Max, "Quantizing for minimum distortion", 1960)."""
 
 
 def quantize_ternary(
@@ -99,7 +92,7 @@ def quantize_ternary(
     bad = ~np.isfinite(unit)
     finite = np.where(bad[:, None], np.float32(0), x)
     above = np.abs(finite) > np.float32(TERNARY_THRESHOLD) * np.where(bad, 0, unit)[:, None]
-    scale = np.maximum(np.float32(TERNARY_LEVEL) * unit, ABSMAX_FLOOR)
+    scale = np.maximum(np.float32(TERNARY_LEVEL) * unit, FLOOR)
     scale[bad] = np.nan
     return (np.sign(finite) * above).astype(np.int8), scale
 

@@ -16,15 +16,13 @@ import numpy as np
 
 from tinyternary.autograd import Tensor, linear
 from tinyternary.config import LayerQuant
+from tinyternary.config.grid import BITLINEAR_EPS
 from tinyternary.errors import ConfigError, NonFiniteError
 from tinyternary.nn import Linear, Module, RMSNorm
 from tinyternary.quant.activations.fake import NormAbsmax
 from tinyternary.quant.activations.modules import ActivationQuantizer
 from tinyternary.quant.quantized import Quantized, QuantizedInt
 from tinyternary.quant.rules.registry import weight_quantizer
-
-NORM_EPS = 1e-5
-"""Epsilon of the RMSNorm inside (arXiv 2510.13760)."""
 
 
 class BitLinear(Module):
@@ -68,7 +66,7 @@ class BitLinear(Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.norm: Module | None = None
         if self.rule.norm:
-            self.norm = RMSNorm(self.in_features, NORM_EPS)
+            self.norm = RMSNorm(self.in_features, BITLINEAR_EPS)
         try:
             self.quantizer = weight_quantizer(self.rule, self.weight.data)
             self.quantizer.quantize(self.weight.data)  # what cannot work is said here, not later

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinyternary.config.grid import FLOOR, MOST
 from tinyternary.errors import ConfigError
 from tinyternary.quant.quantized import (
     Granularity,
@@ -13,7 +14,6 @@ from tinyternary.quant.quantized import (
     finite,
     grouped,
 )
-from tinyternary.quant.rules.weights import SMALLEST_SCALE
 
 
 def integer(
@@ -39,8 +39,8 @@ def integer(
     if bits not in (8, 4):
         raise ConfigError(f"bits: expected 8 or 4, got {bits!r}")
     w = grouped(finite(weights), granularity)
-    most = 2 ** (bits - 1) - 1
+    most = MOST[f"int{bits}"]
     largest = np.abs(w).max(axis=-1, keepdims=True, initial=0)
-    scale = np.maximum(largest, SMALLEST_SCALE) / w.dtype.type(most)
+    scale = np.maximum(largest, FLOOR) / w.dtype.type(most)
     values = np.clip(np.rint(w / scale), -most, most).astype(np.int8)
     return QuantizedInt(values.reshape(np.shape(weights)), as_scale(scale, granularity), bits)

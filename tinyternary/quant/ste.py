@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyternary.config.grid import SMALLEST_DIVISOR
 from tinyternary.errors import unknown_name
 from tinyternary.quant.quantized import Floats
 
@@ -118,6 +119,6 @@ def threshold_slope(w: Floats, alpha: Floats, beta: Floats) -> Floats:
     The surrogate spreads it evenly over 0 < |W| < 2 beta:
     ``-sign(W) alpha / (2 beta)`` there, 0 elsewhere.
     """
-    width = 2 * np.maximum(beta, w.dtype.type(1e-12))
+    width = 2 * np.maximum(beta, w.dtype.type(SMALLEST_DIVISOR))
     slope: Floats = -np.sign(w) * (np.abs(w) < width) * (alpha / width)
     return slope

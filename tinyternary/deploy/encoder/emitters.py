@@ -12,6 +12,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from tinyternary.config.grid import FLOOR, MOST
 from tinyternary.kernels.simd.quantize import fold
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, splat
 from tinyternary.kernels.simd.tile import broadcast, load
@@ -217,11 +218,11 @@ def emit_quantize(
         total = fold(builder, builder.load(squares), builder.fadd)
         mean = builder.fdiv(total, builder.sitofp(width, F32))
         factor = builder.fdiv(one, _root(builder, builder.fadd(mean, eps)))
-    floor = ir.Constant(F32, 1e-5)  # BitNet's guard against a row of zeros
+    floor = ir.Constant(F32, float(FLOOR))
     normed = builder.fmul(factor, largest)
     # an unordered comparison keeps NaN, so that a fault shows in the outputs
     normed = builder.select(builder.fcmp_ordered("<", normed, floor), floor, normed)
-    scale = builder.fdiv(normed, ir.Constant(F32, 127.0))
+    scale = builder.fdiv(normed, ir.Constant(F32, float(MOST["int8"])))
     gain = broadcast(builder, builder.fdiv(factor, scale), WIDE)
     total = cgutils.alloca_once_value(builder, splat(0, _BITS))
     with each(builder, vectors) as loop:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numba import extending, types
 
+from tinyternary.config.grid import BITLINEAR_EPS
 from tinyternary.deploy.encoder.operations import (
     float_tile,
     gelu_tanh_row,
@@ -45,7 +46,7 @@ from tinyternary.kernels.simd.targets import TARGETS
 _DEPTH = (
     64  # keys per step of the product with the values: 16 KiB of them, half a first-level cache
 )
-_BITLINEAR_EPS = np.float32(1e-5)
+_BITLINEAR_EPS = np.float32(BITLINEAR_EPS)
 
 
 def stage(function: Any) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.config import vit_matrices
+from tinyternary.config.grid import MOST
 from tinyternary.deploy.format.container import (
     Container,
     open_container,
@@ -151,7 +152,7 @@ def _check_values(
             except PackedFileError as error:
                 raise PackedFileError(f"{where}: {item.name}: {error}") from None
         elif item.dtype == "I8":
-            if array.size and array.min() < -127:
+            if array.size and array.min() < -MOST["int8"]:
                 raise PackedFileError(f"{where}: {item.name}: holds -128, expected -127 to 127")
         elif layer in inputs:
             _check_nibbles(array, inputs[layer], f"{where}: {item.name}")

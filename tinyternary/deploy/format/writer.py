@@ -25,6 +25,7 @@ from tinyternary.config import (
     ViTConfig,
     vit_matrices,
 )
+from tinyternary.config.grid import FLOOR, MOST
 from tinyternary.deploy.format.container import render_container, write_atomically
 from tinyternary.deploy.format.header import (
     FORMAT_NAME,
@@ -51,7 +52,6 @@ from tinyternary.errors import ConfigError, ShapeError, unknown_name
 from tinyternary.quant import Quantized, QuantizedInt
 
 _INT8_REST = LayerHeader("int8", 1)
-_SMALLEST = np.float32(1e-5)
 
 
 class PackedModel:
@@ -286,7 +286,7 @@ def _positive_scales(
     spread = scale if scale.ndim == 0 else np.repeat(
         scale, found.trits.shape[1] // scale.shape[1], axis=1
     )  # fmt: skip
-    return (found.trits * np.sign(spread)).astype(np.int8), np.maximum(abs(scale), _SMALLEST), None
+    return (found.trits * np.sign(spread)).astype(np.int8), np.maximum(abs(scale), FLOOR), None
 
 
 def _int8(weight: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -294,5 +294,5 @@ def _int8(weight: NDArray[Any]) -> dict[str, NDArray[Any]]:
     matrix = np.asarray(weight, np.float32).reshape(len(weight), -1)
     if not np.isfinite(matrix).all():
         raise ConfigError("a weight is NaN or infinite: the model cannot be packed")
-    scale = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), _SMALLEST) / np.float32(127)
+    scale = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), FLOOR) / np.float32(MOST["int8"])
     return {"values": np.rint(matrix / scale).astype(np.int8), "scale": scale}

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
 from tinyternary.deploy.encoder.polynomials import EXP2
 from tinyternary.deploy.format.header import LayerHeader
-from tinyternary.deploy.layers import BITLINEAR_EPS, FloatLinear, IntegerLinear
+from tinyternary.deploy.layers import FloatLinear, IntegerLinear
 from tinyternary.deploy.onnx.graph import Native
 from tinyternary.kernels import PackedTernary, erf
 
@@ -235,11 +236,12 @@ class Exact(Native):
                 total = self._float(g.add("Add", self._double(total), part))
             mean = g.add("Div", self._fold(total), g.scalar(width))
             factor = self._inverse_root(mean, BITLINEAR_EPS)
+        most = MOST["int8"]
         largest = g.add("ReduceMax", g.add("Abs", y), axes=[-1], keepdims=1)
-        floor = g.add("Max", g.add("Mul", factor, largest), g.scalar(1e-5))
-        scale = g.add("Div", floor, g.scalar(127.0))
+        floor = g.add("Max", g.add("Mul", factor, largest), g.scalar(FLOOR))
+        scale = g.add("Div", floor, g.scalar(most))
         codes = g.add("Round", g.add("Mul", y, g.add("Div", factor, scale)))
-        codes = g.add("Clip", codes, g.scalar(-128.0), g.scalar(127.0))
+        codes = g.add("Clip", codes, g.scalar(-most - 1), g.scalar(most))
         return g.add("Cast", codes, to=g.onnx.TensorProto.INT8), scale
 
     def _chain(self, name: str, x: str, matrix: Any) -> str:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.config import vit_matrices
+from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
 from tinyternary.deploy.format.header import LayerHeader
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.deploy.layers import (
-    BITLINEAR_EPS,
     FloatLinear,
     IntegerLinear,
     build_layer,
@@ -58,9 +58,9 @@ class Graph:
             )
         return name
 
-    def scalar(self, value: float) -> str:
+    def scalar(self, value: float | np.floating[Any]) -> str:
         """Return the name of a float constant."""
-        return self.constant(f"const_{value!r}", np.float32(value))
+        return self.constant(f"const_{float(value)!r}", np.float32(value))
 
     def shape(self, *extents: int) -> str:
         """Return the name of a shape (0 keeps an extent, -1 is inferred)."""
@@ -258,12 +258,12 @@ def _quantize(g: Graph, header: LayerHeader, x: str) -> tuple[str, str]:
         if header.activation_per == "token":
             mean = g.add("ReduceMean", size, axes=[-1], keepdims=1)
             threshold, scale = g.add("Mul", mean, threshold), g.add("Mul", mean, scale)
-        scale = g.add("Max", scale, g.scalar(1e-5))
+        scale = g.add("Max", scale, g.scalar(FLOOR))
         above = g.add("Cast", g.add("Greater", size, threshold), to=g.onnx.TensorProto.FLOAT)
         codes = g.add("Mul", g.add("Sign", x), above)
     else:
-        most = 127.0 if header.activation == "int8" else 7.0
-        largest = g.add("Max", g.add("ReduceMax", size, axes=[-1], keepdims=1), g.scalar(1e-5))
+        most = MOST[header.activation]
+        largest = g.add("Max", g.add("ReduceMax", size, axes=[-1], keepdims=1), g.scalar(FLOOR))
         scale = g.add("Div", largest, g.scalar(most))
         codes = g.add("Round", g.add("Div", x, scale))
         codes = g.add("Clip", codes, g.scalar(-most - 1), g.scalar(most))

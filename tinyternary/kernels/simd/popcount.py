@@ -15,8 +15,8 @@ from llvmlite import ir
 from numba.core import cgutils
 from numpy.typing import NDArray
 
+from tinyternary.config.grid import FLOOR, TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.kernels.packing import to_planes
-from tinyternary.kernels.reference import ABSMAX_FLOOR, TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.kernels.simd.layout import padded
 from tinyternary.kernels.simd.quantize import WIDE, Row, fold
 from tinyternary.kernels.simd.targets import F32, I8, I16, I32, I64, Target, call_named, splat
@@ -157,7 +157,7 @@ def emit_quantize(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> Any:
 
     row.each(split, 4)
     level = builder.fmul(unit, ir.Constant(F32, float(np.float32(TERNARY_LEVEL))))
-    floor = ir.Constant(F32, float(ABSMAX_FLOOR))
+    floor = ir.Constant(F32, float(FLOOR))
     scale = builder.select(builder.fcmp_ordered(">", level, floor), level, floor)
     finite = builder.fcmp_ordered("<", unit, ir.Constant(F32, float("inf")))
     return builder.select(finite, scale, ir.Constant(F32, float("nan")))

@@ -14,6 +14,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from tinyternary.config.grid import FLOOR, MOST
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, splat
 from tinyternary.kernels.simd.tile import at, broadcast, load
 
@@ -27,7 +28,6 @@ _MAGIC = 12582912.0
 even and its low byte is the integer as int8. No conversion instruction is needed."""
 _MAGIC_BITS = 0x4B400000
 _INFINITY_BITS = 0x7F800000
-_FLOOR = 1e-5
 
 
 class Row:
@@ -101,9 +101,9 @@ def fold(builder: ir.IRBuilder, vector: Any, combine: Any) -> Any:
     return builder.extract_element(vector, ir.Constant(I32, 0))
 
 
-def scale_of(builder: ir.IRBuilder, bits: Any, most: int = 127) -> Any:
+def scale_of(builder: ir.IRBuilder, bits: Any, most: int = MOST["int8"]) -> Any:
     """Emit max(max |x|, 1e-5) / most from the bits of max |x|; NaN if that is not finite."""
-    floor = ir.Constant(F32, _FLOOR)
+    floor = ir.Constant(F32, float(FLOOR))
     largest = builder.bitcast(bits, F32)
     largest = builder.select(builder.fcmp_ordered(">", largest, floor), largest, floor)
     scale = builder.fdiv(largest, ir.Constant(F32, float(most)))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.config.grid import MOST
 from tinyternary.errors import ShapeError
 from tinyternary.kernels.packed import PackedTernary
 from tinyternary.kernels.simd import driver, epilogue, group_driver, lookup_driver
@@ -47,7 +48,7 @@ class SimdRung:
     ) -> None:
         """Fill ``out`` (M, N) int32 with the product of x (M, K) int8 and W (N, K)."""
         most = self.target.most
-        if most < 127 and x.size and (x.min() < -most or x.max() > most):
+        if most < MOST["int8"] and x.size and (x.min() < -most or x.max() > most):
             raise ShapeError(
                 f"kernel {self.target.name!r} takes activations of -{most}..{most}, "
                 f"got {x.min()}..{x.max()}"

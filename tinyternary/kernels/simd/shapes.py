@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyternary.config.grid import MOST
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -54,7 +56,7 @@ class Shape:
     @property
     def most(self) -> int:
         """Largest activation code."""
-        return 63 if self.name == "lookup7" else 127
+        return MOST["int7" if self.name == "lookup7" else "int8"]
 
 
 _AVX512 = ("avx512vnni", "avx512bw", "avx512vl")

@@ -8,21 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyternary.config.grid import FLOOR, MOST, TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.errors import ConfigError
 from tinyternary.quant.quantized import Floats, finite
-
-SMALLEST_ACTIVATION = np.float32(1e-5)
-"""Floor under max |x|, BitNet's: a row of zeros must not divide by zero."""
-
-TERNARY_THRESHOLD = 0.767
-"""Threshold of ternary activations in units of mean |x|.
-
-A Gaussian is best cut at 0.612 deviations (Max, "Quantizing for minimum
-distortion", 1960, three levels); mean |x| is sqrt(2 / pi) deviations.
-"""
-
-TERNARY_SCALE = 1.534
-"""Level of ternary activations in units of mean |x|: 1.224 deviations of a Gaussian."""
 
 
 def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -57,9 +45,9 @@ def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.fl
     if bits not in (8, 7, 4):
         raise ConfigError(f"bits: expected 8, 7 or 4, got {bits!r}")
     array = finite(x, "activations")
-    most = 2 ** (bits - 1) - 1
+    most = MOST[f"int{bits}"]
     largest = np.abs(array).max(axis=-1, keepdims=True, initial=0)
-    scale = np.maximum(largest, SMALLEST_ACTIVATION).astype(np.float32) / np.float32(most)
+    scale = np.maximum(largest, FLOOR).astype(np.float32) / np.float32(most)
     codes = np.clip(np.rint(array / scale), -most - 1, most).astype(np.int8)
     return codes, scale
 
@@ -67,7 +55,7 @@ def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.fl
 def ternary(
     x: ArrayLike,
     threshold: float | Floats = TERNARY_THRESHOLD,
-    scale: float | Floats = TERNARY_SCALE,
+    scale: float | Floats = TERNARY_LEVEL,
     *,
     per: str = "token",
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -98,6 +86,6 @@ def ternary(
     else:
         unit = np.ones((*array.shape[:-1], 1), array.dtype)
     beta = np.maximum(np.asarray(threshold, array.dtype), 0) * unit
-    level = np.maximum(np.asarray(scale, array.dtype) * unit, SMALLEST_ACTIVATION)
+    level = np.maximum(np.asarray(scale, array.dtype) * unit, FLOOR)
     codes = (np.sign(array) * (np.abs(array) > beta)).astype(np.int8)
     return codes, level.astype(np.float32)

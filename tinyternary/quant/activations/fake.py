@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyternary import compiled
 from tinyternary.autograd import Function
+from tinyternary.config.grid import SMALLEST_DIVISOR
 from tinyternary.quant.activations.absmax import absmax, ternary
 from tinyternary.quant.quantized import Floats
 from tinyternary.quant.ste import surrogate, threshold_slope
@@ -77,7 +78,7 @@ class FakeTernaryActivation(Function):
     ) -> Floats:
         """Quantise and dequantise (..., K)."""
         codes, scale = ternary(x, threshold, level, per=per)
-        unit = scale / np.maximum(np.asarray(level, x.dtype), 1e-12)
+        unit = scale / np.maximum(np.asarray(level, x.dtype), SMALLEST_DIVISOR)
         ctx.save(x, codes, scale, unit, np.asarray(threshold))
         ctx.ste, ctx.sharpness = ste, sharpness
         return (codes * scale).astype(x.dtype, copy=False)

@@ -7,13 +7,9 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
 from tinyternary.config import LayerQuant
+from tinyternary.config.grid import TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.nn import Module, Parameter
-from tinyternary.quant.activations.absmax import (
-    TERNARY_SCALE,
-    TERNARY_THRESHOLD,
-    absmax,
-    ternary,
-)
+from tinyternary.quant.activations.absmax import absmax, ternary
 from tinyternary.quant.activations.fake import FakeAbsmax, FakeTernaryActivation
 from tinyternary.quant.quantized import Floats
 
@@ -46,7 +42,7 @@ class ActivationQuantizer(Module):
         if rule.activation.startswith("ternary"):
             unit = UNIT_MEAN if self.per == "tensor" else 1.0
             self.threshold = Parameter(np.array([TERNARY_THRESHOLD * unit], np.float32))
-            self.level = Parameter(np.array([TERNARY_SCALE * unit], np.float32))
+            self.level = Parameter(np.array([TERNARY_LEVEL * unit], np.float32))
             learned = rule.activation.endswith("learned")
             self.threshold.requires_grad = self.level.requires_grad = learned
 
@@ -55,7 +51,7 @@ class ActivationQuantizer(Module):
         if self.per == "tensor" and self.threshold is not None and self.level is not None:
             mean = float(np.abs(x).mean(dtype=np.float64))
             self.threshold.data[...] = TERNARY_THRESHOLD * mean
-            self.level.data[...] = TERNARY_SCALE * mean
+            self.level.data[...] = TERNARY_LEVEL * mean
 
     def quantize(self, x: Floats) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
         """Return codes (..., K) int8 and scales (..., 1) float32, as the engine computes them."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinyternary import compiled
 from tinyternary.autograd import Function
+from tinyternary.config.grid import FLOOR, SEQ_CLIP, SEQ_HALF
 from tinyternary.quant.quantized import (
     Floats,
     Granularity,
@@ -25,7 +26,7 @@ from tinyternary.quant.quantized import (
     grouped,
     spread,
 )
-from tinyternary.quant.rules.weights import SEQ_CLIP, SMALLEST_SCALE, mean_magnitude
+from tinyternary.quant.rules.weights import mean_magnitude
 from tinyternary.quant.ste import surrogate, threshold_slope
 
 
@@ -90,7 +91,7 @@ class FakeAbsmean(Function):
     @staticmethod
     def forward(ctx: Any, w: Floats) -> Floats:
         """Quantise and dequantise (N, K)."""
-        alpha = np.maximum(mean_magnitude(w.reshape(1, -1)), SMALLEST_SCALE).item()
+        alpha = np.maximum(mean_magnitude(w.reshape(1, -1)), FLOOR).item()
         if not np.isfinite(alpha):
             finite(w)
         rounded: Floats = compiled.fake_ternary(w, alpha)
@@ -136,12 +137,12 @@ class FakeStretched(Function):
         """Pass the gradient inside the clip; the scale by LSQ's rule."""
         w, q, alpha = ctx.saved
         scale, limit = _beside(q, w)
-        ratio = w / (scale * w.dtype.type(1.5))
+        ratio = w / (scale * w.dtype.type(SEQ_HALF))
         inside = np.abs(ratio) <= SEQ_CLIP
         to_w = grad * inside
         if ctx.ste != "identity":
             to_w = to_w * surrogate(ctx.ste).slope(w, scale, limit, ctx.sharpness)
-        slope = q.trits / w.dtype.type(1.5) - ratio * inside
+        slope = q.trits / w.dtype.type(SEQ_HALF) - ratio * inside
         size = q.granularity
         return to_w, _per_scale(grad * slope, size, alpha) * learned_step(w, size)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
 from tinyternary.config import LayerQuant
+from tinyternary.config.grid import SEQ_HALF
 from tinyternary.nn import Module, Parameter
 from tinyternary.quant.integers import integer
 from tinyternary.quant.quantized import Floats, Quantized, QuantizedInt
@@ -150,7 +151,7 @@ class Stretched(WeightQuantizer):
 
     def __init__(self, rule: LayerQuant, weights: Floats) -> None:
         super().__init__(rule, weights)
-        start: NDArray[np.float32] = seq(weights, rule.granularity).scale * np.float32(1.5)
+        start: NDArray[np.float32] = seq(weights, rule.granularity).scale * np.float32(SEQ_HALF)
         self.alpha = Parameter(start)
 
     def quantize(self, weights: Floats) -> Quantized:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyternary.config.grid import FLOOR, SEQ_CLIP, SEQ_HALF, TTQ_FRACTION, TWN_FRACTION
 from tinyternary.quant.quantized import (
     Floats,
     Granularity,
@@ -19,18 +20,6 @@ from tinyternary.quant.quantized import (
     finite,
     grouped,
 )
-
-SMALLEST_SCALE = np.float32(1e-5)
-"""Floor of every scale, BitNet's: a layer of zeros must not divide by zero."""
-
-TWN_FRACTION = 0.7
-"""Threshold of TWN as a fraction of mean |W| (arXiv 1605.04711, equation 6)."""
-
-TTQ_FRACTION = 0.05
-"""Threshold of TTQ as a fraction of max |W| (arXiv 1612.01064, equation 9)."""
-
-SEQ_CLIP = 0.99
-"""Where ParetoQ clips W / alpha, so that no rounding leaves the grid (arXiv 2502.02631)."""
 
 
 def absmean(weights: ArrayLike, granularity: Granularity = "tensor") -> Quantized:
@@ -61,7 +50,7 @@ def absmean(weights: ArrayLike, granularity: Granularity = "tensor") -> Quantize
     for uniform and 49 % for Laplace weights (measured, and held by a test).
     """
     w = grouped(finite(weights), granularity)
-    alpha = np.maximum(mean_magnitude(w), SMALLEST_SCALE)
+    alpha = np.maximum(mean_magnitude(w), FLOOR)
     trits = np.clip(np.rint(w / alpha), -1, 1)
     return _quantized(trits, alpha, alpha / 2, weights, granularity)
 
@@ -122,7 +111,7 @@ def band(
     limit = np.maximum(limit, 0)
     trits = threshold(w, limit)
     scale = survivors_mean(w, trits) if alpha is None else _per_group(alpha, w)
-    scale = np.maximum(scale, SMALLEST_SCALE)
+    scale = np.maximum(scale, FLOOR)
     return _quantized(trits, scale, limit, weights, granularity)
 
 
@@ -157,7 +146,7 @@ def ttq(
     trits = threshold(w, beta)
     plus = survivors_mean(w, trits * (trits > 0)) if positive is None else _per_group(positive, w)
     minus = survivors_mean(w, trits * (trits < 0)) if negative is None else _per_group(negative, w)
-    plus, minus = np.maximum(plus, SMALLEST_SCALE), np.maximum(minus, SMALLEST_SCALE)
+    plus, minus = np.maximum(plus, FLOOR), np.maximum(minus, FLOOR)
     return _quantized(trits, plus, beta, weights, granularity, negative=minus)
 
 
@@ -191,10 +180,10 @@ def seq(
     of LSQ, arXiv 1902.08153.
     """
     w = grouped(finite(weights), granularity)
-    half = 1.5 * mean_magnitude(w) if alpha is None else _per_group(alpha, w)
-    half = np.maximum(half, w.dtype.type(1.5) * SMALLEST_SCALE)
-    trits = np.rint(np.clip(w / half, -SEQ_CLIP, SEQ_CLIP) * w.dtype.type(1.5))
-    return _quantized(trits, half / w.dtype.type(1.5), half / 3, weights, granularity)
+    half = SEQ_HALF * mean_magnitude(w) if alpha is None else _per_group(alpha, w)
+    half = np.maximum(half, w.dtype.type(SEQ_HALF) * FLOOR)
+    trits = np.rint(np.clip(w / half, -SEQ_CLIP, SEQ_CLIP) * w.dtype.type(SEQ_HALF))
+    return _quantized(trits, half / w.dtype.type(SEQ_HALF), half / 3, weights, granularity)
 
 
 def threshold(w: Floats, beta: Floats | float) -> Floats:
@@ -204,7 +193,7 @@ def threshold(w: Floats, beta: Floats | float) -> Floats:
 
 
 def survivors_mean(w: Floats, trits: Floats) -> Floats:
-    """Mean of |W| where the trit is not 0, along the last axis; at least `SMALLEST_SCALE`.
+    """Mean of |W| where the trit is not 0, along the last axis; at least `FLOOR`.
 
     It is the alpha that minimises ``sum (W - alpha * trit)^2`` for given trits.
     """
@@ -212,7 +201,7 @@ def survivors_mean(w: Floats, trits: Floats) -> Floats:
     count = np.maximum(kept.sum(axis=-1, keepdims=True, dtype=np.float64), 1)
     total = (np.abs(w) * kept).sum(axis=-1, keepdims=True, dtype=np.float64)
     mean: Floats = (total / count).astype(w.dtype)
-    return np.maximum(mean, SMALLEST_SCALE)
+    return np.maximum(mean, FLOOR)
 
 
 def mean_magnitude(w: Floats) -> Floats:
