@@ -53,7 +53,7 @@ def test_the_file_decides_where_validation_images_are_served_best(tmp_path):
         return (right[truth == 0].mean() + right[truth == 1].mean()) / 2
 
     assert balanced(threshold) >= max(balanced(cut) for cut in (-1, 0.5, *yes)) - 1e-9
-    assert f"at or above {threshold:.3g}" in out.with_suffix(".md").read_text()
+    assert f"probability above {threshold:.3g}" in out.with_suffix(".md").read_text()
 
     done = command("evaluate", str(out), "--json", *here)
     assert done.returncode == 0, done.stderr

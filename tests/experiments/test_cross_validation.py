@@ -11,8 +11,7 @@ from tinyternary.data import Splits
 from tinyternary.errors import ConfigError
 from tinyternary.experiments import Experiment, cross_validate
 from tinyternary.experiments.cross_validation import deal, fold_splits
-from tinyternary.experiments.experiment import Pretraining
-from tinyternary.train import Recipe, load_run
+from tinyternary.train import Pretraining, Recipe, load_run
 
 QUICK = Recipe(epochs=1, batch_size=16, augment="none")
 PLAN = Experiment(

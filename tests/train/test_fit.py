@@ -7,11 +7,10 @@ import pytest
 
 from tests.train.small import dataset, model, no_images, splits
 from tinyternary.config import Task
-from tinyternary.data import Splits
+from tinyternary.data import Splits, targets
 from tinyternary.errors import CheckpointError, ConfigError, DataFileError, TrainingError
 from tinyternary.train import Recipe, fit, load_run
 from tinyternary.train.batches import Batches, balanced_order, mixup
-from tinyternary.train.objective import targets
 
 QUICK = Recipe(epochs=3, batch_size=16, lr=5e-3, warmup_epochs=0.5, augment="none")
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from tests.train.small import dataset, model
 from tinyternary.autograd import Tensor
 from tinyternary.config import Task
-from tinyternary.data import Dataset, Splits, fit_preprocessing
+from tinyternary.data import Dataset, Splits, fit_preprocessing, targets
 from tinyternary.errors import ConfigError
-from tinyternary.evaluate.judge import predict_logits, scores
+from tinyternary.evaluate import predict_logits, scores
 from tinyternary.train import Recipe, distill, fit, make_recipe
 from tinyternary.train.batches import Batches
 from tinyternary.train.distill import Distillation
-from tinyternary.train.objective import logit_offset, prior_logits, targets, task_loss
+from tinyternary.train.objective import logit_offset, prior_logits, task_loss
 from tinyternary.train.state import current_settings
 
 counts = st.lists(st.integers(1, 40), min_size=2, max_size=6)

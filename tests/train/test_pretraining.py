@@ -9,11 +9,11 @@ from tests.train.small import dataset, model, splits
 from tinyternary.data import fit_preprocessing
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.experiments import Experiment, reproduction, run_experiment
-from tinyternary.experiments.experiment import Pretraining
 from tinyternary.train import Recipe, load_run, pretrain
 from tinyternary.train.batches import Batches
 from tinyternary.train.pretrain import (
     MaskedImages,
+    Pretraining,
     cells,
     random_cells,
     together,

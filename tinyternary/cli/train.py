@@ -164,16 +164,8 @@ def evaluate(
         metrics = judging.evaluate(
             engine, images, flips=flips or "none", shifts=shifts or 0,
             progress=None if quiet else f"{split} images",
-            threshold=_decision(engine.header),
         )  # fmt: skip
     _show_metrics({split: metrics}, as_json, title=f"{source} on {name}")
-
-
-def _decision(header: Any) -> Any:
-    """Give the threshold(s) that a packed file decides by, as `evaluate_scores` takes them."""
-    if header.threshold is None:
-        return 0.5
-    return header.threshold[0] if len(header.threshold) == 1 else header.threshold
 
 
 def _splits(name: str, root: Path | None, seed: int, download: bool) -> Any:

@@ -1,3 +1,5 @@
+from .decision import decide as decide
+from .decision import scores as scores
 from .matrices import MatrixLayer as MatrixLayer
 from .matrices import vit_matrices as vit_matrices
 from .policy import (

@@ -41,3 +41,4 @@ from .preprocess import fit_preprocessing as fit_preprocessing
 from .similarity import most_similar as most_similar
 from .sources import NAMES as NAMES
 from .sources import load as load
+from .targets import targets as targets

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.config import Task
+from tinyternary.config import Task, ViTConfig
 from tinyternary.errors import ConfigError, DataFileError
 
 Split = Literal["train", "val", "test"]
@@ -124,6 +124,33 @@ class Dataset:
             return replace(self, images=self.images[chosen], labels=self.labels[chosen])
         except IndexError as error:
             raise ConfigError(f"indices: {error} ({self.name!r}, {len(self)} images)") from None
+
+    def check_fits(self, config: ViTConfig, what: str | None = None) -> None:
+        """Refuse images that a network cannot be trained or evaluated on.
+
+        Parameters
+        ----------
+        config : ViTConfig
+        what : str, optional
+            Whose data this is, for the message; by default the split.
+
+        Raises
+        ------
+        DataFileError
+            If there are no images.
+        ConfigError
+            If outputs, channels or image size of the network are not those of the data.
+        """
+        title = f"{what or self.split} data {self.name!r}"
+        if len(self) == 0:
+            raise DataFileError(f"{title} has no images")
+        for kind, ours, theirs in (
+            ("classes", self.num_classes, config.num_classes),
+            ("channels", self.channels, config.channels),
+            ("pixels a side", self.image_size, config.image_size),
+        ):
+            if ours != theirs:
+                raise ConfigError(f"{title} has {ours} {kind}, the model expects {theirs}")
 
     def with_images(self, images: NDArray[np.uint8]) -> Dataset:
         """Return the same labels with other images, one per label (CLAHE, a corruption)."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.config import Task
+from tinyternary.config import decide, scores
 from tinyternary.deploy.encoder.ready import encoder
 from tinyternary.deploy.format.reader import PackedFile, read_packed
 from tinyternary.deploy.images import as_input
@@ -39,14 +39,15 @@ class Prediction:
     Attributes
     ----------
     labels : (B,) int64, or (B, L) int64 of 0 and 1 for a multi-label task
-    probabilities : (B, classes) float32
-        Softmax over classes; for a multi-label task one sigmoid per label.
+    probabilities : (B, classes) float64
+        Softmax over classes; for a multi-label task one sigmoid per label. `labels` follow
+        from exactly these: see `tinyternary.evaluate.decide`.
     class_names : tuple of str
     logits : (B, classes) float32
     """
 
     labels: NDArray[np.int64]
-    probabilities: F32
+    probabilities: NDArray[np.float64]
     class_names: tuple[str, ...]
     logits: F32
 
@@ -137,25 +138,17 @@ class Engine:
     def predict(self, images: NDArray[np.uint8]) -> Prediction:
         """Return labels, probabilities and logits for images as `__call__` takes them.
 
-        A decision threshold in the file (chosen on validation data) is applied;
-        without one the likeliest class is taken, or labels above one half.
+        A decision threshold in the file (chosen on validation data) is applied; without
+        one a label or the second of two classes is taken above one half, and of more
+        classes the likeliest.
         """
         return self.decide(self(images))
 
     def decide(self, logits: F32) -> Prediction:
         """Turn logits (B, classes) into a `Prediction`."""
         header = self.header
-        if header.task is Task.MULTI_LABEL:
-            probabilities = _sigmoid(logits)
-            cut = np.asarray(header.threshold or 0.5, np.float32)
-            labels = (probabilities >= cut).astype(np.int64)
-            return Prediction(labels, probabilities, header.class_names, logits)
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-        if header.threshold is not None and probabilities.shape[1] == 2:
-            labels = (probabilities[:, 1] >= np.float32(header.threshold[0])).astype(np.int64)
-        else:
-            labels = probabilities.argmax(axis=1)
+        probabilities = scores(logits, header.task)
+        labels = decide(probabilities, header.task, header.threshold)
         return Prediction(labels, probabilities, header.class_names, logits)
 
     def features(self, images: NDArray[np.uint8]) -> F32:
@@ -231,9 +224,3 @@ def numba_because() -> str:
     """Return why the compiled encoder needs Numba at every start here; empty if it does not."""
     chosen = dispatch.choose()
     return encoder(shape_of(chosen.name)).because if has_encoder(chosen) else ""
-
-
-def _sigmoid(x: F32) -> F32:
-    # from the side on which exp does not overflow
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)

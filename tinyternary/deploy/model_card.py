@@ -78,12 +78,12 @@ def _decision(packed: PackedFile) -> str:
         values = ", ".join(f"{value:.3g}" for value in header.threshold)
         recorded = [m.get("threshold") for m in header.metrics.values() if isinstance(m, dict)]
         other = 0.5 in recorded and header.threshold != (0.5,)
-        return f"probability at or above {values} (chosen on validation data)." + (
+        return f"probability above {values} (chosen on validation data)." + (
             " The metrics below were recorded with decisions at 0.5; `tinyternary evaluate` "
             "measures this file as it decides." if other else ""
         )  # fmt: skip
     if header.task is Task.MULTI_LABEL:
-        return "each label whose probability is at least one half."
+        return "each label whose probability is above one half."
     return "the likeliest class."
 
 

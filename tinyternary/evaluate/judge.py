@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tinyternary.autograd import no_grad
-from tinyternary.config import Preprocessing, Task
-from tinyternary.data import Dataset
+from tinyternary.config import Preprocessing, Task, scores
+from tinyternary.data import Dataset, targets
 from tinyternary.data.augment.views import MIRRORS, views
+from tinyternary.deploy.engine import Engine
 from tinyternary.errors import ConfigError, DataFileError, ShapeError, unknown_name
 from tinyternary.evaluate.metrics import accuracy, auc, evaluate_scores
 from tinyternary.models import ViT
 from tinyternary.nn import Module
-from tinyternary.train.objective import check_data, targets
 
 Images = NDArray[np.uint8]
 Logits = NDArray[np.float32]
@@ -108,15 +108,6 @@ def _batches(
     return np.concatenate(parts)
 
 
-def scores(logits: Logits, task: Task) -> NDArray[np.float64]:
-    """Logits (N, C) as probabilities (N, C): softmax, or a sigmoid per label if multi-label."""
-    x = np.asarray(logits, np.float64)
-    if task is Task.MULTI_LABEL:
-        return 0.5 * (1.0 + np.tanh(0.5 * x))
-    e = np.exp(x - x.max(1, keepdims=True))
-    return np.asarray(e / e.sum(1, keepdims=True))
-
-
 def evaluate(
     model: Module | Callable[[Images], Logits],
     data: Dataset,
@@ -136,7 +127,8 @@ def evaluate(
         As in `predict_logits`.
     data : Dataset
     **options
-        Passed on to `tinyternary.evaluate.metrics.evaluate_scores` (bootstrap, ...).
+        Passed on to `tinyternary.evaluate.metrics.evaluate_scores` (bootstrap, ...). The
+        `threshold` of an `Engine` is by default that of its file.
 
     Returns
     -------
@@ -150,7 +142,9 @@ def evaluate(
         If model and data do not fit each other, or there are no images.
     """
     if isinstance(model, ViT):
-        check_data(data, model.config, data.split)
+        data.check_fits(model.config)
+    if isinstance(model, Engine):
+        options.setdefault("threshold", model.header.threshold)
     logits = predict_logits(
         model, data.images, preprocessing,
         flips=flips, shifts=shifts, batch_size=batch_size, progress=progress,

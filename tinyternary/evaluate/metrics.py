@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.config import Task
+from tinyternary.config.decision import HALF
 from tinyternary.evaluate.calibration import expected_calibration_error
 from tinyternary.evaluate.confusion import class_rates, confusion, summary
 from tinyternary.evaluate.intervals import bootstrap_intervals
@@ -25,7 +26,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-def accuracy(labels: ArrayLike, scores: ArrayLike, task: Task, threshold: ArrayLike = 0.5) -> float:
+def accuracy(
+    labels: ArrayLike, scores: ArrayLike, task: Task, threshold: ArrayLike | None = None
+) -> float:
     """Return MedMNIST's ACC, 0 to 1; if multi-label, the mean of the labels' accuracies.
 
     Arguments and errors as in `judge`.
@@ -62,7 +65,7 @@ def evaluate_scores(
     task: Task,
     seed: int = 0,
     *,
-    threshold: ArrayLike = 0.5,
+    threshold: ArrayLike | None = None,
     resamples: int = 1000,
     level: float = 0.95,
 ) -> dict[str, Any]:
@@ -108,8 +111,9 @@ def evaluate_scores(
     result["per_class"] = {name: [_plain(v) for v in each] for name, each in per_class.items()}
     result["per_class"]["images"] = [int(n) for n in judged.one_hot.sum(0)]
     result["confusion"] = counts.tolist()
-    if task in (Task.BINARY, Task.MULTI_LABEL):
-        result["threshold"] = np.asarray(threshold, np.float64).tolist()
+    if task is Task.MULTI_LABEL or judged.classes == 2:
+        used = np.asarray(HALF if threshold is None else threshold, np.float64)
+        result["threshold"] = used.item() if used.size == 1 else used.tolist()
     return result
 
 

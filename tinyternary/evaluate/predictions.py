@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.config import Task
+from tinyternary.config import decide as decide
+from tinyternary.config import scores as scores
 from tinyternary.errors import ConfigError, ShapeError, TrainingError
 
 
@@ -41,8 +43,10 @@ class Judged:
         return np.equal(self.truth[:, None], np.arange(self.classes))
 
 
-def judge(labels: ArrayLike, scores: ArrayLike, task: Task, threshold: ArrayLike = 0.5) -> Judged:
-    """Check labels and scores and decide: above the threshold, or the largest score.
+def judge(
+    labels: ArrayLike, scores: ArrayLike, task: Task, threshold: ArrayLike | None = None
+) -> Judged:
+    """Check labels and scores, and `decide`.
 
     Parameters
     ----------
@@ -50,8 +54,8 @@ def judge(labels: ArrayLike, scores: ArrayLike, task: Task, threshold: ArrayLike
     scores : (N, C) float
         Probabilities; for a binary task also (N,), of class 1.
     task : Task
-    threshold : float, or (L,) if multi-label
-        Binary and multi-label tasks: a score above it means yes.
+    threshold : float, or (L,) if multi-label, optional
+        As in `tinyternary.evaluate.decide`: a score above it means yes.
 
     Raises
     ------
@@ -86,13 +90,4 @@ def judge(labels: ArrayLike, scores: ArrayLike, task: Task, threshold: ArrayLike
     top = 1 if task is Task.MULTI_LABEL else values.shape[1] - 1
     if truth.min() < 0 or truth.max() > top:
         raise ConfigError(f"labels: expected 0 to {top}, got {truth.min()} to {truth.max()}")
-    limit = np.asarray(threshold, np.float64)
-    if limit.ndim and limit.shape != (values.shape[1],):
-        raise ShapeError(f"threshold: expected a number or {values.shape[1]}, got {limit.shape}")
-    if task is Task.MULTI_LABEL:
-        decided = values > limit
-    elif task is Task.BINARY:
-        decided = values[:, 1] > limit
-    else:
-        decided = values.argmax(1)
-    return Judged(truth.astype(np.int64), decided.astype(np.int64), values, task)
+    return Judged(truth.astype(np.int64), decide(values, task, threshold), values, task)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tinyternary.config import Task
 from tinyternary.data import Dataset, Splits, most_similar
+from tinyternary.evaluate import predict_logits, scores
 from tinyternary.evaluate.calibration import reliability
-from tinyternary.evaluate.judge import predict_logits, scores
 from tinyternary.evaluate.metrics import accuracy, auc
 from tinyternary.evaluate.predictions import judge
 from tinyternary.evaluate.thresholds import choose_threshold

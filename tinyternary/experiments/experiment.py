@@ -9,53 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinyternary.config import ViTConfig, preset
-from tinyternary.data import NAMES
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.experiments.packaged import packaged, read_packaged
-from tinyternary.train.recipe import FEW, Augment, Recipe, make_recipe, one_line
-
-
-class Pretraining(BaseModel):
-    """Masked-image pretraining of the teacher on the training images, without labels.
-
-    Attributes
-    ----------
-    epochs : int
-        0 leaves it out.
-    images : int, optional
-        Limit on the images seen in all, for data of any size: so many fewer epochs.
-    batch_size, lr, weight_decay
-        Of AdamW with warm-up and cosine.
-    mask : float
-        Share of the patches that is hidden.
-    augment : str
-        As in `Recipe`.
-    datasets : list of str
-        Data sets whose training images are looked at as well, turned into the network's
-        colours. `epochs` counts passes over all images together.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(default=0, ge=0)
-    images: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=64, ge=1)
-    lr: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
-    mask: float = Field(default=0.5, gt=0, lt=1)
-    augment: Augment = "auto"
-    datasets: list[str] = []
-
-    @field_validator("datasets")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if name not in NAMES:
-                raise ValueError(str(unknown_name("data set", name, NAMES)))
-        return names
+from tinyternary.train.pretrain import Pretraining
+from tinyternary.train.recipe import FEW, Recipe, make_recipe, one_line
 
 
 class Experiment(BaseModel):

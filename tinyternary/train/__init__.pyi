@@ -18,6 +18,7 @@ from .history import History as History
 from .optimizers import SGD as SGD
 from .optimizers import AdamW as AdamW
 from .optimizers import Optimizer as Optimizer
+from .pretrain import Pretraining as Pretraining
 from .pretrain import pretrain as pretrain
 from .recipe import Recipe as Recipe
 from .recipe import make_recipe as make_recipe

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.config import Preprocessing, Task
-from tinyternary.data import Dataset, balanced_order, mixup
+from tinyternary.data import Dataset, balanced_order, mixup, targets
 from tinyternary.data.augment.augmentation import augmentation
 from tinyternary.errors import ConfigError
-from tinyternary.train.objective import FloatArray, targets
 from tinyternary.train.recipe import Recipe
 
 _ORDER, _CHANGE = 1, 2  # purposes of random streams; `loop` uses 3, `pretraining` 4
+
+
+FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ from tinyternary.train.fit import (
     train,
 )
 from tinyternary.train.objective import (
-    check_data,
     class_names_agree,
     logit_offset,
     task_loss,
@@ -208,13 +207,13 @@ def distill(
         class_names_agree(teacher.class_names, data.class_names)
         preprocessing = preprocessing or teacher.preprocessing
         teacher = teacher.model
-    check_data(data.train, student.config, "training")
+    data.train.check_fits(student.config, "training")
     if teacher.config.num_classes != data.num_classes:
         raise ConfigError(
             f"the teacher has {teacher.config.num_classes} classes, "
             f"the data {data.name!r} has {data.num_classes}"
         )
-    check_data(data.train, teacher.config, "the teacher's")
+    data.train.check_fits(teacher.config, "the teacher's")
     preprocessing = preprocessing or fit_preprocessing(data.train)
     if chosen.start_from_teacher:
         start_from(student, teacher, preprocessing(data.train.images[:256]))

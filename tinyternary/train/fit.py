@@ -20,7 +20,7 @@ from tinyternary.nn import Dropout, DropPath
 from tinyternary.train.batches import Batch, Batches
 from tinyternary.train.checkpoints import write_json
 from tinyternary.train.loop import Loop, Objective
-from tinyternary.train.objective import check_data, logit_offset, task_loss
+from tinyternary.train.objective import logit_offset, task_loss
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run, describe_run
 from tinyternary.train.state import resume_state
@@ -109,7 +109,7 @@ def fit(
         If `run_dir` holds another run.
     """
     chosen = make_recipe(recipe, **recipe_overrides)
-    check_data(data.train, model.config, "training")
+    data.train.check_fits(model.config, "training")
     objective = Supervised(model, data.train, chosen)
     session = Session(
         run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
@@ -150,10 +150,9 @@ def train(
     seed = session.seed
     if seed < 0:
         raise ConfigError(f"seed: expected an integer of at least 0, got {seed}")
-    check_data(data.train, model.config, "training")
-    for part in (data.val, data.test):
-        if len(part):
-            check_data(part, model.config, part.split)
+    for part in data:
+        if len(part) or part is data.train:
+            part.check_fits(model.config)
     recipe = recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
     set_dropout(model, recipe)
     preprocessing = session.preprocessing or fit_preprocessing(data.train)

@@ -13,63 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor, bce_with_logits, cross_entropy, kl_divergence
-from tinyternary.config import Task, ViTConfig
-from tinyternary.data import Dataset
-from tinyternary.errors import ConfigError, DataFileError
+from tinyternary.config import Task
+from tinyternary.data import Dataset, targets
+from tinyternary.errors import ConfigError
 from tinyternary.train.recipe import Recipe
 
 FloatArray: TypeAlias = NDArray[np.float32]
-
-
-def check_data(data: Dataset, config: ViTConfig, what: str) -> None:
-    """Refuse data that a network cannot be trained or evaluated on.
-
-    Raises
-    ------
-    DataFileError
-        If there are no images.
-    ConfigError
-        If outputs, channels or image size of the network are not those of the data.
-    """
-    if len(data) == 0:
-        raise DataFileError(f"{what} data {data.name!r} has no images")
-    for kind, theirs, ours in (
-        ("classes", data.num_classes, config.num_classes),
-        ("channels", data.channels, config.channels),
-        ("pixels a side", data.image_size, config.image_size),
-    ):
-        if theirs != ours:
-            raise ConfigError(
-                f"{what} data {data.name!r} has {theirs} {kind}, the model expects {ours}"
-            )
-
-
-def targets(
-    labels: NDArray[np.int64], task: Task, classes: int, ordinal_width: float = 0.5
-) -> FloatArray:
-    """Labels as one row of class probabilities each.
-
-    Parameters
-    ----------
-    labels : (B,) int, or (B, L) of 0 and 1 for multi-label tasks
-    task : Task
-    classes : int
-        C, or L for multi-label tasks.
-    ordinal_width : float
-        Width of the spread over neighbouring grades of ordinal tasks; 0 is none.
-
-    Returns
-    -------
-    (B, C) float32
-        Rows sum to 1, except for multi-label tasks.
-    """
-    if task is Task.MULTI_LABEL:
-        return np.asarray(labels, np.float32)
-    if task is Task.ORDINAL and ordinal_width > 0:
-        distance = np.abs(np.arange(classes)[:, None] - np.arange(classes)[None, :])
-        soft = np.exp(-distance / ordinal_width)
-        return np.asarray(soft / soft.sum(1, keepdims=True), np.float32)[labels]
-    return np.eye(classes, dtype=np.float32)[labels]
 
 
 def prior_logits(goal: FloatArray, task: Task) -> FloatArray:

@@ -14,20 +14,60 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tinyternary.autograd import Tensor
 from tinyternary.config import Preprocessing, ViTConfig, recolor
-from tinyternary.data import Dataset, Splits
-from tinyternary.errors import ConfigError
-from tinyternary.experiments.experiment import Pretraining
+from tinyternary.data import NAMES, Dataset, Splits
+from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.models import ViT
 from tinyternary.nn import Linear
 from tinyternary.train.batches import Batch
 from tinyternary.train.fit import Session, train
-from tinyternary.train.recipe import make_recipe
+from tinyternary.train.recipe import Augment, make_recipe
 from tinyternary.train.run import Run
 
 _MASK = 4  # purpose of a random stream, see `batches`
+
+
+class Pretraining(BaseModel):
+    """Masked-image pretraining of the teacher on the training images, without labels.
+
+    Attributes
+    ----------
+    epochs : int
+        0 leaves it out.
+    images : int, optional
+        Limit on the images seen in all, for data of any size: so many fewer epochs.
+    batch_size, lr, weight_decay
+        Of AdamW with warm-up and cosine.
+    mask : float
+        Share of the patches that is hidden.
+    augment : str
+        As in `Recipe`.
+    datasets : list of str
+        Data sets whose training images are looked at as well, turned into the network's
+        colours. `epochs` counts passes over all images together.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(default=0, ge=0)
+    images: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    mask: float = Field(default=0.5, gt=0, lt=1)
+    augment: Augment = "auto"
+    datasets: list[str] = []
+
+    @field_validator("datasets")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in NAMES:
+                raise ValueError(str(unknown_name("data set", name, NAMES)))
+        return names
 
 
 class MaskedImages:

@@ -53,6 +53,11 @@ def thresholds_for(
         return None
     values = tuple(float(v) for v in np.atleast_1d(np.asarray(threshold, np.float64)))
     count = config.num_classes if task is Task.MULTI_LABEL else 1
+    if task is not Task.MULTI_LABEL and config.num_classes != 2:
+        raise ConfigError(
+            f"threshold: {config.num_classes} classes are told apart by the largest probability; "
+            f"leave it out"
+        )
     if len(values) != count or not all(0.0 <= v <= 1.0 for v in values):
         raise ConfigError(f"threshold: expected {count} value(s) in [0, 1], got {values}")
     return values

@@ -43,8 +43,9 @@ def to_onnx(
     -------
     Path
         The file. Its input "images" is (batch, S, S, C) uint8, its output "logits"
-        (batch, classes) float32. Opset 17. Trits and int8 weights are int8
-        initialisers read by MatMulInteger.
+        (batch, classes) float32; `tinyternary.evaluate.scores` and `decide`, with the
+        threshold of the packed file, turn them into answers. Opset 17. Trits and int8
+        weights are int8 initialisers read by MatMulInteger.
 
     Notes
     -----

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import no_grad
-from tinyternary.config import Preprocessing, Task
+from tinyternary.config import Preprocessing, Task, decide, scores
 from tinyternary.data import Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError, DataFileError
 from tinyternary.nn import Module, bce_with_logits, cross_entropy
@@ -85,8 +85,7 @@ class Judge:
             )
         if self.task is Task.MULTI_LABEL:
             loss = bce_with_logits(logits, self.labels.astype(logits.dtype))
-            right = (logits > 0) == (self.labels > 0)
         else:
             loss = cross_entropy(logits, self.labels)
-            right = logits.argmax(1) == self.labels
+        right = decide(scores(logits, self.task), self.task) == self.labels
         return Score(float(loss.data), float(right.mean()))
