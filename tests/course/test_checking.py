@@ -94,9 +94,9 @@ def test_messages_teach(learner: Learner, answer: str, status: str, says: str) -
         "    import importlib\n"
         "    m = importlib.import_module('tinyternary.course.fallback.ternary_basics')\n"
         "    return m.threshold(w, d)\n",
-        "from tinyternary.quant.rules.weights import threshold as hidden\n"
+        "from tinyternary.quant.rules._weights import cut as hidden\n"
         "def threshold(w, d):\n    return (lambda: hidden(w, d))()\n",
-        "from tinyternary.quant.rules.weights import threshold as hidden\n"
+        "from tinyternary.quant.rules._weights import cut as hidden\n"
         "held = [hidden]\n"
         "def threshold(w, d):\n    return held[0](w, d)\n",
     ],

@@ -21,7 +21,7 @@ from tinyternary.quant import (
     set_strength,
     ternarize,
 )
-from tinyternary.quant.rules.registry import ACTIVATIONS, WEIGHTS
+from tinyternary.quant.registry import ACTIVATIONS, WEIGHTS
 
 
 def layer(inputs, outputs, seed=0, bias=True, **rule):

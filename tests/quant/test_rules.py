@@ -56,11 +56,11 @@ def test_absmean_is_its_definition(w, size):
 def test_twn_is_its_definition(w, size):
     q = twn(w, size)
     for block, (trits, scale) in zip(blocks(w, size), per_block(q, size)):
-        beta = 0.7 * sum(abs(v) for v in block) / len(block)
-        if any(abs(abs(v) - beta) < 1e-9 * (1 + beta) for v in block):
+        delta = 0.7 * sum(abs(v) for v in block) / len(block)
+        if any(abs(abs(v) - delta) < 1e-9 * (1 + delta) for v in block):
             continue
-        kept = [abs(v) for v in block if abs(v) > beta]
-        assert list(trits) == [int(np.sign(v)) * (abs(v) > beta) for v in block]
+        kept = [abs(v) for v in block if abs(v) > delta]
+        assert list(trits) == [int(np.sign(v)) * (abs(v) > delta) for v in block]
         if kept:
             assert scale == pytest.approx(sum(kept) / len(kept), rel=1e-6)
 
@@ -70,12 +70,12 @@ def test_ttq_is_its_definition(w, size):
     q = ttq(w, size)
     negatives = np.atleast_1d(q.scale_negative).ravel()
     for block, (trits, plus), minus in zip(blocks(w, size), per_block(q, size), negatives):
-        beta = 0.05 * max(abs(v) for v in block)
-        if any(abs(abs(v) - beta) < 1e-9 * (1 + beta) for v in block):
+        delta = 0.05 * max(abs(v) for v in block)
+        if any(abs(abs(v) - delta) < 1e-9 * (1 + delta) for v in block):
             continue
-        assert list(trits) == [int(np.sign(v)) * (abs(v) > beta) for v in block]
+        assert list(trits) == [int(np.sign(v)) * (abs(v) > delta) for v in block]
         for sign, scale in ((1, plus), (-1, minus)):
-            kept = [abs(v) for v in block if sign * v > beta]
+            kept = [abs(v) for v in block if sign * v > delta]
             if kept:
                 assert scale == pytest.approx(sum(kept) / len(kept), rel=1e-6)
 
@@ -101,17 +101,17 @@ def test_seq_starts_with_the_trits_of_absmean(w, size):
 
 
 @given(matrices, sizes, st.floats(0, 50), st.floats(0.01, 50))
-def test_band_uses_the_threshold_and_scale_it_is_given(w, size, beta, alpha):
-    q = band(w, size, beta=beta, alpha=alpha)
-    np.testing.assert_array_equal(q.trits, np.where(np.abs(w) > beta, np.sign(w), 0))
+def test_band_uses_the_threshold_and_scale_it_is_given(w, size, delta, alpha):
+    q = band(w, size, delta=delta, alpha=alpha)
+    np.testing.assert_array_equal(q.trits, np.where(np.abs(w) > delta, np.sign(w), 0))
     np.testing.assert_allclose(q.dequantize(), np.float32(alpha) * q.trits, rtol=1e-6)
 
 
 def test_band_takes_arrays_in_the_layout_of_a_scale():
     w = np.array([[1.0, -3, 5, -7], [2, -4, 6, -8]])
-    q = band(w, "channel", beta=[[2.0], [5.0]], alpha=[[10.0], [20.0]])
+    q = band(w, "channel", delta=[[2.0], [5.0]], alpha=[[10.0], [20.0]])
     np.testing.assert_array_equal(q.dequantize(), [[0, -10, 10, -10], [0, 0, 20, -20]])
-    q = band(w, 2, beta=[[2.0, 6.0], [5.0, 7.0]])
+    q = band(w, 2, delta=[[2.0, 6.0], [5.0, 7.0]])
     np.testing.assert_array_equal(q.trits, [[0, -1, 0, -1], [0, 0, 0, -1]])
     np.testing.assert_allclose(q.scale, [[3, 7], [1e-5, 8]])
 
@@ -253,10 +253,10 @@ def test_a_group_of_a_whole_row_is_a_channel(w, rule):
 @given(matrices, sizes, rules)
 def test_the_threshold_it_reports_is_the_one_that_cut(w, size, rule):
     q = rule(w, size)
-    for block, trits, beta in zip(blocks(w, size), blocks(q.trits, size), np.ravel(q.threshold)):
+    for block, trits, delta in zip(blocks(w, size), blocks(q.trits, size), np.ravel(q.threshold)):
         for v, trit in zip(block, trits):
-            if abs(abs(v) - beta) > 1e-5 * (1e-5 + beta):
-                assert (trit != 0) == (abs(v) > beta)
+            if abs(abs(v) - delta) > 1e-5 * (1e-5 + delta):
+                assert (trit != 0) == (abs(v) > delta)
 
 
 @pytest.mark.parametrize("rule", TERNARY.values(), ids=TERNARY.keys())
@@ -264,9 +264,9 @@ def test_the_threshold_separates_the_magnitudes_of_gaussian_weights(rng, rule):
     # many weights lie between any two candidates, so that a wrong one cannot hide
     w = rng.standard_normal((64, 64)).astype(np.float32)
     q = rule(w, "tensor")
-    beta = float(np.ravel(q.threshold)[0])
-    assert np.abs(w[q.trits == 0]).max() <= beta * 1.00001
-    assert np.abs(w[q.trits != 0]).min() >= beta * 0.99999
+    delta = float(np.ravel(q.threshold)[0])
+    assert np.abs(w[q.trits == 0]).max() <= delta * 1.00001
+    assert np.abs(w[q.trits != 0]).min() >= delta * 0.99999
 
 
 @pytest.mark.parametrize(

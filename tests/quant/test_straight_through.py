@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from tinyternary.autograd import Tensor
 from tinyternary.errors import ConfigError
 from tinyternary.quant import LayerQuant, weight_quantizer
-from tinyternary.quant.activations.modules import ActivationQuantizer
-from tinyternary.quant.rules.registry import ACTIVATIONS, WEIGHTS
+from tinyternary.quant.registry import ACTIVATIONS, WEIGHTS, activation_quantizer
 from tinyternary.quant.ste import STRAIGHT_THROUGH, surrogate
 
 SIZES = ["tensor", "channel", 4]
@@ -52,10 +51,10 @@ def run(rule, w, sharpness=1.0):
 @pytest.mark.parametrize("sharpness", [0.5, 2.0, 9.0])
 def test_each_slope_is_the_derivative_of_its_curve(rng, name, sharpness):
     w = rng.standard_normal((50, 8))
-    alpha, beta = np.array([[0.9]]), np.array([[0.4]])
+    alpha, delta = np.array([[0.9]]), np.array([[0.4]])
     rule = surrogate(name)
-    expected = numeric(rule.curve, w, alpha, beta, sharpness)
-    np.testing.assert_allclose(rule.slope(w, alpha, beta, sharpness), expected, atol=1e-6)
+    expected = numeric(rule.curve, w, alpha, delta, sharpness)
+    np.testing.assert_allclose(rule.slope(w, alpha, delta, sharpness), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", STRAIGHT_THROUGH)
@@ -80,10 +79,10 @@ def test_gradient_of_the_weights_is_that_of_the_surrogate(rng, name, ste, size):
     w = rng.standard_normal((3, 8))
     quantizer, weight, _, grad = run(LayerQuant(name, size, ste=ste), w, sharpness=2.5)
     q = quantizer.quantize(w)
-    alpha, beta = spread(q.scale, w.shape), spread(q.threshold, w.shape)
+    alpha, delta = spread(q.scale, w.shape), spread(q.threshold, w.shape)
     if q.scale_negative is not None:
         alpha = np.where(w < 0, spread(q.scale_negative, w.shape), alpha)
-    slope = numeric(surrogate(ste).curve, w, alpha, beta, 2.5)
+    slope = numeric(surrogate(ste).curve, w, alpha, delta, 2.5)
     # a group with one survivor has it for a scale: the corner of the clip has no slope
     sure = np.abs(np.abs(w) - alpha) > 1e-5
     np.testing.assert_allclose((weight.grad)[sure], (grad * slope)[sure], rtol=1e-5, atol=1e-5)
@@ -151,17 +150,17 @@ def test_a_learned_threshold_has_the_declared_derivative(rng, name, size):
     w = rng.standard_normal((3, 8))
     quantizer, _, _, grad = run(LayerQuant(name, size), w)
     q = quantizer.quantize(w)
-    alpha, beta = spread(q.scale, w.shape), spread(q.threshold, w.shape)
-    # the ramp from 0 at W = 0 to alpha at 2 beta, seen as a function of beta
-    slope = np.where(np.abs(w) < 2 * beta, -np.sign(w) * alpha / (2 * beta), 0)
+    alpha, delta = spread(q.scale, w.shape), spread(q.threshold, w.shape)
+    # the ramp from 0 at W = 0 to alpha at 2 delta, seen as a function of delta
+    slope = np.where(np.abs(w) < 2 * delta, -np.sign(w) * alpha / (2 * delta), 0)
     factor = 1 / np.sqrt(shared(size, w.shape))
     np.testing.assert_allclose(
-        quantizer.beta.grad, total(grad * slope, size) * factor, rtol=1e-4, atol=1e-5
+        quantizer.delta.grad, total(grad * slope, size) * factor, rtol=1e-4, atol=1e-5
     )
 
 
 def test_the_declared_threshold_slope_has_the_area_of_the_true_spike():
-    # integrated over W > 0, raising beta by d takes alpha d from the sum of W_q
+    # integrated over W > 0, raising delta by d takes alpha d from the sum of W_q
     from tinyternary.quant.ste import threshold_slope
 
     w = np.linspace(0, 4, 400_001)
@@ -183,9 +182,9 @@ def test_fake_quantised_weights_are_the_packed_ones_to_the_bit(rng, name, size):
 def test_fixed_thresholds_do_not_learn_and_may_be_given(rng):
     w = rng.standard_normal((3, 8)).astype(np.float32)
     quantizer, _, _, _ = run(LayerQuant("learned-fixed", "channel", threshold=0.3), w)
-    np.testing.assert_allclose(quantizer.beta.data, np.full((3, 1), 0.3), rtol=1e-6)
-    assert quantizer.beta.grad is None
-    assert not quantizer.beta.requires_grad
+    np.testing.assert_allclose(quantizer.delta.data, np.full((3, 1), 0.3), rtol=1e-6)
+    assert quantizer.delta.grad is None
+    assert not quantizer.delta.requires_grad
     before = quantizer.quantize(w).threshold.copy()
     np.testing.assert_array_equal(quantizer.quantize(5 * w).threshold, before)
     dynamic = weight_quantizer(LayerQuant("learned-dynamic"), w)
@@ -194,10 +193,10 @@ def test_fixed_thresholds_do_not_learn_and_may_be_given(rng):
 
 def test_every_combination_of_scale_and_threshold_has_a_name():
     for alpha in ("statistic", "learned"):
-        for beta in ("fixed", "dynamic", "learned"):
-            quantizer = weight_quantizer(LayerQuant(f"{alpha}-{beta}"), np.eye(4))
+        for delta in ("fixed", "dynamic", "learned"):
+            quantizer = weight_quantizer(LayerQuant(f"{alpha}-{delta}"), np.eye(4))
             learns = [n for n, p in quantizer.named_parameters() if p.requires_grad]
-            assert learns == ["alpha"] * (alpha == "learned") + ["beta"] * (beta == "learned")
+            assert learns == ["alpha"] * (alpha == "learned") + ["delta"] * (delta == "learned")
 
 
 def test_an_unknown_quantiser_is_named_with_the_nearest():
@@ -209,7 +208,7 @@ def test_an_unknown_quantiser_is_named_with_the_nearest():
 
 
 def act(name, x, ste="identity", sharpness=1.0):
-    quantizer = ActivationQuantizer(LayerQuant(activation=name, ste=ste))
+    quantizer = activation_quantizer(LayerQuant(activation=name, ste=ste))
     quantizer.sharpness = sharpness
     tensor = Tensor(x.copy(), requires_grad=True)
     out = quantizer(tensor)
@@ -266,14 +265,14 @@ def test_ternary_activations_follow_the_surrogate(rng, name, ste):
     x = rng.standard_normal((5, 16))
     quantizer, tensor, out, grad = act(name, x, ste, 2.5)
     unit = np.ones((5, 1)) if "tensor" in name else np.abs(x).mean(1, keepdims=True)
-    beta, alpha = quantizer.threshold.data[0] * unit, quantizer.level.data[0] * unit
-    np.testing.assert_allclose(out.data, alpha * np.sign(x) * (np.abs(x) > beta), rtol=1e-6)
-    slope = numeric(surrogate(ste).curve, x, alpha, beta, 2.5)
+    delta, alpha = quantizer.threshold.data[0] * unit, quantizer.level.data[0] * unit
+    np.testing.assert_allclose(out.data, alpha * np.sign(x) * (np.abs(x) > delta), rtol=1e-6)
+    slope = numeric(surrogate(ste).curve, x, alpha, delta, 2.5)
     np.testing.assert_allclose(tensor.grad, grad * slope, rtol=1e-5, atol=1e-5)
     factor = 1 / np.sqrt(x.size)
     if name.endswith("learned"):
-        level = (grad * np.sign(x) * (np.abs(x) > beta) * unit).sum() * factor
-        bump = np.where(np.abs(x) < 2 * beta, -np.sign(x) * alpha / (2 * beta), 0) * unit
+        level = (grad * np.sign(x) * (np.abs(x) > delta) * unit).sum() * factor
+        bump = np.where(np.abs(x) < 2 * delta, -np.sign(x) * alpha / (2 * delta), 0) * unit
         assert quantizer.level.grad[0] == pytest.approx(level, rel=1e-4)
         assert quantizer.threshold.grad[0] == pytest.approx((grad * bump).sum() * factor, rel=1e-4)
     else:
@@ -298,7 +297,7 @@ def test_ternary_activations_cut_a_gaussian_at_the_best_place(rng):
 
 def test_calibration_takes_the_units_of_the_inputs(rng):
     x = 37 * rng.standard_normal((50, 64)).astype(np.float32)
-    quantizer = ActivationQuantizer(LayerQuant(activation="ternary-tensor"))
+    quantizer = activation_quantizer(LayerQuant(activation="ternary-tensor"))
     quantizer.calibrate(x)
     codes, scale = quantizer.quantize(x)
     assert ((codes * scale - x) ** 2).mean() / (x**2).mean() == pytest.approx(0.19, rel=0.03)
@@ -311,7 +310,7 @@ def test_calibration_takes_the_units_of_the_inputs(rng):
 def test_the_fused_norm_and_rounding_are_the_two_after_each_other(rows, inputs, seed):
     from tinyternary.autograd import rms_norm
     from tinyternary.quant import absmax
-    from tinyternary.quant.activations.fake import NormAbsmax
+    from tinyternary.quant.activations.absmax import NormAbsmax
 
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, inputs)).astype(np.float32)

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary import compiled, kernels
-from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
+from tinyternary.config.grid import BITLINEAR_EPS, MOST
 from tinyternary.deploy.encoder import ready
 from tinyternary.deploy.format.header import LayerHeader
 from tinyternary.deploy.format.reader import PackedFile
-from tinyternary.kernels import PackedTernary, dispatch
+from tinyternary.kernels import PackedTernary, dispatch, reference
 from tinyternary.kernels.simd.shapes import shape_of
 
 F32 = NDArray[np.float32]
@@ -86,17 +86,11 @@ class IntegerLinear:
 def quantize_rows(x: F32, header: LayerHeader) -> tuple[NDArray[np.int8], F32]:
     """Quantise each row as `header.activation` says: codes (M, K) int8, scale (M, 1)."""
     if header.activation == "ternary":
-        if header.activation_per == "token":
-            unit = np.abs(x).mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
-        else:
-            unit = np.ones((x.shape[0], 1), np.float32)
-        beta = np.maximum(np.float32(header.activation_threshold), 0) * unit
-        level = np.maximum(np.float32(header.activation_level) * unit, FLOOR)
-        return (np.sign(x) * (np.abs(x) > beta)).astype(np.int8), level
-    most = np.float32(MOST[header.activation])
-    largest = np.abs(x).max(axis=-1, keepdims=True, initial=0)
-    scale = np.maximum(largest, FLOOR) / most
-    return np.clip(np.rint(x / scale), -most - 1, most).astype(np.int8), scale
+        per_token = header.activation_per == "token"
+        unit = reference.mean_magnitude(x) if per_token else np.ones((len(x), 1), np.float32)
+        return reference.cut(x, header.activation_threshold, header.activation_level, unit)
+    codes, scale = reference.quantize(x, MOST[header.activation])
+    return codes, scale[:, None]
 
 
 def _product(x: NDArray[np.int8], matrix: PackedTernary | NDArray[np.int8]) -> NDArray[np.int32]:

@@ -1,14 +1,16 @@
 """What every kernel must compute, in plain NumPy (lesson 08_packing_and_kernels).
 
-`matmul` is the one reference of the ladder: int32, nothing clever. `quantize` is the
-int8 rule of the activations, and `linear` the whole layer, both as the compiled kernels
-compute them, float32 operation by float32 operation.
+`matmul` is the one reference of the ladder: int32, nothing clever. `quantize` is the int8 rule of
+the activations, for training and the engine too; the compiled kernels compute it, ternary
+activations and GELU float32 operation by float32 operation.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.config.grid import FLOOR, MOST, TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.kernels import erf
@@ -30,33 +32,29 @@ def matmul(x: NDArray[np.int8], trits: NDArray[np.int8]) -> NDArray[np.int32]:
 
 
 def quantize(
-    x: NDArray[np.float32], most: int = MOST["int8"]
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Quantise each row to int8 by its largest absolute value.
+    x: NDArray[np.floating], most: int = MOST["int8"]
+) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
+    """Quantise each row to integers by its largest absolute value: the absmax rule.
 
     s = max(max |x|, 1e-5) / most and q = clip(round_half_even(x / s), -most - 1, most), all in
-    float32 (BitNet b1.58, arXiv 2402.17764, section 2, per token). A row that holds a NaN
+    the dtype of x (BitNet b1.58, arXiv 2402.17764, section 2, per token). A row that holds a NaN
     or an infinity gets scale NaN and zeros, so that the fault shows in its outputs.
 
     Parameters
     ----------
-    x : (M, K) float32
+    x : (..., K) float
     most : int
-        Largest code: 127, or 63 for the 7-bit table lookups.
+        Largest code, from `tinyternary.config.grid.MOST`.
 
     Returns
     -------
-    q : (M, K) int8
-    scale : (M,) float32
+    q : (..., K) int8
+    scale : (...,) float
     """
-    largest = np.abs(x).max(axis=1, initial=0.0).astype(np.float32)  # NaN stays NaN
-    scale = np.maximum(largest, FLOOR) / np.float32(most)
-    bad = ~np.isfinite(largest)
-    scale[bad] = np.nan
-    safe = np.where(bad, np.float32(1), scale)
-    finite = np.where(bad[:, None], np.float32(0), x)
-    q = np.clip(np.rint(finite / safe[:, None]), -most - 1, most).astype(np.int8)
-    return q, scale
+    largest = np.abs(x).max(axis=-1, keepdims=True, initial=0)  # NaN stays NaN
+    scale = np.where(np.isfinite(largest), np.maximum(largest, FLOOR), np.nan) / most
+    codes = np.clip(np.rint(x / scale), -most - 1, most)
+    return np.where(np.isnan(scale), 0, codes).astype(np.int8), scale[..., 0]
 
 
 def quantize_ternary(
@@ -88,13 +86,40 @@ def quantize_ternary(
     while sums.shape[1] > 1:
         half = sums.shape[1] // 2
         sums = sums[:, :half] + sums[:, half:]
-    unit = (sums[:, 0] / max(k, 1)).astype(np.float32)
-    bad = ~np.isfinite(unit)
-    finite = np.where(bad[:, None], np.float32(0), x)
-    above = np.abs(finite) > np.float32(TERNARY_THRESHOLD) * np.where(bad, 0, unit)[:, None]
-    scale = np.maximum(np.float32(TERNARY_LEVEL) * unit, FLOOR)
-    scale[bad] = np.nan
-    return (np.sign(finite) * above).astype(np.int8), scale
+    unit = (sums / max(k, 1)).astype(np.float32)
+    q, scale = cut(x, TERNARY_THRESHOLD, TERNARY_LEVEL, unit)
+    return q, scale[:, 0]
+
+
+def mean_magnitude(x: NDArray[Any]) -> NDArray[Any]:
+    """Mean of |x| along the last axis, which stays with size 1, in the dtype of x."""
+    # summed in float64, so that the mean hardly depends on the order of summation
+    mean: NDArray[np.float64] = np.abs(x).mean(axis=-1, keepdims=True, dtype=np.float64)
+    return mean.astype(x.dtype)
+
+
+def cut(
+    x: NDArray[Any], threshold: ArrayLike, level: ArrayLike, unit: NDArray[Any]
+) -> tuple[NDArray[np.int8], NDArray[Any]]:
+    """Quantise rows to trits by a threshold and a level in units of each row.
+
+    Parameters
+    ----------
+    x : (..., K) float
+    threshold, level : float
+        A threshold below 0 counts as 0; a scale is at least `tinyternary.config.grid.FLOOR`.
+    unit : (..., 1) float
+        A row whose unit is NaN or infinite gets zeros and scale NaN.
+
+    Returns
+    -------
+    q : (..., K) int8
+    scale : (..., 1) float
+    """
+    delta = np.maximum(np.asarray(threshold, x.dtype), 0) * unit
+    scale = np.maximum(np.asarray(level, x.dtype) * unit, FLOOR)
+    trits = np.where(np.abs(x) > delta, np.sign(x), 0).astype(np.int8)
+    return trits, np.where(np.isfinite(unit), scale, np.nan)
 
 
 def gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:

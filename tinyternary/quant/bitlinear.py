@@ -10,6 +10,8 @@ engine computes the same numbers with integers.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,9 @@ from tinyternary.config import LayerQuant
 from tinyternary.config.grid import BITLINEAR_EPS
 from tinyternary.errors import ConfigError, NonFiniteError
 from tinyternary.nn import Linear, Module, RMSNorm
-from tinyternary.quant.activations.fake import NormAbsmax
-from tinyternary.quant.activations.modules import ActivationQuantizer
+from tinyternary.quant.activations.absmax import AbsmaxActivation, NormAbsmax
 from tinyternary.quant.quantized import Quantized, QuantizedInt
-from tinyternary.quant.rules.registry import weight_quantizer
+from tinyternary.quant.registry import activation_quantizer, weight_quantizer
 
 
 class BitLinear(Module):
@@ -43,8 +44,8 @@ class BitLinear(Module):
     bias : Parameter or None
     norm : RMSNorm, TernaryNorm or None
     rule : LayerQuant
-    quantizer : WeightQuantiser
-    activation : ActivationQuantiser or None
+    quantizer : WeightQuantizer
+    activation : AbsmaxActivation, TernaryActivation or None
     strength : float
         Lambda of gradual quantisation: 0 computes with floats, 1 with quantised
         numbers, between mixes them; `tinyternary.quant.set_strength`.
@@ -67,37 +68,29 @@ class BitLinear(Module):
         self.norm: Module | None = None
         if self.rule.norm:
             self.norm = RMSNorm(self.in_features, BITLINEAR_EPS)
-        try:
+        with naming(name):
             self.quantizer = weight_quantizer(self.rule, self.weight.data)
             self.quantizer.quantize(self.weight.data)  # what cannot work is said here, not later
-        except (ConfigError, NonFiniteError) as error:
-            raise type(error)(f"{name}: {error}") from None
-        quantizes = self.rule.activation != "none"
-        self.activation = ActivationQuantizer(self.rule) if quantizes else None
+        self.activation = activation_quantizer(self.rule)
         if not self.weight.data.any():
             _warn_zero(name)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to x (..., K); returns (..., N)."""
-        try:
+        with naming(self.name):
             weight = self._mixed(self.weight, self.quantizer)
-            x = self._input(x)
-        except NonFiniteError as error:
-            raise NonFiniteError(f"{self.name}: {error}") from None
-        return linear(x, weight, self.bias)
+            return linear(self._input(x), weight, self.bias)
 
     def _input(self, x: Tensor) -> Tensor:
         """Normalise and quantise the input (..., K)."""
-        norm = self.norm
-        if (
-            isinstance(norm, RMSNorm) and norm.weight is not None and self.strength == 1.0
-            and self.activation is not None and self.activation.bits == 8
-        ):  # fmt: skip
+        norm, activation = self.norm, self.activation
+        int8 = isinstance(activation, AbsmaxActivation) and activation.bits == 8
+        if int8 and isinstance(norm, RMSNorm) and self.strength == 1.0:
             both: Tensor = NormAbsmax.apply(x, norm.weight, eps=norm.eps)
             return both
         if norm is not None:
             x = norm(x)
-        return x if self.activation is None else self._mixed(x, self.activation)
+        return x if activation is None else self._mixed(x, activation)
 
     def _mixed(self, value: Tensor, quantize: Module) -> Tensor:
         if self.strength == 0.0:
@@ -123,10 +116,8 @@ class BitLinear(Module):
                 f"{self.name} is quantised at strength {self.strength:g} only; "
                 "set_strength(model, 1.0) before its trits mean anything"
             )
-        try:
+        with naming(self.name):
             q = self.quantizer.quantize(self.weight.data)
-        except NonFiniteError as error:
-            raise NonFiniteError(f"{self.name}: {error}") from None
         codes = q.trits if isinstance(q, Quantized) else q.values
         if not codes.any():
             _warn_zero(self.name)
@@ -144,6 +135,15 @@ def _warn_zero(name: str) -> None:
         UserWarning,
         stacklevel=3,
     )
+
+
+@contextmanager
+def naming(layer: str) -> Iterator[None]:
+    """Put the layer's name before what an error inside says."""
+    try:
+        yield
+    except (ConfigError, NonFiniteError) as error:
+        raise type(error)(f"{layer}: {error}") from None
 
 
 def set_strength(model: Module, strength: float) -> None:
@@ -196,7 +196,7 @@ def set_activation_bits(model: Module, bits: int) -> None:
         module.activation
         for module in model.modules()
         if isinstance(module, BitLinear)
-        and module.activation is not None
+        and isinstance(module.activation, AbsmaxActivation)
         and module.rule.activation == "int8"
     ]
     if not found:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tinyternary.nn import Linear, Module
 from tinyternary.quant.bitlinear import BitLinear
-from tinyternary.quant.rules.registry import WEIGHTS
+from tinyternary.quant.registry import WEIGHTS
 
 
 @dataclass(frozen=True)

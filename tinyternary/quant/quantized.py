@@ -29,7 +29,7 @@ class Quantized:
         Same shape as `scale`: the magnitude that -1 stands for where it differs
         from that of +1 (trained ternary quantisation). ``None``: the same.
     threshold : float32, optional
-        Same shape as `scale`: the beta that cut the weights. Only training and the
+        Same shape as `scale`: the delta that cut the weights. Only training and the
         microscope need it; a packed file leaves it out.
     """
 
@@ -50,6 +50,10 @@ class Quantized:
             return positive * self.trits
         negative = spread(self.scale_negative, self.trits.shape)
         return np.where(self.trits < 0, -negative, positive * self.trits)
+
+
+Quantised = Quantized
+"""The same by its older name, which lessons and scripts may use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +121,7 @@ def grouped(array: Floats, granularity: Granularity) -> Floats:
     -------
     ndarray
         ``(1, size)`` for "tensor", ``(N, 1, K)`` for "channel", ``(N, G, K / G)``
-        for groups; `ungrouped` and `scale_of` undo it.
+        for groups; `as_scale` lays out what a reduction over it leaves.
 
     Raises
     ------

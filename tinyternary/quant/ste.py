@@ -3,7 +3,7 @@
 Rounding is flat almost everywhere, so its true derivative is zero and nothing
 would learn. Each rule declares a surrogate S(W), a curve with a slope, that the
 backward pass differentiates in the place of the staircase Q(W). The scale
-alpha and the threshold beta count as constants there.
+alpha and the threshold delta count as constants there.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class Surrogate:
     doc : str
         One line.
     curve, slope : callable
-        Functions of (w, alpha, beta, sharpness): what the staircase is taken for,
-        and its derivative with respect to w. Alpha and beta broadcast against w.
+        Functions of (w, alpha, delta, k): what the staircase is taken for, and its
+        derivative with respect to w. Alpha and delta broadcast against w; k is the
+        sharpness of the soft rule.
     """
 
     doc: str
@@ -38,62 +39,36 @@ class Surrogate:
     slope: Curve
 
 
-def _identity(w: Floats, alpha: Floats, beta: Floats, sharpness: float) -> Floats:
-    return w
-
-
-def _identity_slope(w: Floats, alpha: Floats, beta: Floats, sharpness: float) -> Floats:
-    return np.ones_like(w)
-
-
-def _clipped(w: Floats, alpha: Floats, beta: Floats, sharpness: float) -> Floats:
-    return np.clip(w, -alpha, alpha)
-
-
-def _clipped_slope(w: Floats, alpha: Floats, beta: Floats, sharpness: float) -> Floats:
-    inside: Floats = (np.abs(w) <= alpha).astype(w.dtype)
-    return inside
-
-
-def _soft(w: Floats, alpha: Floats, beta: Floats, sharpness: float) -> Floats:
-    k = w.dtype.type(sharpness) / alpha
-    curve: Floats = alpha * (np.tanh(k * (w - beta)) + np.tanh(k * (w + beta))) / 2
-    return curve
-
-
-def _soft_slope(w: Floats, alpha: Floats, beta: Floats, sharpness: float) -> Floats:
-    k = w.dtype.type(sharpness) / alpha
-    up, down = np.tanh(k * (w - beta)), np.tanh(k * (w + beta))
-    slope: Floats = w.dtype.type(sharpness) * (2 - up * up - down * down) / 2
+def _soft_slope(w: Floats, alpha: Floats, delta: Floats, k: float) -> Floats:
+    up, down = np.tanh(k / alpha * (w - delta)), np.tanh(k / alpha * (w + delta))
+    slope: Floats = k * (2 - up * up - down * down) / 2
     return slope
-
-
-def _scaled(w: Floats, alpha: Floats, beta: Floats, sharpness: float) -> Floats:
-    beyond = np.maximum(np.abs(w) - beta, 0)
-    curve: Floats = np.clip(w, -beta, beta) + np.sign(w) * alpha * beyond
-    return curve
-
-
-def _scaled_slope(w: Floats, alpha: Floats, beta: Floats, sharpness: float) -> Floats:
-    return np.where(np.abs(w) > beta, alpha, w.dtype.type(1))
 
 
 STRAIGHT_THROUGH: dict[str, Surrogate] = {
     "identity": Surrogate(
-        "S(W) = W: the gradient passes unchanged (BitNet)", _identity, _identity_slope
+        "S(W) = W: the gradient passes unchanged (BitNet)",
+        curve=lambda w, alpha, delta, k: w,
+        slope=lambda w, alpha, delta, k: np.ones_like(w),
     ),
     "clipped": Surrogate(
-        "S(W) = clip(W, -alpha, alpha): no gradient beyond the scale", _clipped, _clipped_slope
+        "S(W) = clip(W, -alpha, alpha): no gradient beyond the scale",
+        curve=lambda w, alpha, delta, k: np.clip(w, -alpha, alpha),
+        slope=lambda w, alpha, delta, k: (np.abs(w) <= alpha).astype(w.dtype),
     ),
     "soft": Surrogate(
-        "S(W) = alpha (tanh k(W - beta)/alpha + tanh k(W + beta)/alpha) / 2, k annealed upwards",
-        _soft,
-        _soft_slope,
+        "S(W) = alpha (tanh k(W - delta)/alpha + tanh k(W + delta)/alpha) / 2, k annealed upwards",
+        curve=lambda w, alpha, delta, k: (
+            alpha * (np.tanh(k / alpha * (w - delta)) + np.tanh(k / alpha * (w + delta))) / 2
+        ),
+        slope=_soft_slope,
     ),
     "scaled": Surrogate(
         "slope alpha beyond the threshold, 1 within (TTQ, arXiv 1612.01064, equation 8)",
-        _scaled,
-        _scaled_slope,
+        curve=lambda w, alpha, delta, k: (
+            np.clip(w, -delta, delta) + np.sign(w) * alpha * np.maximum(np.abs(w) - delta, 0)
+        ),
+        slope=lambda w, alpha, delta, k: np.where(np.abs(w) > delta, alpha, w.dtype.type(1)),
     ),
 }
 """Straight-through rules by name."""
@@ -112,13 +87,13 @@ def surrogate(name: str) -> Surrogate:
     return STRAIGHT_THROUGH[name]
 
 
-def threshold_slope(w: Floats, alpha: Floats, beta: Floats) -> Floats:
+def threshold_slope(w: Floats, alpha: Floats, delta: Floats) -> Floats:
     """Return the declared derivative of the quantised weight by its threshold.
 
-    Raising beta turns +-alpha into 0 at |W| = beta: a spike of height -alpha.
-    The surrogate spreads it evenly over 0 < |W| < 2 beta:
-    ``-sign(W) alpha / (2 beta)`` there, 0 elsewhere.
+    Raising delta turns +-alpha into 0 at |W| = delta: a spike of height -alpha.
+    The surrogate spreads it evenly over 0 < |W| < 2 delta:
+    ``-sign(W) alpha / (2 delta)`` there, 0 elsewhere.
     """
-    width = 2 * np.maximum(beta, w.dtype.type(SMALLEST_DIVISOR))
+    width = 2 * np.maximum(delta, w.dtype.type(SMALLEST_DIVISOR))
     slope: Floats = -np.sign(w) * (np.abs(w) < width) * (alpha / width)
     return slope

@@ -10,7 +10,7 @@ from tinyternary.config import Policy, resolve_policy
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.nn import LayerNorm, Linear, Module, RMSNorm
 from tinyternary.quant.bitlinear import BitLinear
-from tinyternary.quant.rules.registry import WEIGHTS
+from tinyternary.quant.registry import WEIGHTS
 from tinyternary.quant.ternary_norm import TernaryNorm
 
 M = TypeVar("M", bound=Module)
@@ -20,7 +20,7 @@ def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
     """Quantise the layers of a model in place.
 
     Latent weights, biases and their names stay; a layer whose rule has a norm gains
-    ``<layer>.norm.weight``, one with learned scales ``<layer>.quantiser.*``.
+    ``<layer>.norm.weight``, one with learned scales ``<layer>.quantizer.*``.
 
     Parameters
     ----------

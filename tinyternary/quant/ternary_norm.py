@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from tinyternary import autograd
 from tinyternary.autograd import Tensor
 from tinyternary.config import LayerQuant
-from tinyternary.errors import ConfigError, NonFiniteError
+from tinyternary.errors import ConfigError
 from tinyternary.nn import LayerNorm, Module, RMSNorm
+from tinyternary.quant.bitlinear import naming
 from tinyternary.quant.quantized import Quantized
-from tinyternary.quant.rules.registry import weight_quantizer
+from tinyternary.quant.registry import weight_quantizer
 
 
 class TernaryNorm(Module):
@@ -48,14 +49,11 @@ class TernaryNorm(Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
         weight: Tensor = self.weight
-        try:
-            if self.strength > 0.0:
-                ternary = self.quantizer(self.weight.reshape(1, -1)).reshape(-1)
-                weight = ternary
-                if self.strength < 1.0:
-                    weight = self.weight + (ternary - self.weight) * self.strength
-        except NonFiniteError as error:
-            raise NonFiniteError(f"{self.name}: {error}") from None
+        if self.strength > 0.0:
+            with naming(self.name):
+                weight = self.quantizer(self.weight.reshape(1, -1)).reshape(-1)
+        if 0.0 < self.strength < 1.0:
+            weight = self.weight + (weight - self.weight) * self.strength
         if self.bias is None:
             return autograd.rms_norm(x, weight, self.eps)
         return autograd.layer_norm(x, weight, self.bias, self.eps)

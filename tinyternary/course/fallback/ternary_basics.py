@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary import kernels, quant
-from tinyternary.quant.rules.weights import threshold as _threshold
+from tinyternary.quant.rules._weights import cut
 
 Floats = NDArray[np.floating]
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.floating]
 def threshold(weights: ArrayLike, delta: float) -> NDArray[np.int8]:
     """Trits of `weights`: 0 where a magnitude is at most `delta`, else the sign."""
     w = np.asarray(weights, np.float64)
-    return _threshold(w, delta).astype(np.int8)
+    return cut(w, delta).astype(np.int8)
 
 
 def best_scale(weights: ArrayLike, trits: ArrayLike) -> float:

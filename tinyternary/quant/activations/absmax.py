@@ -1,16 +1,29 @@
-"""Activations to small integers, row by row, as plain arithmetic on arrays (lesson 06).
+"""absmax: activations to int8, 7 or 4 bits, row by row (lesson 06).
 
 A row is one token: whatever else is in the batch, its codes stay the same.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyternary.config.grid import FLOOR, MOST, TERNARY_LEVEL, TERNARY_THRESHOLD
+from tinyternary import compiled
+from tinyternary.autograd import Function, Tensor
+from tinyternary.autograd.ops.normalization import RMSNorm
+from tinyternary.config import LayerQuant
+from tinyternary.config.grid import MOST
 from tinyternary.errors import ConfigError
+from tinyternary.kernels import reference
+from tinyternary.nn import Module
 from tinyternary.quant.quantized import Floats, finite
+
+KINDS = {
+    "int8": "absmax per token: scale = max |x| / 127",
+    "int4": "absmax per token: scale = max |x| / 7",
+}
 
 
 def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -44,48 +57,56 @@ def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.fl
     """
     if bits not in (8, 7, 4):
         raise ConfigError(f"bits: expected 8, 7 or 4, got {bits!r}")
-    array = finite(x, "activations")
-    most = MOST[f"int{bits}"]
-    largest = np.abs(array).max(axis=-1, keepdims=True, initial=0)
-    scale = np.maximum(largest, FLOOR).astype(np.float32) / np.float32(most)
-    codes = np.clip(np.rint(array / scale), -most - 1, most).astype(np.int8)
-    return codes, scale
+    codes, scale = reference.quantize(finite(x, "activations"), MOST[f"int{bits}"])
+    return codes, scale[..., None].astype(np.float32, copy=False)
 
 
-def ternary(
-    x: ArrayLike,
-    threshold: float | Floats = TERNARY_THRESHOLD,
-    scale: float | Floats = TERNARY_LEVEL,
-    *,
-    per: str = "token",
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Quantise activations to trits.
+class FakeAbsmax(Function):
+    """Rows to 8, 7 or 4 bits times their scale; absmax clips nothing, so the gradient passes.
 
-    Parameters
-    ----------
-    x : (..., K) float
-    threshold, scale : float
-        For ``per="token"`` in units of the row's mean |x|, for ``per="tensor"``
-        in the units of x, the same for all rows.
-    per : {"token", "tensor"}
-        A per-tensor rule takes its two numbers from training and looks at nothing
-        else: statistics of the whole batch would make one image's answer depend
-        on its neighbours.
-
-    Returns
-    -------
-    codes : (..., K) int8
-        Trits.
-    scale : (..., 1) float32
+    A NaN makes its row NaN, so that the loss shows it; checking would cost a pass over
+    every activation.
     """
-    if per not in ("token", "tensor"):
-        raise ConfigError(f"per: expected 'token' or 'tensor', got {per!r}")
-    array = finite(x, "activations")
-    if per == "token":
-        unit = np.abs(array).mean(axis=-1, keepdims=True, dtype=np.float64).astype(array.dtype)
-    else:
-        unit = np.ones((*array.shape[:-1], 1), array.dtype)
-    beta = np.maximum(np.asarray(threshold, array.dtype), 0) * unit
-    level = np.maximum(np.asarray(scale, array.dtype) * unit, FLOOR)
-    codes = (np.sign(array) * (np.abs(array) > beta)).astype(np.int8)
-    return codes, level.astype(np.float32)
+
+    @staticmethod
+    def forward(ctx: Any, x: Floats, *, bits: int = 8) -> Floats:
+        """Quantise and dequantise (..., K)."""
+        if bits == 8:
+            return compiled.fake_quantize_rows(x)
+        codes, scale = reference.quantize(x, MOST[f"int{bits}"])
+        return codes * scale[..., None]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Floats) -> Floats:
+        """Identity."""
+        return grad
+
+
+class NormAbsmax(RMSNorm):
+    """RMSNorm, its rows rounded to int8 where they lie: what a BitLinear does to its input.
+
+    The same numbers as `FakeAbsmax` of `rms_norm`, without keeping the rows between.
+    Backward is RMSNorm's own: straight through the rounding.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Floats, weight: Floats | None, eps: float) -> Floats:
+        """Normalise, quantise and dequantise (..., K)."""
+        return FakeAbsmax.forward(ctx, RMSNorm.forward(ctx, x, weight, eps))
+
+
+class AbsmaxActivation(Module):
+    """A layer's input in training, rounded to the grid of `bits` bits: nothing to learn."""
+
+    def __init__(self, rule: LayerQuant) -> None:
+        super().__init__()
+        self.bits = int(rule.activation.removeprefix("int"))
+
+    def quantize(self, x: Floats) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """Return codes (..., K) int8 and scales (..., 1) float32, as the engine computes them."""
+        return absmax(x, self.bits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Fake-quantise rows (..., K)."""
+        result: Tensor = FakeAbsmax.apply(x, bits=self.bits)
+        return result

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinyternary.config import LayerQuant
 from tinyternary.config.grid import FLOOR, MOST
 from tinyternary.errors import ConfigError
 from tinyternary.quant.quantized import (
+    Floats,
     Granularity,
     QuantizedInt,
     as_scale,
     finite,
     grouped,
 )
+from tinyternary.quant.rules._weights import Entry, FakeTernary, WeightQuantizer
 
 
 def integer(
@@ -29,7 +35,7 @@ def integer(
 
     Returns
     -------
-    QuantisedInt
+    QuantizedInt
 
     Raises
     ------
@@ -44,3 +50,32 @@ def integer(
     scale = np.maximum(largest, FLOOR) / w.dtype.type(most)
     values = np.clip(np.rint(w / scale), -most, most).astype(np.int8)
     return QuantizedInt(values.reshape(np.shape(weights)), as_scale(scale, granularity), bits)
+
+
+class FakeInteger(FakeTernary):
+    """W to int8 or int4 times its scale, as `FakeTernary`; absmax clips nothing."""
+
+    @staticmethod
+    def backward(ctx: Any, grad: Floats) -> tuple[Floats | None, ...]:
+        """Identity, whatever the straight-through rule."""
+        return grad, None, None, None
+
+
+class Integer(WeightQuantizer):
+    """Integers in training: nothing to learn."""
+
+    function = FakeInteger
+
+    def __init__(self, rule: LayerQuant, weights: Floats, bits: int) -> None:
+        super().__init__(rule, weights)
+        self.bits = bits
+
+    def quantize(self, weights: Floats) -> QuantizedInt:
+        """Apply the plain rule."""
+        return integer(weights, self.rule.granularity, bits=self.bits)
+
+
+RULES = {
+    "int8": Entry("symmetric int8, scale = max |W| / 127", partial(Integer, bits=8), 8.0),
+    "int4": Entry("symmetric int4, scale = max |W| / 7", partial(Integer, bits=4), 4.0),
+}
