@@ -25,7 +25,7 @@ from tinyternary.config import (
     ViTConfig,
     vit_matrices,
 )
-from tinyternary.config.grid import FLOOR, MOST
+from tinyternary.config.grid import FLOOR
 from tinyternary.deploy.format.container import render_container, write_atomically
 from tinyternary.deploy.format.header import (
     FORMAT_NAME,
@@ -49,7 +49,8 @@ from tinyternary.deploy.format.reader import (
 )
 from tinyternary.deploy.layers import pack_nibbles
 from tinyternary.errors import ConfigError, ShapeError, unknown_name
-from tinyternary.quant import Quantized, QuantizedInt
+from tinyternary.quant import Quantized, QuantizedInt, integer
+from tinyternary.quant.quantized import spread
 
 _INT8_REST = LayerHeader("int8", 1)
 
@@ -283,10 +284,8 @@ def _positive_scales(
             if values is not None and not (values > 0).all():
                 raise ConfigError("a learned scale is not positive: the layer cannot be packed")
         return found.trits, scale, negative
-    spread = scale if scale.ndim == 0 else np.repeat(
-        scale, found.trits.shape[1] // scale.shape[1], axis=1
-    )  # fmt: skip
-    return (found.trits * np.sign(spread)).astype(np.int8), np.maximum(abs(scale), FLOOR), None
+    sign = np.sign(spread(scale, found.trits.shape))
+    return (found.trits * sign).astype(np.int8), np.maximum(abs(scale), FLOOR), None
 
 
 def _int8(weight: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -294,5 +293,5 @@ def _int8(weight: NDArray[Any]) -> dict[str, NDArray[Any]]:
     matrix = np.asarray(weight, np.float32).reshape(len(weight), -1)
     if not np.isfinite(matrix).all():
         raise ConfigError("a weight is NaN or infinite: the model cannot be packed")
-    scale = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), FLOOR) / np.float32(MOST["int8"])
-    return {"values": np.rint(matrix / scale).astype(np.int8), "scale": scale}
+    q = integer(matrix)
+    return {"values": q.values, "scale": q.scale}

@@ -83,10 +83,11 @@ class FakeTernaryActivation(Function):
     ) -> Floats:
         """Quantise and dequantise (..., K)."""
         codes, scale = ternary(x, threshold, level, per=quantizer.per)
+        scale = scale.astype(x.dtype, copy=False)
         unit = scale / np.maximum(np.asarray(level, x.dtype), SMALLEST_DIVISOR)
         ctx.save(x, codes, scale, unit, np.asarray(threshold))
         ctx.quantizer = quantizer
-        return (codes * scale).astype(x.dtype, copy=False)
+        return codes * scale
 
     @staticmethod
     def backward(ctx: Any, grad: Floats) -> tuple[Floats, Floats | None, Floats | None]:
