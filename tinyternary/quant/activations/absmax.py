@@ -70,7 +70,6 @@ class FakeAbsmax(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Floats, *, bits: int = 8) -> Floats:
-        """Quantise and dequantise (..., K)."""
         if bits == 8:
             return compiled.fake_quantize_rows(x)
         codes, scale = reference.quantize(x, MOST[f"int{bits}"])
@@ -78,7 +77,6 @@ class FakeAbsmax(Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Floats) -> Floats:
-        """Identity."""
         return grad
 
 
@@ -91,7 +89,6 @@ class NormAbsmax(RMSNorm):
 
     @staticmethod
     def forward(ctx: Any, x: Floats, weight: Floats | None, eps: float) -> Floats:
-        """Normalise, quantise and dequantise (..., K)."""
         return FakeAbsmax.forward(ctx, RMSNorm.forward(ctx, x, weight, eps))
 
 
@@ -107,6 +104,5 @@ class AbsmaxActivation(Module):
         return absmax(x, self.bits)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Fake-quantise rows (..., K)."""
         result: Tensor = FakeAbsmax.apply(x, bits=self.bits)
         return result

@@ -81,7 +81,6 @@ class FakeTernaryActivation(Function):
     def forward(
         ctx: Any, x: Floats, threshold: Floats, level: Floats, *, quantizer: TernaryActivation
     ) -> Floats:
-        """Quantise and dequantise (..., K)."""
         codes, scale = ternary(x, threshold, level, per=quantizer.per)
         scale = scale.astype(x.dtype, copy=False)
         unit = scale / np.maximum(np.asarray(level, x.dtype), SMALLEST_DIVISOR)
@@ -91,7 +90,6 @@ class FakeTernaryActivation(Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Floats) -> tuple[Floats, Floats | None, Floats | None]:
-        """Differentiate the surrogate; threshold and level as a learned weight's."""
         x, codes, scale, unit, threshold = ctx.saved
         delta = np.maximum(threshold, 0) * unit
         to_x, quantizer = grad, ctx.quantizer
@@ -144,6 +142,5 @@ class TernaryActivation(Module):
         return ternary(x, self.threshold.data, self.level.data, per=self.per)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Fake-quantise rows (..., K)."""
         result: Tensor = FakeTernaryActivation.apply(x, self.threshold, self.level, quantizer=self)
         return result

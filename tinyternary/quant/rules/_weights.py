@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,16 +52,14 @@ class FakeTernary(Function):
         *,
         quantizer: WeightQuantizer,
     ) -> Floats:
-        """Quantise and dequantise (N, K)."""
         q = quantizer.quantize(w)
         ctx.quantizer, ctx.learned = quantizer, (alpha, negative, delta)
-        if quantizer.rule.ste != "identity" or any(p is not None for p in ctx.learned):
+        if quantizer.ste != "identity" or any(p is not None for p in ctx.learned):
             ctx.save(w, q)
         return q.dequantize().astype(w.dtype, copy=False)
 
     @staticmethod
     def backward(ctx: Any, grad: Floats) -> tuple[Floats | None, ...]:
-        """Differentiate the surrogate, and the learned numbers by their trits."""
         if not ctx.saved:
             return grad, None, None, None
         w, q = ctx.saved
@@ -83,10 +80,10 @@ class FakeTernary(Function):
 
 def through_staircase(ctx: Any, grad: Floats, w: Floats, q: Quantized) -> Floats:
     """Pass a gradient to W: times the slope of what stands in for the staircase."""
-    ste: str = ctx.quantizer.rule.ste
-    if ste == "identity":
+    quantizer: WeightQuantizer = ctx.quantizer
+    if quantizer.ste == "identity":
         return grad
-    return grad * surrogate(ste).slope(w, *beside(q, w), ctx.quantizer.sharpness)
+    return grad * surrogate(quantizer.ste).slope(w, *beside(q, w), quantizer.sharpness)
 
 
 def learned_gradient(values: Floats, size: Granularity, like: Floats) -> Floats:
@@ -118,6 +115,8 @@ class WeightQuantizer(Module):
     Attributes
     ----------
     rule : LayerQuant
+    ste : str
+        Straight-through rule of the backward pass.
     sharpness : float
         k of the soft straight-through rule; `tinyternary.quant.set_sharpness`.
     function : type of Function
@@ -129,6 +128,7 @@ class WeightQuantizer(Module):
     def __init__(self, rule: LayerQuant, weights: Floats) -> None:
         super().__init__()
         self.rule = rule
+        self.ste: str = rule.ste
         self.sharpness = 1.0
 
     def quantize(self, weights: Floats) -> Quantized | QuantizedInt:
@@ -145,23 +145,12 @@ class WeightQuantizer(Module):
         return result
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A weight quantiser under its name in a rule's `RULES`.
-
-    Attributes
-    ----------
-    doc : str
-        One line.
-    build : callable
-        (rule, weights) to a `WeightQuantizer`.
-    bits : float
-        Information bits per weight, before the scales: 2 for trits as stored.
-    """
+class Entry(NamedTuple):
+    """A quantiser in the registry: a line about it, how to build it, and bits per weight."""
 
     doc: str
     build: Callable[[LayerQuant, Floats], WeightQuantizer]
-    bits: float = 2.0
+    bits: float = 2.0  # as stored, before the scales
 
 
 # ---- arithmetic on grouped weights, (..., weights that share a scale) ------------------

@@ -60,7 +60,6 @@ class FakeAbsmean(Function):
 
     @staticmethod
     def forward(ctx: Any, w: Floats) -> Floats:
-        """Quantise and dequantise (N, K)."""
         alpha = np.maximum(mean_magnitude(w.reshape(1, -1)), FLOOR).item()
         if not np.isfinite(alpha):
             finite(w)
@@ -68,7 +67,6 @@ class FakeAbsmean(Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Floats) -> Floats:
-        """Identity."""
         return grad
 
 
@@ -76,11 +74,9 @@ class Absmean(WeightQuantizer):
     """absmean in training: nothing to learn."""
 
     def quantize(self, weights: Floats) -> Quantized:
-        """Apply the plain rule."""
         return absmean(weights, self.rule.granularity)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Fake-quantise the latent weights (N, K)."""
         if (self.rule.granularity, self.rule.ste) != ("tensor", "identity"):
             return super().forward(weight)
         result: Tensor = FakeAbsmean.apply(weight)

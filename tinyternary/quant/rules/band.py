@@ -77,13 +77,11 @@ class Band(WeightQuantizer):
             self.delta.requires_grad = delta == "learned"
 
     def quantize(self, weights: Floats) -> Quantized:
-        """Apply the threshold and scale as they are now."""
         alpha = None if self.alpha is None else self.alpha.data
         delta = None if self.delta is None else self.delta.data
         return band(weights, self.rule.granularity, delta=delta, alpha=alpha)
 
     def learned(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return the scale and the threshold, those that are learned."""
         fixed = self.delta is None or not self.delta.requires_grad
         return self.alpha, None, None if fixed else self.delta
 

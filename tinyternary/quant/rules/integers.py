@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +18,7 @@ from tinyternary.quant.quantized import (
     finite,
     grouped,
 )
-from tinyternary.quant.rules._weights import Entry, FakeTernary, WeightQuantizer
+from tinyternary.quant.rules._weights import Entry, WeightQuantizer
 
 
 def integer(
@@ -52,26 +51,15 @@ def integer(
     return QuantizedInt(values.reshape(np.shape(weights)), as_scale(scale, granularity), bits)
 
 
-class FakeInteger(FakeTernary):
-    """W to int8 or int4 times its scale, as `FakeTernary`; absmax clips nothing."""
-
-    @staticmethod
-    def backward(ctx: Any, grad: Floats) -> tuple[Floats | None, ...]:
-        """Identity, whatever the straight-through rule."""
-        return grad, None, None, None
-
-
 class Integer(WeightQuantizer):
     """Integers in training: nothing to learn."""
-
-    function = FakeInteger
 
     def __init__(self, rule: LayerQuant, weights: Floats, bits: int) -> None:
         super().__init__(rule, weights)
         self.bits = bits
+        self.ste = "identity"  # absmax clips nothing, so the gradient passes, whatever the rule
 
     def quantize(self, weights: Floats) -> QuantizedInt:
-        """Apply the plain rule."""
         return integer(weights, self.rule.granularity, bits=self.bits)
 
 

@@ -76,7 +76,6 @@ class FakeSeq(FakeTernary):
 
     @staticmethod
     def backward(ctx: Any, grad: Floats) -> tuple[Floats | None, ...]:
-        """Pass the gradient inside the clip; the scale by LSQ's rule."""
         w, q = ctx.saved
         half = w.dtype.type(SEQ_HALF)
         ratio = w / (beside(q, w)[0] * half)
@@ -96,11 +95,9 @@ class Seq(WeightQuantizer):
         self.alpha = Parameter(seq(weights, rule.granularity).scale * np.float32(SEQ_HALF))
 
     def quantize(self, weights: Floats) -> Quantized:
-        """Apply the range as it is now."""
         return seq(weights, self.rule.granularity, alpha=self.alpha.data)
 
     def learned(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return half the range."""
         return self.alpha, None, None
 
 

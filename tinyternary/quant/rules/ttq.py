@@ -66,12 +66,10 @@ class Ttq(WeightQuantizer):
         self.negative = Parameter(start.scale_negative.copy())
 
     def quantize(self, weights: Floats) -> Quantized:
-        """Apply the two scales as they are now."""
         both = {"positive": self.positive.data, "negative": self.negative.data}
         return ttq(weights, self.rule.granularity, **both)
 
     def learned(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return both scales."""
         return self.positive, self.negative, None
 
 

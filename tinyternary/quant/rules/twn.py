@@ -49,7 +49,6 @@ class Twn(WeightQuantizer):
     """TWN in training: nothing to learn; `FakeTernary` differentiates."""
 
     def quantize(self, weights: Floats) -> Quantized:
-        """Apply the plain rule."""
         return twn(weights, self.rule.granularity)
 
 
