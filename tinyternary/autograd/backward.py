@@ -103,7 +103,7 @@ def _send_back(node: Context, hooked: dict[int, tuple[Tensor, Array]]) -> None:
                 if grad is not None:
                     changed = hook(grad)
                     grads[index] = grad if changed is None else np.asarray(changed, grad.dtype)
-    results = node.function.backward(node, *grads)
+    results = node.face.backward(node, *grads)
     del grads
     if not isinstance(results, tuple):
         results = (results,)

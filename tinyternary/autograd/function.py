@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.modes import grad_enabled
+from tinyternary.compiled import registry
 from tinyternary.errors import TinyTernaryError
 
 Array = NDArray[Any]
@@ -21,6 +23,8 @@ class Context:
     ----------
     function : type[Function]
         Whose call this was.
+    face : type
+        What computed it and will compute its backward: `function`, or its compiled twin.
     needs : tuple of bool
         For each input, whether its gradient is wanted.
     edges : tuple
@@ -34,6 +38,7 @@ class Context:
 
     def __init__(self, function: type[Function]) -> None:
         self.function = function
+        self.face: Any = function
         self.needs: tuple[bool, ...] = ()
         self.edges: tuple[Edge, ...] = ()
         self.input_shapes: tuple[tuple[int, ...] | None, ...] = ()
@@ -77,7 +82,9 @@ class Function:
       With several outputs, `backward` takes one gradient for each (None for an
       output that was not used). It must not change `grad`.
 
-    ``Function.apply(*inputs, **static)`` runs it on Tensors, arrays and None.
+    ``Function.apply(*inputs, **static)`` runs it on Tensors, arrays and None. Where the
+    operation has a compiled twin that takes these arrays (`tinyternary.compiled.registry`),
+    the twin's forward and backward run in place of its own.
     """
 
     @staticmethod
@@ -102,7 +109,10 @@ class Function:
         arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
         recording = grad_enabled()
         ctx.needs = tuple([recording and isinstance(x, Tensor) and x.requires_grad for x in inputs])
-        result = cls.forward(ctx, *arrays, **static)
+        twin = _twin(cls)  # type: ignore[arg-type]  # mypy: a class has no hash
+        if twin is not None and twin.fits(*arrays, **static):
+            ctx.face = twin
+        result = ctx.face.forward(ctx, *arrays, **static)
         recorded = any(ctx.needs)
         many = isinstance(result, tuple)
         outputs = tuple([_wrap(r) for r in (result if many else (result,))])
@@ -119,6 +129,14 @@ class Function:
                     tensor._node = ctx
                     tensor._index = number
         return outputs if many else outputs[0]
+
+
+@cache
+def _twin(function: type[Function]) -> Any:
+    """Look for the twin of an operation, once."""
+    # by name, so only for this package's own: a `Gelu` that somebody writes runs as written
+    own = function.__module__.startswith("tinyternary.")
+    return registry.twin(function.__name__) if own else None
 
 
 def _wrap(result: Any) -> Tensor:

@@ -15,7 +15,10 @@ from tinyternary.compiled._arrays import (
     result,
 )
 from tinyternary.compiled.buffers import empty
+from tinyternary.compiled.normalization import rms_norm_backward, rms_norm_forward
+from tinyternary.compiled.registry import register
 from tinyternary.config.grid import FLOOR, MOST
+from tinyternary.errors import NonFiniteError
 
 Array = NDArray[Any]
 
@@ -87,3 +90,61 @@ def fake_ternary(w: Array, alpha: Any = None, out: Array | None = None) -> Array
         _row_loops.fake_ternary, line.size, 1 << 12, 0.2e-9, line, written.reshape(-1), scale
     )
     return deliver(out, written)
+
+
+@register("FakeAbsmax")
+class FakeAbsmax:
+    """Rows to int8 and back; the gradient passes."""
+
+    @staticmethod
+    def fits(x: Array, *, bits: int = 8) -> bool:
+        return bits == 8 and compiled(x)
+
+    @staticmethod
+    def forward(ctx: Any, x: Array, *, bits: int = 8) -> Array:
+        return fake_quantize_rows(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Array) -> Array:
+        return grad
+
+
+@register("NormAbsmax")
+class NormAbsmax:
+    """RMSNorm, its rows rounded to int8 where they lie; the gradient passes the rounding."""
+
+    @staticmethod
+    def fits(x: Array, weight: Array | None, eps: float) -> bool:
+        return compiled(x, weight) and (weight is None or weight.shape == x.shape[-1:])
+
+    @staticmethod
+    def forward(ctx: Any, x: Array, weight: Array | None, eps: float) -> Array:
+        out, rstd = rms_norm_forward(x, weight, eps)
+        ctx.save(x, weight, rstd)
+        return fake_quantize_rows(out, out)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Array) -> tuple[Array, Array | None]:
+        x, weight, rstd = ctx.saved
+        return rms_norm_backward(grad, x, weight, rstd)
+
+
+@register("FakeAbsmean")
+class FakeAbsmean:
+    """Weights to -alpha, 0 and +alpha, alpha = mean |w|; the gradient passes."""
+
+    @staticmethod
+    def fits(w: Array) -> bool:
+        return compiled(w)
+
+    @staticmethod
+    def forward(ctx: Any, w: Array) -> Array:
+        alpha = absmean_scale(w)
+        if not np.isfinite(alpha):
+            bad = w.size - int(np.count_nonzero(np.isfinite(w)))
+            raise NonFiniteError(f"weights: {bad} of {w.size} entries are NaN or infinite")
+        return fake_ternary(w, alpha)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Array) -> Array:
+        return grad
