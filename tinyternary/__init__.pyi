@@ -5,6 +5,9 @@ from . import (
     bench as bench,
 )
 from . import (
+    cli as cli,
+)
+from . import (
     compiled as compiled,
 )
 from . import (

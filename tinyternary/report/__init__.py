@@ -2,5 +2,9 @@
 
 Every figure function takes plain data, returns a `matplotlib.figure.Figure` and
 needs no display; `save` writes one to a file, `tinyternary.report.style` holds
-the colours and fonts that all of them share.
+the colors and fonts that all of them share.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,2 @@
+from .app import app as app
+from .main import main as main
