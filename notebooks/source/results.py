@@ -100,8 +100,9 @@ def cell(summary):
 
 def copies(recipe):
     """Count the copies of an image that are averaged."""
-    mirrored = {"none": 1, "horizontal": 2, "both": 4}[recipe["flips"]]
-    return mirrored * (2 * recipe.get("shifts", 0) + 1) ** 2
+    asked = recipe["evaluation"]
+    mirrored = {"none": 1, "horizontal": 2, "both": 4}[asked["flips"]]
+    return mirrored * (2 * asked["shifts"] + 1) ** 2
 
 
 rows = [["data set", "metric", "seeds", "float teacher", "ternary student", "student - teacher",

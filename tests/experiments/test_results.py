@@ -150,7 +150,7 @@ def test_seeds_of_different_recipes_have_no_mean(finished, tmp_path, plan):
     assert read_results(out).seeds[1]["library"] == "0.0.1"
     config["recipe"]["lr"] = 7.0
     path.write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match=r"seed-1 .* student\.recipe\.lr is 7\.0"):
+    with pytest.raises(CheckpointError, match=r"seed-1 .* student\.recipe\.optimizer\.lr is 7\.0"):
         read_results(out)
     plan.write_text(PLAN.replace("epochs = 1\naugment", "epochs = 2\naugment", 1))
     with pytest.raises(CheckpointError, match=r"seed-0/teacher .* recipe\.epochs was 1, now 2"):

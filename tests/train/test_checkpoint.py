@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from tests.train.small import model, splits
 from tinyternary.errors import CheckpointError
-from tinyternary.train import fit
+from tinyternary.train import fit, load_run
 from tinyternary.train.checkpoints import (
     load_checkpoint,
     read_json,
@@ -92,6 +92,23 @@ def test_json_takes_numpy_and_refuses_other_things(tmp_path):
     (tmp_path / "c.json").write_text("{")
     with pytest.raises(CheckpointError, match="not JSON"):
         read_json(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("rule", ["ttq", "seq", "learned-learned"])
+def test_learned_scales_of_a_whole_matrix_are_numbers(tmp_path, rule):
+    """A file keeps them as they are: neither loading nor going on meets an array of one."""
+    run = fit(model(rule_of(rule)), splits(), epochs=1, run_dir=tmp_path, ema=0.9, progress=False)
+    found = load_run(tmp_path).model.state_dict()
+    for name, array in run.model.state_dict().items():
+        assert found[name].shape == array.shape
+        np.testing.assert_array_equal(found[name], array)
+    (tmp_path / "metrics.json").unlink()
+    again = fit(model(rule_of(rule)), splits(), epochs=1, run_dir=tmp_path, ema=0.9, progress=False)
+    assert again.history.rows == run.history.rows
+
+
+def rule_of(weight):
+    return {"*.qkv": weight, "head": "absmean"}
 
 
 def test_a_state_from_before_a_network_field_existed_goes_on(tmp_path):

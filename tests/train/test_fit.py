@@ -181,7 +181,7 @@ def test_no_validation_images_is_allowed():
 def test_checkpoint_of_another_run_is_refused(tmp_path):
     fit(model(), splits(), QUICK, run_dir=tmp_path, progress=False)
     with pytest.raises(
-        CheckpointError, match=r"belongs to another run: recipe\.lr was 0\.005, now 0\.1"
+        CheckpointError, match=r"belongs to another run: recipe\.optimizer\.lr was 0\.005, now 0\.1"
     ):
         fit(model(), splits(), QUICK, lr=0.1, run_dir=tmp_path, progress=False)
     with pytest.raises(CheckpointError, match=r"model\.depth was 2, now 1"):

@@ -115,6 +115,6 @@ def test_one_remedy_at_a_time():
 
 
 def test_runs_from_before_it_go_on():
-    recipe = Recipe().to_dict()
-    old = {name: value for name, value in recipe.items() if name != "logit_adjustment"}
+    recipe = current_settings({"recipe": Recipe().to_dict()})["recipe"]
+    old = {**recipe, "loss": {n: v for n, v in recipe["loss"].items() if n != "logit_adjustment"}}
     assert current_settings({"recipe": old})["recipe"] == recipe

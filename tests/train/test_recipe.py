@@ -8,7 +8,7 @@ from tinyternary.experiments.experiment import (
     read_recipe,
 )
 from tinyternary.train import Recipe, make_recipe
-from tinyternary.train.recipe import FEW
+from tinyternary.train.recipe import FEW, FLAT
 
 
 def test_round_trip_and_overrides():
@@ -16,6 +16,31 @@ def test_round_trip_and_overrides():
     assert (recipe.epochs, recipe.lr) == (3, 0.5)
     assert make_recipe(recipe.to_dict()) == recipe
     assert make_recipe() == Recipe()
+
+
+def test_fields_go_by_group_and_by_their_own_names():
+    nested = make_recipe(
+        {"optimizer": {"kind": "sgd", "lr": 0.5}, "schedule": {"kind": "constant"},
+         "augmentation": {"kind": "medical"}, "evaluation": {"flips": "both"}}
+    )  # fmt: skip
+    flat = make_recipe(
+        optimizer="sgd", lr=0.5, schedule="constant", augment="medical", flips="both"
+    )
+    assert (
+        nested
+        == flat
+        == Recipe(optimizer="sgd", lr=0.5, schedule="constant", augment="medical", flips="both")
+    )
+    # a change of one field leaves its neighbours, whichever way it is said
+    for changes in ({"clip_norm": 2.0}, {"optimizer": {"clip_norm": 2.0}}):
+        changed = make_recipe(flat, **changes)
+        assert changed == flat.model_copy(update=changes)
+        assert (changed.optimizer.kind, changed.optimizer.lr) == ("sgd", 0.5)
+        assert changed.optimizer.clip_norm == 2.0
+    for name, (group, field) in FLAT.items():
+        if name not in Recipe.model_fields:
+            assert getattr(flat, name) == getattr(getattr(flat, group), field)
+    assert not hasattr(flat, "learning_rate")
 
 
 def test_paper_defaults():
@@ -29,8 +54,17 @@ def test_paper_defaults():
     [
         ({"epochs": 0}, "epochs = 0"),
         ({"lr": float("nan")}, "lr"),
-        ({"schedule": "linear"}, "schedule = 'linear'"),
+        ({"schedule": "linear"}, "schedule.kind = 'linear'"),
         ({"epoch": 3}, "unknown recipe field 'epoch'. Did you mean 'epochs'"),
+        (
+            {"optimizer": {"momentun": 0.5}},
+            "unknown field of optimizer 'momentun'. Did you mean 'momentum'",
+        ),
+        ({"learning_rate": 0.5}, "unknown recipe field 'learning_rate'"),
+        ({"optimiser": {"lr": -1}}, "optimizer.lr = -1: Input should be greater than 0"),
+        ({"optimizer": "adam"}, "optimizer.kind = 'adam': Input should be 'adamw' or 'sgd'"),
+        ({"optimizer": 3}, "optimizer.kind = 3"),
+        ({"optimizer": {"lr": "fast"}}, "optimizer.lr = 'fast'"),
         ({"epochs": 2, "warmup_epochs": 3}, "warmup_epochs 3"),
         ({"betas": (0.9, 1.0)}, "betas"),
     ],
@@ -44,9 +78,10 @@ def test_bad_fields_are_named_in_one_line(fields, message):
 
 def test_recipe_files(tmp_path):
     good = tmp_path / "mine.toml"
-    good.write_text("epochs = 4\naugment = 'none'\n")
-    assert make_recipe(good).epochs == 4
-    assert read_recipe(good).augment == "none"
+    for text in ("augment = 'none'", "[augmentation]\nkind = 'none'", "augmentation.kind = 'none'"):
+        good.write_text(f"epochs = 4\n{text}\n")
+        assert make_recipe(good).epochs == 4
+        assert read_recipe(good).augmentation.kind == "none"
     bad = tmp_path / "bad.toml"
     bad.write_text("epochs = = 4")
     with pytest.raises(ConfigError, match=r"bad\.toml: not a TOML file"):

@@ -151,8 +151,8 @@ def evaluate(
         images = datasets.load(name, root=root, seed=seed)[split]
         metrics = judging.evaluate(
             run.model, images, run.preprocessing,
-            flips=run.recipe.flips if flips is None else flips,
-            shifts=run.recipe.shifts if shifts is None else shifts,
+            flips=run.recipe.evaluation.flips if flips is None else flips,
+            shifts=run.recipe.evaluation.shifts if shifts is None else shifts,
             progress=None if quiet else f"{split} images",
         )  # fmt: skip
     else:

@@ -35,7 +35,7 @@ from tinyternary.train.distill import distill, weights_checksum
 from tinyternary.train.fit import fingerprint
 from tinyternary.train.recipe import Recipe
 from tinyternary.train.run import Run, load_run
-from tinyternary.train.state import differing_setting
+from tinyternary.train.state import current_settings, differing_setting
 
 _KEPT = ("acc", "auc", "loss", "balanced_accuracy", "ece")
 
@@ -171,10 +171,10 @@ def ablate(
         first, last = ("" if end is None else end for end in cells)
         raise ConfigError(f"cells {first}:{last}: none of the {len(everything)} cells")
     recipe = plan.recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
-    settings = {
+    settings = current_settings({
         "recipe": recipe.to_dict(), "teacher": weights_checksum(run.model),
         "data": fingerprint(data.train), "seed": plan.seed,
-    }  # fmt: skip
+    })  # fmt: skip
     todo = [cell for cell in chosen if _read_cell(out, cell, settings) is None]
     results = AblationResults(
         plan.name, data.name,
@@ -215,7 +215,7 @@ def _read_cell(out: Path, cell: Cell, settings: dict[str, Any]) -> dict[str, Any
     if not path.is_file():
         return None
     record = read_json(path)
-    other = differing_setting(record.pop("settings", {}), settings)
+    other = differing_setting(current_settings(record.pop("settings", {})), settings)
     if other is not None:
         name, theirs, ours = other
         raise CheckpointError(
@@ -245,7 +245,7 @@ def _run_cell(
 ) -> dict[str, Any]:
     config, rules = student_of(plan, cell, teacher.model.config)
     student = ternarize(ViT(config, seed=plan.seed), rules)
-    alpha = recipe.alpha if cell.distillation else 0.0
+    alpha = recipe.distillation.alpha if cell.distillation else 0.0
     run = distill(
         student, teacher, data, recipe, seed=plan.seed, progress=False, on_step=on_step, alpha=alpha
     )

@@ -137,7 +137,7 @@ def chosen_thresholds(
                 scores(
                     predict_logits(
                         run.model, part.images, run.preprocessing,
-                        flips=run.recipe.flips, shifts=run.recipe.shifts,
+                        flips=run.recipe.evaluation.flips, shifts=run.recipe.evaluation.shifts,
                         progress=f"seed {seed} {who}: {part.split} images" if progress else None,
                     ),
                     part.task,

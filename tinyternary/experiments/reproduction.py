@@ -112,16 +112,12 @@ def _refuse_another(out: Path, experiment: Experiment, data: Splits) -> None:
             path = folder / who / "config.json"
             if not path.is_file():
                 continue
-            there = resolved({who: current_settings(read_json(path))})[who]
-            choices = recipe.resolved(
-                data.channels, data.train.mirror_safe, len(data.train)
-            ).to_dict()
-            choices.pop("save_seconds")
-            mine = {
-                "dataset": data.name,
-                "model": config.to_dict(),
-                "recipe": choices,
-            }
+            there = resolved({who: read_json(path)})[who]
+            train = data.train
+            choices = recipe.resolved(train.channels, train.mirror_safe, len(train)).to_dict()
+            mine = current_settings(
+                {"dataset": data.name, "model": config.to_dict(), "recipe": choices}
+            )
             other = differing_setting({name: there[name] for name in mine}, mine)
             if other is not None:
                 name, theirs, ours = other

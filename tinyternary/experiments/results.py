@@ -147,9 +147,6 @@ def resolved(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         if stage in configs:
             config = current_settings(configs[stage])
             kept[stage] = {k: v for k, v in config.items() if k not in _PER_SEED}
-            recipe = dict(kept[stage]["recipe"])
-            recipe.pop("save_seconds", None)  # how often state is saved changes no result
-            kept[stage]["recipe"] = recipe
     plain: dict[str, Any] = json.loads(json.dumps(kept))  # tuples as lists: as read from a file
     return plain
 

@@ -72,15 +72,15 @@ class Batches:
         self.data, self.preprocessing, self.recipe, self.seed = data, preprocessing, recipe, seed
         # the few images left over change from epoch to epoch: all batches are full
         self.per_epoch = len(data) // recipe.batch_size
-        self.goal = targets(data.labels, data.task, data.num_classes, recipe.ordinal_width)
-        self.change = augmentation(recipe.augment, mirror=data.mirror_safe)
+        self.goal = targets(data.labels, data.task, data.num_classes, recipe.loss.ordinal_width)
+        self.change = augmentation(recipe.augmentation.kind, mirror=data.mirror_safe)
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Give the indices of the training images in the order of an epoch (from 0)."""
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, _ORDER, epoch])
-            balanced = self.recipe.balanced and self.data.task is not Task.MULTI_LABEL
+            balanced = self.recipe.augmentation.balanced and self.data.task is not Task.MULTI_LABEL
             draw = balanced_order(self.data.labels, rng) if balanced else None
             self._order = rng.permutation(len(self.data)) if draw is None else draw
             self._epoch = epoch
@@ -94,6 +94,6 @@ class Batches:
         rng = np.random.default_rng([self.seed, _CHANGE, step])
         images = self.preprocessing(self.change(self.data.images[indices], rng))
         goal = self.goal[indices]
-        if self.recipe.mixup > 0:
-            images, goal = mixup(images, goal, self.recipe.mixup, rng)
+        if self.recipe.augmentation.mixup > 0:
+            images, goal = mixup(images, goal, self.recipe.augmentation.mixup, rng)
         return Batch(images, goal, indices, step)

@@ -23,8 +23,10 @@ from safetensors.numpy import save
 
 from tinyternary import __version__
 from tinyternary.errors import CheckpointError
+from tinyternary.train._migrations import current, current_arrays
 
-FORMAT_VERSION = 1
+READABLE = (1, 2)
+"""Formats that are read; the last one is written."""
 _KEY = "tinyternary"
 
 
@@ -35,7 +37,7 @@ class Checkpoint:
     Attributes
     ----------
     arrays : dict of str to ndarray
-        By name; the part before the first ``/`` says whose ("model", "optimiser",
+        By name; the part before the first ``/`` says whose ("model", "optimizer",
         "average", "extra").
     header : dict
         JSON values, with ``kind``, ``format`` and ``library`` among them.
@@ -126,7 +128,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: not JSON ({error})") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: expected a JSON object, got {type(value).__name__}")
-    return value
+    found: dict[str, Any] = current(value)
+    return found
 
 
 def save_checkpoint(
@@ -143,8 +146,9 @@ def save_checkpoint(
     header : mapping
         JSON values.
     """
-    full = {"kind": kind, "format": FORMAT_VERSION, "library": __version__, **header}
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    full = {"kind": kind, "format": READABLE[-1], "library": __version__, **header}
+    # not ascontiguousarray, which makes an array of one of a single number
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_bytes(path, save(plain, {_KEY: json.dumps(full, default=_plain)}))
 
 
@@ -177,9 +181,9 @@ def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
         header = json.loads(metadata[_KEY])
     except ValueError as error:
         raise CheckpointError(f"{path}: header is not JSON ({error})") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT_VERSION:
+    if not isinstance(header, dict) or header.get("format") not in READABLE:
         found = header.get("format") if isinstance(header, dict) else None
-        raise CheckpointError(f"{path}: format {found!r}, expected {FORMAT_VERSION}")
+        raise CheckpointError(f"{path}: format {found!r}, expected {READABLE[-1]}")
     if kind is not None and header.get("kind") != kind:
         raise CheckpointError(f"{path}: holds {header.get('kind')!r}, expected {kind!r}")
-    return Checkpoint(arrays, header, path)
+    return Checkpoint(current_arrays(arrays), current(header), path)

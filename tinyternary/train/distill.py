@@ -85,12 +85,20 @@ class Distillation:
     ) -> None:
         self.student, self.teacher, self.task, self.recipe = student, teacher, data.task, recipe
         self.offset = logit_offset(data, recipe)
-        self.gamma = 0.0 if recipe.feature == "none" else recipe.gamma
+        self.gamma = 0.0 if recipe.distillation.feature == "none" else recipe.distillation.gamma
         self.matcher: Matcher | None = None
-        if recipe.alpha and self.gamma and recipe.feature in ("mse", "cosine"):
+        if (
+            recipe.distillation.alpha
+            and self.gamma
+            and recipe.distillation.feature in ("mse", "cosine")
+        ):
             self.matcher = Matcher(student.config.width, teacher.config.width, seed)
         self.cached: dict[str, NDArray[np.float32]] = {}
-        if recipe.alpha and recipe.augment == "none" and not recipe.mixup:
+        if (
+            recipe.distillation.alpha
+            and recipe.augmentation.kind == "none"
+            and not recipe.augmentation.mixup
+        ):
             self._cache(data, preprocessing)
 
     def _cache(self, data: Dataset, preprocessing: Preprocessing) -> None:
@@ -117,17 +125,17 @@ class Distillation:
             logits = self.teacher.forward(images, record=record if self.gamma else None)
             if not self.gamma:
                 return logits.numpy(), np.empty(0, np.float32)
-            grid, maps = self.student.config.grid, self.recipe.feature == "attention"
+            grid, maps = self.student.config.grid, self.recipe.distillation.feature == "attention"
             return logits.numpy(), teacher_features(record, self.teacher.config, grid, maps)
 
     def __call__(self, batch: Batch) -> Tensor:
         """Mean loss over a batch."""
         r = self.recipe
-        record: dict[str, Any] | None = {} if self.gamma and r.alpha else None
+        record: dict[str, Any] | None = {} if self.gamma and r.distillation.alpha else None
         logits = self.student.forward(batch.images, record=record)
-        hard = task_loss(logits, batch.goal, self.task, r.label_smoothing, self.offset)
-        loss = hard * (1.0 - r.alpha)
-        if r.alpha == 0:
+        hard = task_loss(logits, batch.goal, self.task, r.loss.label_smoothing, self.offset)
+        loss = hard * (1.0 - r.distillation.alpha)
+        if r.distillation.alpha == 0:
             return loss
         known, features = self.cached.get("logits"), self.cached.get("features")
         if known is not None and (features is not None or not self.gamma):
@@ -135,10 +143,10 @@ class Distillation:
             wanted = features[batch.indices] if features is not None else None
         else:
             answer, wanted = self._ask(batch.images)
-        soft = teacher_loss(logits, answer, self.task, r.temperature)
-        loss = loss + soft * (r.alpha * (1.0 - self.gamma))
+        soft = teacher_loss(logits, answer, self.task, r.distillation.temperature)
+        loss = loss + soft * (r.distillation.alpha * (1.0 - self.gamma))
         if record is not None and wanted is not None:
-            loss = loss + self._compare(record, wanted) * (r.alpha * self.gamma)
+            loss = loss + self._compare(record, wanted) * (r.distillation.alpha * self.gamma)
         return loss
 
     def _compare(self, record: dict[str, Any], wanted: NDArray[Any]) -> Tensor:
@@ -147,11 +155,11 @@ class Distillation:
         tokens: Tensor = record[f"blocks.{config.depth - 1}"]
         if config.pool == "cls":
             tokens = tokens[:, 1:]  # the class token has no place in the grid
-        if self.recipe.feature == "attention":
+        if self.recipe.distillation.feature == "attention":
             return mse(attention_map(tokens), wanted) * float(config.grid**2)
         assert self.matcher is not None
         mapped = self.matcher(tokens)
-        if self.recipe.feature == "mse":
+        if self.recipe.distillation.feature == "mse":
             return mse(mapped, wanted)
         length = ((mapped * mapped).sum(axis=-1) + 1e-8).sqrt()
         goal = wanted / np.sqrt((wanted * wanted).sum(-1, keepdims=True) + 1e-8)
@@ -215,7 +223,7 @@ def distill(
         )
     data.train.check_fits(teacher.config, "the teacher's")
     preprocessing = preprocessing or fit_preprocessing(data.train)
-    if chosen.start_from_teacher:
+    if chosen.distillation.start_from_teacher:
         start_from(student, teacher, preprocessing(data.train.images[:256]))
     objective = Distillation(student, teacher, data.train, preprocessing, chosen, seed)
     session = Session(

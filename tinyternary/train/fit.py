@@ -23,7 +23,7 @@ from tinyternary.train.loop import Loop, Objective
 from tinyternary.train.objective import logit_offset, task_loss
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run, describe_run
-from tinyternary.train.state import resume_state
+from tinyternary.train.state import current_settings, resume_state
 
 OnStep = Callable[[int, ViT], None]
 OnEpoch = Callable[[dict[str, Any]], None]
@@ -33,7 +33,7 @@ class Supervised:
     """Loss of a model against the labels alone."""
 
     def __init__(self, model: ViT, data: Dataset, recipe: Recipe) -> None:
-        self.model, self.task, self.smoothing = model, data.task, recipe.label_smoothing
+        self.model, self.task, self.smoothing = model, data.task, recipe.loss.label_smoothing
         self.offset = logit_offset(data, recipe)
 
     def parameters(self) -> dict[str, Tensor]:
@@ -159,9 +159,8 @@ def train(
     config = describe_run(
         model, preprocessing, data.task, data.class_names, recipe, seed, data.name, **described
     )
-    settings = {**config, "data": fingerprint(data.train)}
+    settings = current_settings({**config, "data": fingerprint(data.train)})
     del settings["library"]  # a newer library may go on with an older state
-    settings["recipe"] = {k: v for k, v in config["recipe"].items() if k != "save_seconds"}
     folder = Path(session.run_dir) if session.run_dir is not None else None
     batches = Batches(data.train, preprocessing, recipe, seed)
     loop = Loop(
@@ -179,7 +178,8 @@ def train(
     loop.run(session.progress, session.label)
     metrics = {
         part.split: evaluate(
-            model, part, preprocessing, flips=recipe.flips, shifts=recipe.shifts,
+            model, part, preprocessing,
+            flips=recipe.evaluation.flips, shifts=recipe.evaluation.shifts,
             progress=f"{session.label}: {part.split} images" if session.progress else None,
         )
         for part in ((data.val, data.test) if session.test else (data.val,))
@@ -201,11 +201,11 @@ def set_dropout(model: ViT, recipe: Recipe) -> None:
     """
     paths = [m for m in model.modules() if isinstance(m, DropPath)]
     for module in model.modules():
-        if isinstance(module, Dropout) and recipe.dropout is not None:
-            module.p = recipe.dropout
-    if recipe.drop_path is not None:
+        if isinstance(module, Dropout) and recipe.regularization.dropout is not None:
+            module.p = recipe.regularization.dropout
+    if recipe.regularization.drop_path is not None:
         for place, module in enumerate(paths):
-            module.p = recipe.drop_path * place / max(1, len(paths) - 1)
+            module.p = recipe.regularization.drop_path * place / max(1, len(paths) - 1)
 
 
 def fingerprint(data: Dataset) -> str:

@@ -103,24 +103,30 @@ class Loop:
         self.history = History()
         self.best_score, self.best = -np.inf, {}  # type: tuple[float, Arrays]
         self.total = recipe.epochs * batches.per_epoch
+        plan, peak = recipe.schedule, recipe.optimizer.lr
+        warmup = min(round(plan.warmup_epochs * batches.per_epoch), self.total)
         self.schedule = Schedule(
-            self.total, recipe.lr, min(round(recipe.warmup_epochs * batches.per_epoch), self.total),
-            min(recipe.min_lr, recipe.lr), recipe.schedule, recipe.phase_split, recipe.phase_drop,
+            self.total, peak, warmup, min(plan.min_lr, peak), plan.kind,
+            plan.phase_split, plan.phase_drop,
         )  # fmt: skip
         self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.extra = {f"extra.{n}": p for n, p in objective.parameters().items()}
         self.optimizer = self._optimizer()
-        self.average = WeightAverage(self.trained, recipe.ema) if recipe.ema else None
+        self.average = (
+            WeightAverage(self.trained, recipe.regularization.ema)
+            if recipe.regularization.ema
+            else None
+        )
         # one generator for all dropout of the model, set anew at each step
         self._dropout = np.random.Generator(np.random.PCG64(0))
         model.set_rng(self._dropout)
 
     def _optimizer(self) -> Optimizer:
         r = self.recipe
-        groups = parameter_groups(self.trained | self.extra, r.weight_decay)
-        if r.optimizer == "sgd":
-            return SGD(groups, r.lr, r.momentum)
-        return AdamW(groups, r.lr, r.betas)
+        groups = parameter_groups(self.trained | self.extra, r.optimizer.weight_decay)
+        if r.optimizer.kind == "sgd":
+            return SGD(groups, r.optimizer.lr, r.optimizer.momentum)
+        return AdamW(groups, r.optimizer.lr, r.optimizer.betas)
 
     # ---- running -------------------------------------------------------------------
 
@@ -177,7 +183,7 @@ class Loop:
             self._stop_at(f"loss is {value}", loss)
         self.optimizer.zero_grad()
         loss.backward()
-        limit = self.recipe.clip_norm or np.inf
+        limit = self.recipe.optimizer.clip_norm or np.inf
         norm = clip_gradients(self.optimizer.parameters().values(), limit)
         if not np.isfinite(norm):
             self._stop_at(f"gradient norm is {norm}", None)
@@ -194,11 +200,11 @@ class Loop:
 
     def _fade(self) -> None:
         """Set how ternary the layers are (0 is float) and how sharp the soft rule is."""
-        steps = self.recipe.gradual_epochs * self.batches.per_epoch
+        steps = self.recipe.ternary.gradual_epochs * self.batches.per_epoch
         if steps > 0:
             set_strength(self.model, min(1.0, self.step / steps))
-        if self.recipe.sharpness > 0:
-            set_sharpness(self.model, self.recipe.sharpness ** (self.step / self.total))
+        if self.recipe.ternary.sharpness > 0:
+            set_sharpness(self.model, self.recipe.ternary.sharpness ** (self.step / self.total))
 
     def _end_epoch(self) -> dict[str, Any]:
         epoch = self.step // self.batches.per_epoch
@@ -208,7 +214,7 @@ class Loop:
         }  # fmt: skip
         self.loss_sum = 0.0
         started = time.perf_counter()
-        if self.recipe.gradual_epochs > 0:
+        if self.recipe.ternary.gradual_epochs > 0:
             set_strength(self.model, 1.0)  # what counts is the network that will be packed
         with self.averaged():
             row |= quick_metrics(self.model, self.validation, self.preprocessing)
@@ -222,11 +228,11 @@ class Loop:
 
     def _consider(self, row: dict[str, Any]) -> None:
         """Keep the present weights if the epoch is the best so far."""
-        value = row[f"val_{self.recipe.monitor}"]
+        value = row[f"val_{self.recipe.evaluation.monitor}"]
         if value is None or not np.isfinite(value):  # nothing to judge by: the latest counts
             score = float(row["epoch"]) - 1e9
         else:
-            score = -float(value) if self.recipe.monitor == "loss" else float(value)
+            score = -float(value) if self.recipe.evaluation.monitor == "loss" else float(value)
         if score > self.best_score:
             self.best_score, self.history.best_epoch = score, int(row["epoch"])
             self.best = {n: a.copy() for n, a in self.model.state_dict().items()}
@@ -236,7 +242,7 @@ class Loop:
                 save_checkpoint(self.run_dir / "best.safetensors", "weights", arrays, header)
 
     def _early(self) -> bool:
-        patience, done = self.recipe.patience, len(self.history)
+        patience, done = self.recipe.evaluation.patience, len(self.history)
         return bool(patience) and done - self.history.best_epoch >= patience
 
     def _stop_at(self, what: str, loss: Tensor | None) -> NoReturn:
@@ -263,7 +269,7 @@ class Loop:
 
     def use_kept(self) -> None:
         """Load the weights that the recipe keeps: best epoch's, or the last (averaged)."""
-        if self.recipe.keep == "best" and self.best:
+        if self.recipe.evaluation.keep == "best" and self.best:
             self.model.load_state_dict(self.best)
         elif self.average is not None:
             for name, parameter in self.trained.items():

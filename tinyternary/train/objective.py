@@ -41,10 +41,10 @@ def prior_logits(goal: FloatArray, task: Task) -> FloatArray:
 
 def logit_offset(data: Dataset, recipe: Recipe) -> FloatArray | None:
     """Give what a recipe's `logit_adjustment` adds to logits (C,) in the loss; None is nothing."""
-    if not recipe.logit_adjustment:
+    if not recipe.loss.logit_adjustment:
         return None
-    goal = targets(data.labels, data.task, data.num_classes, recipe.ordinal_width)
-    return prior_logits(goal, data.task) * np.float32(recipe.logit_adjustment)
+    goal = targets(data.labels, data.task, data.num_classes, recipe.loss.ordinal_width)
+    return prior_logits(goal, data.task) * np.float32(recipe.loss.logit_adjustment)
 
 
 def task_loss(

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from tinyternary.config import ViTConfig
 from tinyternary.errors import CheckpointError
 from tinyternary.models import ViT
+from tinyternary.train._migrations import numbers
 from tinyternary.train.checkpoints import load_checkpoint, save_checkpoint, write_json
 from tinyternary.train.history import History
-from tinyternary.train.recipe import Recipe
+from tinyternary.train.recipe import make_recipe
 
 if TYPE_CHECKING:
     from tinyternary.train.loop import Loop
@@ -64,9 +65,11 @@ def resume_state(loop: Loop) -> bool:
         if name not in loop.extra or loop.extra[name].shape != array.shape:
             raise CheckpointError(f"{path}: array 'extra/{name}' does not fit this run")
         loop.extra[name].data[...] = array
-    loop.optimizer.load_state_dict(saved.part("optimizer"), saved.field("optimizer_steps"))
+    optimizer = numbers(saved.part("optimizer"), loop.optimizer.state_dict())
+    loop.optimizer.load_state_dict(optimizer, saved.field("optimizer_steps"))
     if loop.average is not None:
-        loop.average.load_state_dict(saved.part("average"), saved.field("average_steps"))
+        average = numbers(saved.part("average"), loop.average.arrays)
+        loop.average.load_state_dict(average, saved.field("average_steps"))
     loop.step = int(saved.field("step"))
     loop.loss_sum = float.fromhex(saved.field("loss_sum"))
     loop.best_score = float.fromhex(saved.field("best_score"))
@@ -75,7 +78,7 @@ def resume_state(loop: Loop) -> bool:
     if loop.history.best_epoch:
         # written before the state: it may be an epoch ahead, which then runs again alike
         best = load_checkpoint(loop.run_dir / "best.safetensors", "weights")
-        loop.best = best.part("model")
+        loop.best = numbers(best.part("model"), loop.model.state_dict())
     return True
 
 
@@ -97,13 +100,11 @@ def check_settings(saved: dict[str, Any], mine: dict[str, Any], path: Path) -> N
 
 
 def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give fields that came later than these settings their defaults: what they were."""
+    """Give settings in today's form; fields that came later have their defaults: what they were."""
     found = dict(settings)
     if "recipe" in found:
-        kept = dict(found["recipe"])
-        later = {n: v for n, v in Recipe().to_dict().items() if n not in kept}
-        later.pop("save_seconds", None)  # left out on purpose where settings are compared
-        found["recipe"] = {**kept, **later}
+        found["recipe"] = make_recipe(found["recipe"]).to_dict()
+        del found["recipe"]["save_seconds"]  # how often state is saved changes no result
     if "model" in found:
         found["model"] = ViTConfig.from_dict(dict(found["model"])).to_dict()
     if isinstance(found.get("teacher"), Mapping):
@@ -139,6 +140,7 @@ def load_weights(model: ViT, arrays: dict[str, NDArray[Any]], path: Path) -> Non
         If names or shapes are those of another model; the message names the first.
     """
     mine = model.state_dict()
+    arrays = numbers(arrays, mine)
     for name in sorted(mine.keys() | arrays.keys()):
         if name not in arrays:
             raise CheckpointError(f"{path}: of another model (no array {name!r})")
