@@ -9,7 +9,6 @@ from tinyternary import compiled
 from tinyternary.compiled import (
     adamw,
     attention,
-    fake_quantize,
     gelu,
     linear,
     normalization,
@@ -183,24 +182,6 @@ def test_adamw(size, seed, step, decay):
         near(a, b, 2e-6)
 
 
-@quick
-@given(rows=sizes, width=sizes, seed=seeds, scale=st.sampled_from([1e-7, 1.0, 1e4]))
-def test_fake_quantisation_has_the_bits_of_the_reference(rows, width, seed, scale):
-    x = normal(seed, rows, width, scale=scale)
-    np.testing.assert_array_equal(
-        compiled.fake_quantize_rows(x), fake_quantize.fake_quantize_rows_numpy(x)
-    )
-    np.testing.assert_array_equal(compiled.fake_ternary(x), fake_quantize.fake_ternary_numpy(x))
-    values = np.unique(compiled.fake_ternary(x))
-    assert len(values) <= 3
-
-
-def test_halves_round_to_even():
-    x = np.array([[127, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5]], np.float32)
-    assert compiled.fake_quantize_rows(x).tolist() == [[127, 0, 2, 2, 0, -2, -2]]
-    assert compiled.fake_ternary(np.array([1, 3, -1, -3, 0, 0.9], np.float32), 2.0).tolist() == [0, 2, 0, -2, 0, 0]  # fmt: skip
-
-
 @pytest.mark.parametrize("tokens", [49, 50, 196])
 def test_an_image_alone_and_in_a_batch_gets_the_same_bits(tokens):
     x = normal(0, 7, tokens, 64)
@@ -213,7 +194,6 @@ def test_an_image_alone_and_in_a_batch_gets_the_same_bits(tokens):
         (lambda z: compiled.gelu(z), x),
         (lambda z: compiled.gelu(z, approximate="tanh"), x),
         (lambda z: compiled.softmax(z), x),
-        (lambda z: compiled.fake_quantize_rows(z), x),
         (lambda z: compiled.linear_forward(z, matrix, bias[:48]), x),
         (lambda z: compiled.attention(z, z, z), heads),
     ]

@@ -23,9 +23,13 @@ FILES = ("tests/models/test_pretrained.py",)
 
 MUTANTS = [
     Mutant("absmean: truncated, not rounded", "quant/rules/absmean.py",
-           "np.clip(np.rint(w / alpha), -1, 1)", "np.clip(np.trunc(w / alpha), -1, 1)", RULES),
+           "trits = np.clip(np.rint(w / alpha), -1, 1)", "trits = np.clip(np.trunc(w / alpha), -1, 1)", RULES),
     Mutant("absmean: trits not clipped", "quant/rules/absmean.py",
-           "np.clip(np.rint(w / alpha), -1, 1)", "np.rint(w / alpha)", RULES),
+           "trits = np.clip(np.rint(w / alpha), -1, 1)", "trits = np.rint(w / alpha)", RULES),
+    Mutant("absmean in training: not clipped", "quant/rules/absmean.py",
+           "np.clip(np.rint(w / alpha), -1, 1) * alpha", "np.rint(w / alpha) * alpha", STE),
+    Mutant("absmean in training: NaN let through", "quant/rules/absmean.py",
+           "if not np.isfinite(mean):", "if False:", BIT),
     Mutant("absmean: threshold reported as the scale", "quant/rules/absmean.py",
            "as_quantized(trits, alpha, alpha / 2,", "as_quantized(trits, alpha, alpha,", RULES),
     Mutant("twn: scale is the mean of all", "quant/rules/twn.py",

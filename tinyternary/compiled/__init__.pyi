@@ -14,15 +14,6 @@ from .attention import (
 )
 from .buffers import copy as copy
 from .buffers import empty as empty
-from .fake_quantize import (
-    absmean_scale as absmean_scale,
-)
-from .fake_quantize import (
-    fake_quantize_rows as fake_quantize_rows,
-)
-from .fake_quantize import (
-    fake_ternary as fake_ternary,
-)
 from .gelu import gelu as gelu
 from .gelu import gelu_backward as gelu_backward
 from .linear import (

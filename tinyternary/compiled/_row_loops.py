@@ -1,4 +1,4 @@
-"""Compiled kernels, row by row: softmax, norms, GELU, AdamW, fake quantisation (lesson 08).
+"""Compiled kernels, row by row: softmax, norms, GELU, AdamW (lesson 08).
 
 Each takes the range of rows that one thread does. A row's result depends on
 that row alone. Sums over rows (gradients of weights) go by blocks of fixed
@@ -18,7 +18,6 @@ from tinyternary.compiled.elementary import (
 )
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.tiles import LANES, add_lanes
-from tinyternary.config.grid import FLOOR, MOST
 
 BLOCK = 256
 """Rows whose contributions to a weight's gradient are added up in one partial sum."""
@@ -29,7 +28,6 @@ _IN1 = types.Array(types.float32, 1, "C", readonly=True)
 _MAT = types.Array(types.float32, 2, "C")
 _VEC = types.Array(types.float32, 1, "C")
 f32 = np.float32
-_MOST, _LEAST = f32(MOST["int8"]), f32(-MOST["int8"] - 1)
 
 
 @njit(fastmath={*FAST, "nnan"})  # without NaNs a maximum is one instruction; a NaN shows in the sum
@@ -221,34 +219,3 @@ def adamw(first, last, p, g, m, v, keep, step, rest1, rest2, root2, eps):
         b = square[i] + rest2 * (grad[i] * grad[i] - square[i])
         mean[i], square[i] = a, b
         weight[i] = weight[i] * keep - step * a / (np.sqrt(b) * root2 + eps)
-
-
-@njit(signature_or_function=types.void(_I, _I, _IN, _MAT))
-def fake_quantize_rows(first, last, x, out):
-    """Rows rounded to 255 levels between +-max |x|: absmax int8 per token, as floats."""
-    codes = np.empty(x.shape[1], np.float32)  # `out` may be `x`: see `dispatch.result`
-    for i in range(first, last):
-        row, result = x[i], out[i]
-        top = FLOOR
-        for j in range(row.size):
-            size = abs(row[j])
-            top = size if size > top else top
-        scale = top / _MOST
-        for j in range(row.size):
-            code = np.rint(row[j] / scale)
-            code = _MOST if code > _MOST else code
-            code = _LEAST if code < _LEAST else code
-            codes[j] = code * scale
-        for j in range(row.size):
-            result[j] = codes[j]
-
-
-@njit(signature_or_function=types.void(_I, _I, _IN1, _VEC, _F))
-def fake_ternary(first, last, w, out, scale):
-    """Entries rounded to -scale, 0 and +scale."""
-    source, target = w[first:last], out[first:last]
-    for i in range(source.size):
-        code = np.rint(source[i] / scale)
-        code = f32(1) if code > f32(1) else code
-        code = f32(-1) if code < f32(-1) else code
-        target[i] = code * scale

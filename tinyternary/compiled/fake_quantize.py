@@ -1,108 +1,72 @@
-"""Fake quantisation: floats rounded to the grid of int8 rows or of trits (lessons 04 and 06)."""
+"""Twins of `tinyternary.quant`'s fake quantisation: one pass over rows, or weights (lesson 06)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
-from tinyternary.compiled._arrays import (
-    as_line,
-    as_rows,
-    compiled,
-    deliver,
-    result,
-)
+from tinyternary.compiled import threads
+from tinyternary.compiled._arrays import as_line, as_rows, compiled
 from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.normalization import rms_norm_backward, rms_norm_forward
 from tinyternary.compiled.registry import register
+from tinyternary.compiled.switch import njit
 from tinyternary.config.grid import FLOOR, MOST
-from tinyternary.errors import NonFiniteError
 
 Array = NDArray[Any]
 
-
-def fake_quantize_rows_numpy(x: Array, out: Array | None = None) -> Array:
-    """clip(round(x / s), -128, 127) s with s = max(max |x|, 1e-5) / 127 per row."""
-    # in the dtype of x: a check in float64 must not round its scales to float32
-    scale = np.maximum(np.abs(x).max(-1, keepdims=True), FLOOR.astype(x.dtype))
-    scale /= x.dtype.type(MOST["int8"])
-    codes = np.clip(np.rint(x / scale), -MOST["int8"] - 1, MOST["int8"])
-    return np.multiply(codes, scale, out=out, dtype=x.dtype)
+_INT, _FLOAT = types.int64, types.float32
+_ROWS_IN = types.Array(types.float32, 2, "C", readonly=True)
+_ROWS = types.Array(types.float32, 2, "C")
+_LINE_IN = types.Array(types.float32, 1, "C", readonly=True)
+_LINE = types.Array(types.float32, 1, "C")
 
 
-def fake_quantize_rows(x: Array, out: Array | None = None) -> Array:
-    """Round each row (token) to int8 by its largest magnitude, and scale back.
-
-    The same floats as ``codes * scale`` of `tinyternary.quant.absmax`, bit for bit.
-
-    Parameters
-    ----------
-    x : (..., K) float array
-    out : (..., K) float array, optional
-        Where to write; may be `x` itself.
-    """
-    if not compiled(x):
-        return fake_quantize_rows_numpy(x, out)
-    from tinyternary.compiled import _row_loops, threads
-
-    out = empty(x.shape) if out is None else out
-    written = out if out.flags.c_contiguous else empty(x.shape)
-    rows = as_rows(x)
-    threads.crew.run(
-        _row_loops.fake_quantize_rows, len(rows), 16, 0.35e-9 * rows.shape[1],
-        rows, written.reshape(rows.shape),
-    )  # fmt: skip
-    return deliver(out, written)
+@njit(signature_or_function=types.void(_INT, _INT, _ROWS_IN, _ROWS, _FLOAT))
+def _absmax(first: int, last: int, x: Array, out: Array, most: Any) -> None:
+    """Rows first to last, rounded to whole multiples of max |x| / most."""
+    values = np.empty(x.shape[1], np.float32)  # a loop that writes where it reads is no vector code
+    for i in range(first, last):
+        row, result = x[i], out[i]
+        top = FLOOR
+        for j in range(row.size):
+            size = abs(row[j])
+            top = size if size > top else top
+        scale = top / most
+        for j in range(row.size):
+            code = np.rint(row[j] / scale)
+            code = most if code > most else code
+            code = -most if code < -most else code
+            values[j] = code * scale
+        for j in range(row.size):
+            result[j] = values[j]
 
 
-def fake_ternary_numpy(w: Array, alpha: Any = None, out: Array | None = None) -> Array:
-    """clip(round(w / alpha), -1, 1) alpha; alpha = max(mean |w|, 1e-5) where not given."""
-    scale = np.float32(absmean_scale(w) if alpha is None else alpha)
-    return np.multiply(np.clip(np.rint(w / scale), -1, 1), scale, out=out, dtype=w.dtype)
-
-
-def absmean_scale(w: Array) -> np.float32:
-    """Mean magnitude of all weights, at least 1e-5 (arXiv 2402.17764, equation 3)."""
-    return max(np.float32(np.abs(w).mean(dtype=np.float64)), FLOOR)
-
-
-def fake_ternary(w: Array, alpha: Any = None, out: Array | None = None) -> Array:
-    """Round weights to -alpha, 0 and +alpha (absmean rule, one scale for all).
-
-    Parameters
-    ----------
-    w : float array
-    alpha : float, optional
-        The scale; `absmean_scale` of `w` by default.
-    out : float array of the same shape, optional
-        Where to write; may be `w` itself.
-    """
-    if not compiled(w):
-        return fake_ternary_numpy(w, alpha, out)
-    from tinyternary.compiled import _row_loops, threads
-
-    scale = np.float32(absmean_scale(w) if alpha is None else alpha)
-    out, written = result(out, w)
-    line = as_line(w)
-    threads.crew.run(
-        _row_loops.fake_ternary, line.size, 1 << 12, 0.2e-9, line, written.reshape(-1), scale
-    )
-    return deliver(out, written)
+@njit(signature_or_function=types.void(_INT, _INT, _LINE_IN, _LINE, _FLOAT))
+def _absmean(first: int, last: int, w: Array, out: Array, alpha: Any) -> None:
+    """Weights first to last, rounded to -alpha, 0 and +alpha."""
+    source, target = w[first:last], out[first:last]
+    for i in range(source.size):
+        code = np.rint(source[i] / alpha)
+        code = np.float32(1) if code > np.float32(1) else code
+        code = np.float32(-1) if code < np.float32(-1) else code
+        target[i] = code * alpha
 
 
 @register("FakeAbsmax")
 class FakeAbsmax:
-    """Rows to int8 and back; the gradient passes."""
+    """Rows to integers times their scale; the gradient passes."""
 
     @staticmethod
     def fits(x: Array, *, bits: int = 8) -> bool:
-        return bits == 8 and compiled(x)
+        return compiled(x)
 
     @staticmethod
     def forward(ctx: Any, x: Array, *, bits: int = 8) -> Array:
-        return fake_quantize_rows(x)
+        return _round_rows(x, empty(x.shape), bits)
 
     @staticmethod
     def backward(ctx: Any, grad: Array) -> Array:
@@ -121,7 +85,7 @@ class NormAbsmax:
     def forward(ctx: Any, x: Array, weight: Array | None, eps: float) -> Array:
         out, rstd = rms_norm_forward(x, weight, eps)
         ctx.save(x, weight, rstd)
-        return fake_quantize_rows(out, out)
+        return _round_rows(out, out, 8)
 
     @staticmethod
     def backward(ctx: Any, grad: Array) -> tuple[Array, Array | None]:
@@ -131,20 +95,27 @@ class NormAbsmax:
 
 @register("FakeAbsmean")
 class FakeAbsmean:
-    """Weights to -alpha, 0 and +alpha, alpha = mean |w|; the gradient passes."""
+    """Weights to -alpha, 0 and +alpha; the gradient passes."""
 
     @staticmethod
-    def fits(w: Array) -> bool:
+    def fits(w: Array, *, alpha: np.float32) -> bool:
         return compiled(w)
 
     @staticmethod
-    def forward(ctx: Any, w: Array) -> Array:
-        alpha = absmean_scale(w)
-        if not np.isfinite(alpha):
-            bad = w.size - int(np.count_nonzero(np.isfinite(w)))
-            raise NonFiniteError(f"weights: {bad} of {w.size} entries are NaN or infinite")
-        return fake_ternary(w, alpha)
+    def forward(ctx: Any, w: Array, *, alpha: np.float32) -> Array:
+        out, line = empty(w.shape), as_line(w)
+        threads.crew.run(_absmean, line.size, 1 << 12, 0.2e-9, line, out.reshape(-1), alpha)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Array) -> Array:
         return grad
+
+
+def _round_rows(x: Array, out: Array, bits: int) -> Array:
+    """Fill `out`, which may be `x` itself, with the rounded rows of x (..., K)."""
+    rows, most = as_rows(x), np.float32(MOST[f"int{bits}"])
+    threads.crew.run(
+        _absmax, len(rows), 16, 0.35e-9 * rows.shape[1], rows, out.reshape(rows.shape), most
+    )
+    return out

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd import Function, Tensor
 from tinyternary.autograd.ops.normalization import RMSNorm
 from tinyternary.config import LayerQuant
@@ -70,8 +69,6 @@ class FakeAbsmax(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Floats, *, bits: int = 8) -> Floats:
-        if bits == 8:
-            return compiled.fake_quantize_rows(x)
         codes, scale = reference.quantize(x, MOST[f"int{bits}"])
         return codes * scale[..., None]
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinyternary import compiled
 from tinyternary.autograd import Function, Tensor
 from tinyternary.config.grid import FLOOR
 from tinyternary.kernels.reference import mean_magnitude
@@ -55,15 +54,13 @@ def absmean(weights: ArrayLike, granularity: Granularity = "tensor") -> Quantize
 class FakeAbsmean(Function):
     """clip(round(W / alpha), -1, 1) * alpha with one alpha per matrix; the gradient passes.
 
-    What `FakeTernary` does with these choices, the usual ones, in one pass when compiled.
+    What `FakeTernary` does with these choices, the usual ones, without ever storing trits.
     """
 
     @staticmethod
-    def forward(ctx: Any, w: Floats) -> Floats:
-        alpha = np.maximum(mean_magnitude(w.reshape(1, -1)), FLOOR).item()
-        if not np.isfinite(alpha):
-            finite(w)
-        return compiled.fake_ternary(w, alpha)
+    def forward(ctx: Any, w: Floats, *, alpha: np.float32) -> Floats:
+        rounded: Floats = np.clip(np.rint(w / alpha), -1, 1) * alpha
+        return rounded
 
     @staticmethod
     def backward(ctx: Any, grad: Floats) -> Floats:
@@ -79,7 +76,11 @@ class Absmean(WeightQuantizer):
     def forward(self, weight: Tensor) -> Tensor:
         if (self.rule.granularity, self.rule.ste) != ("tensor", "identity"):
             return super().forward(weight)
-        result: Tensor = FakeAbsmean.apply(weight)
+        mean = mean_magnitude(grouped(weight.data, "tensor")).item()
+        if not np.isfinite(mean):
+            finite(weight.data)
+        # a scale is float32, as in a packed file, whatever the weights are
+        result: Tensor = FakeAbsmean.apply(weight, alpha=np.maximum(np.float32(mean), FLOOR))
         return result
 
 
