@@ -10,16 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbformat import v4
-
+from tinyternary.course._notebooks import nbformat, new, untyped
 from tinyternary.course._present import RECORD
 from tinyternary.course.kernel import kernel
 from tinyternary.course.source import Cell, Lesson, find_lessons, list_lessons, read_lesson
 from tinyternary.errors import LessonError
-
-_nbformat: Any = nbformat  # its functions carry no types
-_new: Any = v4
 
 CELL_LIMIT = 60.0
 """Seconds that one cell of a solved lesson may take."""
@@ -225,12 +220,12 @@ def validate_notebook(notebook: nbformat.NotebookNode) -> None:
 
 def to_text(notebook: nbformat.NotebookNode) -> str:
     """Return the text of a notebook file; the same notebook gives the same bytes."""
-    return str(_nbformat.writes(notebook, version=4)) + "\n"
+    return str(untyped.writes(notebook, version=4)) + "\n"
 
 
 def _notebook(lesson: Lesson, text_of: Any) -> nbformat.NotebookNode:
     cells = [_cell(cell, text_of(cell)) for cell in lesson.cells if cell.role != "variant"]
-    notebook: nbformat.NotebookNode = _new.new_notebook(
+    notebook: nbformat.NotebookNode = new.new_notebook(
         cells=cells,
         metadata={
             "kernelspec": {
@@ -246,7 +241,7 @@ def _notebook(lesson: Lesson, text_of: Any) -> nbformat.NotebookNode:
 
 
 def _cell(cell: Cell, text: str) -> nbformat.NotebookNode:
-    make = _new.new_code_cell if cell.kind == "code" else _new.new_markdown_cell
+    make = new.new_code_cell if cell.kind == "code" else new.new_markdown_cell
     metadata = copy.deepcopy(cell.metadata)
     if cell.role == "check":
         metadata |= {"deletable": False, "editable": False}

@@ -14,11 +14,8 @@ import secrets
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-import nbformat
-from nbformat import v4
-
+from tinyternary.course._notebooks import nbformat, new
 from tinyternary.course.build import records
 from tinyternary.course.grades import ExerciseGrade, GradeReport, Status
 from tinyternary.course.kernel import Kernel, Ran, kernel
@@ -27,8 +24,6 @@ from tinyternary.course.source import (
     Lesson,
 )
 from tinyternary.course.submission import Step, key_of, plan, read_notebook, source_of
-
-_new: Any = v4  # nbformat's makers of cells carry no types
 
 CELL_LIMIT = 20.0
 """Seconds for one cell."""
@@ -189,7 +184,7 @@ class _Run:
         return _FRESH_CHECKS.format(lesson=self.lesson.name, token=token)
 
     def _run(self, session: Kernel, source: str) -> Ran:
-        return session.run(_new.new_code_cell(source), max(1.0, min(self.cell_limit, self._left())))
+        return session.run(new.new_code_cell(source), max(1.0, min(self.cell_limit, self._left())))
 
     def _left(self) -> float:
         return self.deadline - time.monotonic()

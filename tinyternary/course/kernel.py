@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import nbformat
-from ipykernel.kernelspec import make_ipkernel_cmd
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbformat import v4
-
+from tinyternary.course._notebooks import (
+    AsyncKernelManager,
+    CellExecutionError,
+    CellTimeoutError,
+    DeadKernelError,
+    KernelSpec,
+    KernelSpecManager,
+    NotebookClient,
+    make_ipkernel_cmd,
+    nbformat,
+    new,
+)
 from tinyternary.course._sliders import STATIC
 
 Ending = Literal["done", "error", "timeout", "died"]
-
-_new: Any = v4  # nbformat's makers of cells carry no types
 
 
 @dataclass
@@ -109,7 +111,7 @@ def kernel(folder: Path, *, grading: bool = False) -> Iterator[Kernel]:
         specs = _ThisPython()
         manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
         client = NotebookClient(
-            _new.new_notebook(), km=manager, record_timing=False, coalesce_streams=True,
+            new.new_notebook(), km=manager, record_timing=False, coalesce_streams=True,
             resources={"metadata": {"path": str(folder)}}, startup_timeout=60,
         )  # fmt: skip
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

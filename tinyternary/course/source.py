@@ -20,9 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import jupytext
-import nbformat
-
 from tinyternary.course._marks import (
     REGIONS,
     plain,
@@ -30,6 +27,7 @@ from tinyternary.course._marks import (
     unmark,
     walk,
 )
+from tinyternary.course._notebooks import jupytext, nbformat
 from tinyternary.errors import LessonError, unknown_name
 
 Role = Literal["prose", "demo", "setup", "solution", "check", "variant"]

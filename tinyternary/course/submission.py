@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import nbformat
-
+from tinyternary.course._notebooks import nbformat, untyped
 from tinyternary.course.source import (
     Exercise,
     Lesson,
@@ -17,8 +16,6 @@ from tinyternary.course.source import (
     read_lesson,
 )
 from tinyternary.errors import ConfigError, LessonError
-
-_nbformat: Any = nbformat  # its functions carry no types
 
 
 @dataclass
@@ -102,7 +99,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     except (OSError, UnicodeDecodeError) as error:
         raise LessonError(f"{path}: cannot be read as a notebook ({error})") from None
     try:
-        notebook: nbformat.NotebookNode = _nbformat.reads(text, as_version=4)
+        notebook: nbformat.NotebookNode = untyped.reads(text, as_version=4)
         nbformat.validate(notebook)
     except Exception as error:  # nbformat raises whatever its parts raise on foreign JSON
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
