@@ -8,9 +8,9 @@ from tinyternary.data import Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.quant import set_strength
 from tinyternary.train import Recipe, calibrate_norms, distill, fit, start_from
-from tinyternary.train.batches import Batches
 from tinyternary.train.distill import Distillation
 from tinyternary.train.features import attention_map, teacher_features
+from tinyternary.train.fit import training_batches
 from tinyternary.train.objective import task_loss, teacher_loss
 
 QUICK = Recipe(epochs=3, batch_size=16, lr=5e-3, warmup_epochs=0.5, augment="none")
@@ -64,7 +64,7 @@ def test_cached_answers_equal_fresh_ones(feature):
     assert set(cached.cached) == ({"logits"} if feature == "none" else {"logits", "features"})
     fresh = Distillation(student, big, data, prepare, recipe, 0)
     fresh.cached = {}
-    batch = Batches(data, prepare, recipe, 0).batch(1)
+    batch = training_batches(data, prepare, recipe, 0).batch(1)
     student.eval()
     assert float(cached(batch)) == pytest.approx(float(fresh(batch)), rel=1e-5)
 
@@ -83,7 +83,7 @@ def test_loss_by_its_formula():
     recipe = QUICK.model_copy(update={"alpha": 0.3, "gamma": 0.2, "temperature": 3.0})
     prepare = fit_preprocessing(data)
     objective = Distillation(student, big, data, prepare, recipe, 0)
-    batch = Batches(data, prepare, recipe, 0).batch(0)
+    batch = training_batches(data, prepare, recipe, 0).batch(0)
     student.eval()
     big.eval()
     record_s, record_t = {}, {}

@@ -7,10 +7,10 @@ import pytest
 
 from tests.train.small import dataset, model, no_images, splits
 from tinyternary.config import Task
-from tinyternary.data import Splits, targets
+from tinyternary.data import Splits, balanced_order, mixup, targets
 from tinyternary.errors import CheckpointError, ConfigError, DataFileError, TrainingError
 from tinyternary.train import Recipe, fit, load_run
-from tinyternary.train.batches import Batches, balanced_order, mixup
+from tinyternary.train.fit import training_batches
 
 QUICK = Recipe(epochs=3, batch_size=16, lr=5e-3, warmup_epochs=0.5, augment="none")
 
@@ -158,7 +158,7 @@ def test_bad_data():
     data = splits()
     with pytest.raises(DataFileError, match="no images"):
         fit(model(), Splits(no_images(data.train), data.val, data.test), progress=False)
-    with pytest.raises(ConfigError, match="batch_size 64 is larger than the 40 images"):
+    with pytest.raises(ConfigError, match=r"batch_size: expected 1 to 40 \(the images"):
         fit(model(), splits(40), batch_size=64, progress=False)
     with pytest.raises(ConfigError, match="4 classes, the model expects 3"):
         fit(model(num_classes=3), data, progress=False)
@@ -218,7 +218,7 @@ def test_damaged_run_folders(tmp_path):
 
 def test_epochs_visit_each_image_once_and_differ():
     data = dataset(96)
-    batches = Batches(data, _preprocessing(data), QUICK, 0)
+    batches = training_batches(data, _preprocessing(data), QUICK, 0)
     orders = [batches.order(epoch) for epoch in range(2)]
     for order in orders:
         assert sorted(order) == list(range(96))

@@ -12,8 +12,8 @@ from tinyternary.data import Dataset, Splits, fit_preprocessing, targets
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate import predict_logits, scores
 from tinyternary.train import Recipe, distill, fit, make_recipe
-from tinyternary.train.batches import Batches
 from tinyternary.train.distill import Distillation
+from tinyternary.train.fit import training_batches
 from tinyternary.train.objective import logit_offset, prior_logits, task_loss
 from tinyternary.train.state import current_settings
 
@@ -96,7 +96,7 @@ def test_distillation_adds_them_to_the_labels_term_alone():
     recipe = Recipe(batch_size=8, augment="none", alpha=0.4, feature="none", logit_adjustment=0.7)
     student, teacher = model(num_classes=2), model(num_classes=2, seed=1)
     prepare = fit_preprocessing(data)
-    batch = Batches(data, prepare, recipe, 0).batch(0)
+    batch = training_batches(data, prepare, recipe, 0).batch(0)
     student.eval()
     losses = {
         strength: float(Distillation(student, teacher, data, prepare, recipe.model_copy(

@@ -7,8 +7,7 @@ from tinyternary.config import Task
 from tinyternary.data import Dataset, fit_preprocessing
 from tinyternary.models import ViT, preset
 from tinyternary.train import Recipe, Schedule
-from tinyternary.train.batches import Batches
-from tinyternary.train.fit import Supervised
+from tinyternary.train.fit import Supervised, training_batches
 from tinyternary.train.loop import Loop
 
 torch = pytest.importorskip("torch")
@@ -93,7 +92,7 @@ def test_twenty_steps_equal_pytorch(rng):
 
     objective = Recorder(ours, data, RECIPE)
     loop = Loop(
-        ours, objective, Batches(data, prepare, RECIPE, 0), data.subset(np.arange(0)), prepare,
+        ours, objective, training_batches(data, prepare, RECIPE, 0), data.subset(np.arange(0)), prepare,
         RECIPE, 0, {},
     )  # fmt: skip
     loop.run(progress=False)

@@ -10,7 +10,7 @@ from tinyternary.data import fit_preprocessing
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.experiments import Experiment, reproduction, run_experiment
 from tinyternary.train import Recipe, load_run, pretrain
-from tinyternary.train.batches import Batches
+from tinyternary.train.fit import training_batches
 from tinyternary.train.pretrain import (
     MaskedImages,
     Pretraining,
@@ -45,7 +45,7 @@ def test_loss_counts_hidden_pixels_only_and_hides_them():
     net = model(dropout=0.0, drop_path=0.0)
     objective = MaskedImages(net, 0.5, 0)
     prepare = fit_preprocessing(data)
-    batch = Batches(data, prepare, Recipe(batch_size=8, augment="none"), 0).batch(0)
+    batch = training_batches(data, prepare, Recipe(batch_size=8, augment="none"), 0).batch(0)
     before = float(objective(batch))
     # hidden pixels are not seen by the network: only the target changes with them
     hidden = random_cells(8, 2, 0.5, np.random.default_rng([0, 4, 0]))
@@ -90,7 +90,9 @@ def test_hidden_pixels_are_zero_and_the_last_row_and_column_may_have_no_cell():
     seen = []
     net.embed = lambda images: seen.append(images) or type(net).embed(net, images)
     data = dataset(16)
-    batch = Batches(data, fit_preprocessing(data), Recipe(batch_size=8, augment="none"), 0).batch(0)
+    batch = training_batches(
+        data, fit_preprocessing(data), Recipe(batch_size=8, augment="none"), 0
+    ).batch(0)
     before = batch.images.copy()
     MaskedImages(net, 0.5, 0)(batch)
     hidden = random_cells(8, 7, 0.5, np.random.default_rng([0, 4, 0]))

@@ -17,6 +17,7 @@ from .augment.corrupt import (
 from .augment.corrupt import (
     corrupt_dataset as corrupt_dataset,
 )
+from .batches import Batch as Batch
 from .batches import Batches as Batches
 from .batches import balanced_order as balanced_order
 from .batches import mixup as mixup

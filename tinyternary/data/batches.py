@@ -1,13 +1,14 @@
 """Images in batches: shuffled, augmented, blended, and able to go on where they stopped.
 
-Built in lesson 03. Every random number is drawn from (seed, purpose, epoch or
-step), so the state of an iterator is two integers, and a run that was killed
-sees the same batches as one that was not.
+Built in lesson 03. The order of an epoch is drawn from (seed, 1, epoch), the changes to a
+batch's images from (seed, 2, step): nothing has to be remembered to go on from a step, and a
+run that was killed sees the same batches as one that was not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from tinyternary.config import Preprocessing, Task
 from tinyternary.data.augment.augmentation import Augmentation, augmentation
 from tinyternary.data.dataset import Dataset
+from tinyternary.data.targets import targets
 from tinyternary.errors import CheckpointError, ConfigError
 
 F32 = NDArray[np.float32]
-_ORDER, _CHANGE = 1, 2  # purposes of random streams
+_ORDER, _CHANGE = 1, 2  # purposes of random streams; training has more: `train.loop`
 
 
 def balanced_order(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -71,12 +73,32 @@ def mixup(images: F32, goal: F32, alpha: float, rng: np.random.Generator) -> tup
     return blended, target
 
 
-class Batches:
-    """One epoch of batches per ``for`` loop: ``for images, goal in batches``.
+@dataclass(frozen=True)
+class Batch:
+    """One step's images.
 
-    `images` is (B, C, H, W) float32, `goal` (B, K) float32: 1 for the class (or
-    labels) that an image has, blended by mixup. All batches are full; the images
-    left over differ from epoch to epoch.
+    Attributes
+    ----------
+    images : (B, C, H, W) float32
+        Augmented and preprocessed.
+    goal : (B, K) float32
+        Target probabilities, blended by mixup.
+    indices : (B,) int
+        Which images of the data they are.
+    step : int
+        Optimiser step that they are for, counted from 0.
+    """
+
+    images: F32
+    goal: F32
+    indices: NDArray[np.int64]
+    step: int
+
+
+class Batches:
+    """Images in batches: ``batch(step)``, or one epoch per ``for images, goal in batches``.
+
+    All batches are full; the images left over differ from epoch to epoch.
 
     Parameters
     ----------
@@ -88,6 +110,8 @@ class Batches:
         Parameter of the Beta distribution; 0 is off.
     balanced : bool
         Draw classes equally often (not for multi-label data).
+    ordinal_width : float
+        How far targets of ordinal tasks spread, see `targets`; 0 is not at all.
     seed : int
 
     Raises
@@ -99,7 +123,7 @@ class Batches:
     def __init__(
         self, data: Dataset, preprocessing: Preprocessing, batch_size: int = 64, *,
         augment: str | Augmentation = "none", mixup: float = 0.0, balanced: bool = False,
-        seed: int = 0,
+        ordinal_width: float = 0.0, seed: int = 0,
     ) -> None:  # fmt: skip
         if not 1 <= batch_size <= len(data):
             raise ConfigError(
@@ -114,39 +138,43 @@ class Batches:
         if isinstance(augment, str):
             augment = augmentation(augment, data.mirror_safe)
         self.augment, self.mixup, self.balanced, self.seed = augment, mixup, balanced, seed
-        self.epoch = self.position = 0
+        self.goal = targets(data.labels, data.task, data.num_classes, ordinal_width)
+        self.epoch = self.position = 0  # of the ``for`` loops
+        self._order: tuple[int, NDArray[np.int64]] = -1, np.empty(0, np.int64)
 
     def __len__(self) -> int:
         """Batches of an epoch."""
         return len(self.data) // self.batch_size
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Return the order of the images in an epoch."""
-        rng = np.random.default_rng([self.seed, _ORDER, epoch])
-        if self.balanced:
-            return balanced_order(self.data.labels, rng)
-        return rng.permutation(len(self.data))
+        """Return the order of the images in an epoch (from 0)."""
+        if epoch != self._order[0]:
+            rng = np.random.default_rng([self.seed, _ORDER, epoch])
+            draw = balanced_order(self.data.labels, rng) if self.balanced else None
+            self._order = epoch, rng.permutation(len(self.data)) if draw is None else draw
+        return self._order[1]
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of optimiser step `step`, counted from 0."""
+        epoch, place = divmod(step, len(self))
+        indices = self.order(epoch)[place * self.batch_size :][: self.batch_size]
+        rng = np.random.default_rng([self.seed, _CHANGE, step])
+        images = self.preprocessing(self.augment(self.data.images[indices], rng))
+        goal = self.goal[indices]
+        if self.mixup:
+            images, goal = mixup(images, goal, self.mixup, rng)
+        return Batch(images, goal, indices, step)
 
     def __iter__(self) -> Iterator[tuple[F32, F32]]:
         """Yield what is left of this epoch; the next loop is the next epoch."""
-        order = self.order(self.epoch)
         while self.position < len(self):
             step = self.epoch * len(self) + self.position
-            chosen = order[self.position * self.batch_size :][: self.batch_size]
             # counted before the batch is handed out: a state saved in the loop's body
             # goes on with the next batch
             self.position += 1
-            yield self._batch(chosen, np.random.default_rng([self.seed, _CHANGE, step]))
+            found = self.batch(step)
+            yield found.images, found.goal
         self.epoch, self.position = self.epoch + 1, 0
-
-    def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[F32, F32]:
-        images = self.preprocessing(self.augment(self.data.images[chosen], rng))
-        labels = self.data.labels[chosen]
-        if self.data.task is Task.MULTI_LABEL:
-            goal = labels.astype(np.float32)
-        else:
-            goal = np.eye(self.data.num_classes, dtype=np.float32)[labels]
-        return mixup(images, goal, self.mixup, rng) if self.mixup else (images, goal)
 
     def state_dict(self) -> dict[str, int]:
         """Everything needed to go on, as plain integers."""

@@ -29,7 +29,6 @@ from tinyternary.experiments.factors import (
 )
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
-from tinyternary.train.batches import Batches
 from tinyternary.train.checkpoints import read_json, write_json
 from tinyternary.train.distill import distill, weights_checksum
 from tinyternary.train.fit import fingerprint
@@ -182,7 +181,7 @@ def ablate(
          "recipe": recipe.to_dict(), "model": run.model.config.to_dict(), "seed": plan.seed},
         _teacher(run, data), [], skipped, len(everything),
     )  # fmt: skip
-    steps = recipe.epochs * Batches(data.train, run.preprocessing, recipe, plan.seed).per_epoch
+    steps = recipe.epochs * (len(data.train) // recipe.batch_size)
     bar: Any = tqdm(
         total=steps * len(chosen), initial=steps * (len(chosen) - len(todo)), unit="step",
         disable=not progress, dynamic_ncols=True, mininterval=0.5,

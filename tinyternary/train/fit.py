@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from tinyternary.autograd import Tensor
-from tinyternary.config import Preprocessing
-from tinyternary.data import Dataset, Splits, fit_preprocessing
+from tinyternary.config import Preprocessing, Task
+from tinyternary.data import Batch, Batches, Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate.judge import evaluate
 from tinyternary.models import ViT
 from tinyternary.nn import Dropout, DropPath
-from tinyternary.train.batches import Batch, Batches
 from tinyternary.train.checkpoints import write_json
 from tinyternary.train.loop import Loop, Objective
 from tinyternary.train.objective import logit_offset, task_loss
@@ -162,7 +161,7 @@ def train(
     settings = current_settings({**config, "data": fingerprint(data.train)})
     del settings["library"]  # a newer library may go on with an older state
     folder = Path(session.run_dir) if session.run_dir is not None else None
-    batches = Batches(data.train, preprocessing, recipe, seed)
+    batches = training_batches(data.train, preprocessing, recipe, seed)
     loop = Loop(
         model, objective, batches, data.val, preprocessing, recipe, seed, settings, folder,
         session.on_step, session.on_epoch,
@@ -192,6 +191,18 @@ def train(
     if folder is not None:
         run.save(folder)
     return run
+
+
+def training_batches(
+    data: Dataset, preprocessing: Preprocessing, recipe: Recipe, seed: int
+) -> Batches:
+    """Batches as a recipe says."""
+    changes = recipe.augmentation
+    return Batches(
+        data, preprocessing, recipe.batch_size, augment=changes.kind, mixup=changes.mixup,
+        balanced=changes.balanced and data.task is not Task.MULTI_LABEL,
+        ordinal_width=recipe.loss.ordinal_width, seed=seed,
+    )  # fmt: skip
 
 
 def set_dropout(model: ViT, recipe: Recipe) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tinyternary.autograd import Tensor
 from tinyternary.compiled import crew_first
 from tinyternary.config import Preprocessing
-from tinyternary.data import Dataset
+from tinyternary.data import Batch, Batches, Dataset
 from tinyternary.errors import NonFiniteError, TrainingError
 from tinyternary.evaluate.judge import quick_metrics
 from tinyternary.models import ViT
@@ -28,7 +28,6 @@ from tinyternary.quant import set_sharpness, set_strength
 from tinyternary.train._diagnosis import offender
 from tinyternary.train._interrupt import interruptible
 from tinyternary.train._progress import ProgressBar
-from tinyternary.train.batches import Batch, Batches
 from tinyternary.train.checkpoints import save_checkpoint
 from tinyternary.train.clipping import clip_gradients
 from tinyternary.train.ema import WeightAverage
@@ -40,7 +39,7 @@ from tinyternary.train.schedules import Schedule
 from tinyternary.train.state import save_state
 
 Arrays = dict[str, NDArray[Any]]
-_DROPOUT = 3  # purpose of a random stream; `batches` uses 1 and 2
+_DROPOUT = 3  # purpose of a random stream; `data.batches` uses 1 and 2
 
 
 class Objective(Protocol):
@@ -102,9 +101,10 @@ class Loop:
         self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
         self.history = History()
         self.best_score, self.best = -np.inf, {}  # type: tuple[float, Arrays]
-        self.total = recipe.epochs * batches.per_epoch
+        self.per_epoch = len(batches)
+        self.total = recipe.epochs * self.per_epoch
         plan, peak = recipe.schedule, recipe.optimizer.lr
-        warmup = min(round(plan.warmup_epochs * batches.per_epoch), self.total)
+        warmup = min(round(plan.warmup_epochs * self.per_epoch), self.total)
         self.schedule = Schedule(
             self.total, peak, warmup, min(plan.min_lr, peak), plan.kind,
             plan.phase_split, plan.phase_drop,
@@ -151,11 +151,11 @@ class Loop:
                 loss = self._step()
                 self.seconds += time.perf_counter() - begun
                 bar.step(loss, self.recipe.batch_size)
-                if self.step % self.batches.per_epoch == 0:
+                if self.step % self.per_epoch == 0:
                     bar.epoch(self._end_epoch())
                 if asked():
                     break
-                ended = self.step % self.batches.per_epoch == 0
+                ended = self.step % self.per_epoch == 0
                 if ended or time.perf_counter() - saved > self.recipe.save_seconds:
                     save_state(self)
                     saved = time.perf_counter()
@@ -200,17 +200,17 @@ class Loop:
 
     def _fade(self) -> None:
         """Set how ternary the layers are (0 is float) and how sharp the soft rule is."""
-        steps = self.recipe.ternary.gradual_epochs * self.batches.per_epoch
+        steps = self.recipe.ternary.gradual_epochs * self.per_epoch
         if steps > 0:
             set_strength(self.model, min(1.0, self.step / steps))
         if self.recipe.ternary.sharpness > 0:
             set_sharpness(self.model, self.recipe.ternary.sharpness ** (self.step / self.total))
 
     def _end_epoch(self) -> dict[str, Any]:
-        epoch = self.step // self.batches.per_epoch
+        epoch = self.step // self.per_epoch
         row: dict[str, Any] = {
             "epoch": epoch, "step": self.step, "lr": self.optimizer.lr,
-            "train_loss": self.loss_sum / self.batches.per_epoch,
+            "train_loss": self.loss_sum / self.per_epoch,
         }  # fmt: skip
         self.loss_sum = 0.0
         started = time.perf_counter()

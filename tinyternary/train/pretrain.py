@@ -18,16 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tinyternary.autograd import Tensor
 from tinyternary.config import Preprocessing, ViTConfig, recolor
-from tinyternary.data import NAMES, Dataset, Splits
+from tinyternary.data import NAMES, Batch, Dataset, Splits
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.models import ViT
 from tinyternary.nn import Linear
-from tinyternary.train.batches import Batch
 from tinyternary.train.fit import Session, train
 from tinyternary.train.recipe import Augment, make_recipe
 from tinyternary.train.run import Run
 
-_MASK = 4  # purpose of a random stream, see `batches`
+_MASK = 4  # purpose of a random stream, see `data.batches`
 
 
 class Pretraining(BaseModel):
