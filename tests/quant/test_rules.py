@@ -326,3 +326,9 @@ def test_dequantise_of_two_scales():
     np.testing.assert_array_equal(q.dequantize(), [[2, -5, 0, -7]])
     assert q.granularity == 2
     assert q.dequantize().dtype == np.float32
+
+
+def test_the_promised_name_of_a_result_is_there():
+    import tinyternary as tt
+
+    assert isinstance(tt.quant.absmean(np.eye(2)), tt.quant.Quantised)

@@ -1,3 +1,4 @@
+from . import grid as grid
 from .decision import decide as decide
 from .decision import scores as scores
 from .matrices import MatrixLayer as MatrixLayer

@@ -88,7 +88,7 @@ def quantize_rows(x: F32, header: LayerHeader) -> tuple[NDArray[np.int8], F32]:
     if header.activation == "ternary":
         per_token = header.activation_per == "token"
         unit = reference.mean_magnitude(x) if per_token else np.ones((len(x), 1), np.float32)
-        return reference.cut(x, header.activation_threshold, header.activation_level, unit)
+        return reference.ternary(x, header.activation_threshold, header.activation_level, unit)
     codes, scale = reference.quantize(x, MOST[header.activation])
     return codes, scale[:, None]
 

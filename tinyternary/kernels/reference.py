@@ -87,7 +87,7 @@ def quantize_ternary(
         half = sums.shape[1] // 2
         sums = sums[:, :half] + sums[:, half:]
     unit = (sums / max(k, 1)).astype(np.float32)
-    q, scale = cut(x, TERNARY_THRESHOLD, TERNARY_LEVEL, unit)
+    q, scale = ternary(x, TERNARY_THRESHOLD, TERNARY_LEVEL, unit)
     return q, scale[:, 0]
 
 
@@ -98,7 +98,7 @@ def mean_magnitude(x: NDArray[Any]) -> NDArray[Any]:
     return mean.astype(x.dtype)
 
 
-def cut(
+def ternary(
     x: NDArray[Any], threshold: ArrayLike, level: ArrayLike, unit: NDArray[Any]
 ) -> tuple[NDArray[np.int8], NDArray[Any]]:
     """Quantise rows to trits by a threshold and a level in units of each row.

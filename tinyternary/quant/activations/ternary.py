@@ -65,7 +65,7 @@ def ternary(
     array = finite(x, "activations")
     one = np.ones((*array.shape[:-1], 1), array.dtype)
     unit = reference.mean_magnitude(array) if per == "token" else one
-    codes, level = reference.cut(array, threshold, scale, unit)
+    codes, level = reference.ternary(array, threshold, scale, unit)
     return codes, level.astype(np.float32, copy=False)
 
 
