@@ -50,7 +50,8 @@ def test_only_parts_of_the_course_need_the_extra() -> None:
     done = python(HIDE + IMPORT_EVERYTHING)
     assert done.returncode == 0, done.stderr
     needing = done.stdout.split()
-    assert needing and all(name.startswith("tinyternary.course.") for name in needing)
+    assert needing
+    assert all(name.startswith("tinyternary.course.") for name in needing)
     assert "tinyternary.course.checking" not in needing
 
 
