@@ -1,2 +1,2 @@
-from .app import app as app
+from .main import commands as commands
 from .main import main as main

@@ -23,9 +23,14 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", caption: str = ""
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+    caption: str = "",
+    text: int = 1,
 ) -> None:
-    """Draw a table; the first column is text, the others are numbers."""
+    """Draw a table; the first `text` columns are words, the others are numbers."""
     table = Table(
         title=title or None,
         caption=caption or None,
@@ -35,7 +40,7 @@ def print_table(
         title_style="bold",
     )
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if index < text else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     out.print(table)

@@ -26,33 +26,33 @@ Names = Annotated[
 
 @lessons.command("list", epilog="Example: tinyternary lessons list")
 def list_(root: Root = None, as_json: AsJson = False) -> None:
-    """Show the lessons with their exercises and points."""
+    """Show the lessons with what they build, their exercises and points."""
     from tinyternary import course
 
-    found = [course.read_lesson(name, root) for name in course.list_lessons(root)]
+    found = {name: course.read_lesson(name, root) for name in course.list_lessons(root)}
     if as_json:
         console.print_json(
             [
                 {
                     "lesson": lesson.name,
                     "exercises": len(lesson.exercises),
-                    "points": sum(e.points for e in lesson.exercises),
+                    "points": lesson.points,
                 }
-                for lesson in found
+                for lesson in found.values()
             ]
         )
         return
+    builds = {outline.name: outline.builds for outline in course.LESSONS}
     console.print_table(
-        ["lesson", "exercises", "points"],
+        ["lesson", "you build", "exercises", "points"],
         [
-            [
-                lesson.name,
-                str(len(lesson.exercises)),
-                f"{sum(e.points for e in lesson.exercises):g}",
-            ]
-            for lesson in found
+            [name, builds.get(name, ""), str(len(found[name].exercises)), f"{found[name].points:g}"]
+            if name in found
+            else [name, builds[name], "planned", ""]
+            for name in sorted({*found, *builds})
         ],
         caption="Open lessons/NAME.ipynb with `jupyter lab`; grade it with `tinyternary grade`.",
+        text=2,
     )
 
 

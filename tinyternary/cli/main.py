@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typer import Typer
 
 _INTERRUPTED = 130
 """Status after Ctrl-C, as shells count it."""
+
+
+def commands() -> Typer:
+    """Return the command with everything below it; each part loads what it needs when it runs."""
+    # importing a module adds its commands
+    from tinyternary.cli import bench, cost, demo, deploy, experiments, lessons, train  # noqa: F401
+    from tinyternary.cli.app import app
+
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,14 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     from typer.exceptions import TyperException
 
-    # importing a module adds its commands; they import what they need when they run
-    from tinyternary.cli import bench, cost, demo, deploy, experiments, lessons, train  # noqa: F401
-    from tinyternary.cli.app import app
     from tinyternary.errors import ConfigError, TinyTernaryError
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(given or ["--help"], prog_name="tinyternary", standalone_mode=False)
+        status = commands()(given or ["--help"], prog_name="tinyternary", standalone_mode=False)
     except TyperException as error:
         sys.exit(_usage(error))
     except TinyTernaryError as error:

@@ -22,6 +22,8 @@ from .checking import checks as checks
 from .grade import grade as grade
 from .grades import ExerciseGrade as ExerciseGrade
 from .grades import GradeReport as GradeReport
+from .lessons import LESSONS as LESSONS
+from .lessons import Outline as Outline
 from .source import (
     Lesson as Lesson,
 )
