@@ -4,7 +4,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyternary import compiled
 from tinyternary.compiled.buffers import SMALLEST, Pool
 
 BIG = (SMALLEST // 4 + 3,)
@@ -64,19 +63,3 @@ def test_small_arrays_are_left_to_numpy_and_old_buffers_go():
     assert pool.nbytes == 4 * (BIG[0] + 1)
     pool.clear()
     assert pool.nbytes == 0
-
-
-@given(
-    size=st.integers(1, 40_000), seed=st.integers(0, 99), place=st.sampled_from(["new", "a", "b"])
-)
-def test_add(size, seed, place):
-    rng = np.random.default_rng(seed)
-    a, b = rng.standard_normal((2, size)).astype(np.float32)
-    expected = a + b
-    out = {"new": None, "a": a, "b": b}[place]
-    found = compiled.add(a, b, out)
-    assert out is None or found is out
-    np.testing.assert_array_equal(found, expected)
-    assert compiled.copy(found) is not found
-    np.testing.assert_array_equal(compiled.copy(found), expected)
-    np.testing.assert_array_equal(compiled.add(np.ones((2, 3)), np.ones(3)), 2 * np.ones((2, 3)))

@@ -10,22 +10,21 @@ import numpy as np
 PROGRAM = """
 import json, sys
 import numpy as np
-from tinyternary import compiled, nn
+from tinyternary import nn
+from tinyternary.train.optimizers import AdamW
 
 rng = np.random.default_rng(0)
 block = nn.EncoderBlock(nn.LayerNorm(32), nn.Attention(32, 2, 1, rng=rng), nn.LayerNorm(32), nn.Mlp(32, 64, rng=rng))
 head = nn.Linear(32, 3, rng=rng)
+optimizer = AdamW([*block.parameters(), *head.parameters()], lr=0.01)
 x = rng.standard_normal((4, 20, 32)).astype(np.float32)
 losses = []
 for step in range(4):
     loss = nn.cross_entropy(head(nn.RMSNorm(32)(block(x)).mean(1)), np.arange(4) % 3)
     loss.backward()
     losses.append(loss.item())
-    for module in (block, head):
-        for p in module.parameters():
-            m, v = np.zeros_like(p.data), np.zeros_like(p.data)
-            compiled.adamw_step(p.data, p.grad, m, v, 0.01, 0.9, 0.999, 1e-8, 0.01, 1)
-        module.zero_grad()
+    optimizer.step()
+    optimizer.zero_grad()
 out = block(x).data.ravel()[:200].tolist()
 print(json.dumps({"losses": losses, "out": out, "numba": "numba" in sys.modules}))
 """
@@ -47,3 +46,11 @@ def test_both_ways_train_alike_and_only_one_loads_numba():
     assert not plain["numba"]
     np.testing.assert_allclose(compiled["losses"], plain["losses"], rtol=2e-5)
     np.testing.assert_allclose(compiled["out"], plain["out"], rtol=1e-3, atol=1e-4)
+
+
+def test_importing_loads_no_compiler():
+    program = (
+        "import sys, tinyternary, tinyternary.autograd, tinyternary.nn, tinyternary.quant, "
+        "tinyternary.train; tinyternary.Tensor([1.0]).exp(); assert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -13,10 +13,10 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd.function import Context
 from tinyternary.autograd.modes import no_grad
 from tinyternary.autograd.tensor import Tensor
+from tinyternary.compiled.registry import with_twin
 from tinyternary.errors import ShapeError, TinyTernaryError
 
 Array = NDArray[Any]
@@ -127,14 +127,20 @@ def _send_back(node: Context, hooked: dict[int, tuple[Tensor, Array]]) -> None:
             _add_to_leaf(edge, result, hooked)
 
 
+@with_twin("Accumulate")
+def _sum(before: Array | None, grad: Array, into: Array | None = None) -> Array:
+    """Add a gradient to what came before; None is nothing, and gives a copy."""
+    return grad.copy() if before is None else np.add(before, grad, out=into)
+
+
 def _add_to_output(node: Context, index: int, grad: Array) -> None:
     before = node.grads[index]
     if before is None:
         node.grads[index] = grad  # may be shared with another edge: not ours to change
     elif node.owned[index]:
-        compiled.add(before, grad, out=before)
+        _sum(before, grad, before)
     else:
-        node.grads[index] = compiled.add(before, grad)
+        node.grads[index] = _sum(before, grad)
         node.owned[index] = True
 
 
@@ -143,7 +149,7 @@ def _add_to_leaf(leaf: Tensor, grad: Array, hooked: dict[int, tuple[Tensor, Arra
         before = hooked.get(id(leaf))
         hooked[id(leaf)] = (leaf, grad if before is None else before[1] + grad)
     elif leaf.grad is None:
-        leaf.grad = compiled.copy(grad)  # it may be shared: .grad belongs to the leaf
+        leaf.grad = _sum(None, grad)  # it may be shared: .grad belongs to the leaf
     else:
         leaf.grad += grad
 

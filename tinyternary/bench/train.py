@@ -142,12 +142,15 @@ def own_step(
 
 def _share_of_products(step: Callable[[], Any]) -> float:
     """Share of a step's time inside matrix products and attention."""
-    names = ("linear_forward", "linear_grad_input", "linear_grad_weight", "attention_forward",
-             "attention_backward")  # fmt: skip
-    spent = 0.0
-    from tinyternary import compiled
+    from tinyternary.autograd.ops.attention import PackedAttention
+    from tinyternary.autograd.ops.products import Linear
+    from tinyternary.compiled import twin
 
-    plain = {name: getattr(compiled, name) for name in names}
+    faces = [twin(operation.__name__) or operation for operation in (Linear, PackedAttention)]
+    plain = [
+        (face, name, getattr(face, name)) for face in faces for name in ("forward", "backward")
+    ]
+    spent = 0.0
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
@@ -160,15 +163,15 @@ def _share_of_products(step: Callable[[], Any]) -> float:
         return call
 
     try:
-        for name in names:
-            setattr(compiled, name, timed(plain[name]))
+        for face, name, function in plain:
+            setattr(face, name, staticmethod(timed(function)))
         start = time.perf_counter()
         for _ in range(3):
             step()
         return spent / (time.perf_counter() - start)
     finally:
-        for name in names:
-            setattr(compiled, name, plain[name])
+        for face, name, function in plain:
+            setattr(face, name, staticmethod(function))
 
 
 @contextmanager

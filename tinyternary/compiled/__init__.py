@@ -1,9 +1,10 @@
-"""Compiled float kernels, each beside the plain NumPy code that it must equal.
+"""Compiled twins of operations: the same mathematics, fast (lesson 08).
 
-Softmax, norms, GELU, attention and the like, on plain arrays: the autograd
-engine trains with them and the inference engine runs on them.
-``TINYTERNARY_JIT=0`` in the environment leaves Numba out altogether: every
-function then runs its NumPy reference, with the same results to rounding.
+Every operation is written in NumPy where it is read: in `tinyternary.autograd.ops`,
+`tinyternary.quant`, the inference engine. A file of this package holds the twin of one
+of them, its loop, forward and backward; `registry` finds it by the operation's name.
+``TINYTERNARY_JIT=0`` in the environment leaves Numba out altogether: no twin is found,
+and NumPy gives the same results to rounding.
 """
 
 import lazy_loader

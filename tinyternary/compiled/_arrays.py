@@ -1,4 +1,4 @@
-"""When a compiled kernel may run, and how arrays are shown to it."""
+"""How arrays are shown to compiled loops: float32, contiguous."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.compiled.buffers import empty
-from tinyternary.compiled.switch import jit_enabled
-
 Array = NDArray[Any]
 
+F32 = np.dtype(np.float32)
+EMPTY = np.zeros(1, F32)
+"""Stands in for an array that a loop is told not to read."""
+BLOCK = 256
+"""Rows whose contributions to a weight's gradient are added up in one partial sum: blocks of
+fixed size, so that the number of threads changes no bit."""
 
-def compiled(*arrays: Array | None) -> bool:
-    """Whether all arrays are float32 with entries, and compiled kernels are on."""
-    return jit_enabled() and all(
-        a is None or (a.dtype == np.float32 and a.size > 0) for a in arrays
-    )
+
+def floats(*arrays: Array | None) -> bool:
+    """Whether all arrays that are there are float32 with entries."""
+    for a in arrays:  # noqa: SIM110 - `all` of a generator takes twice as long, at every operation
+        if a is not None and (a.dtype != F32 or not a.size):
+            return False
+    return True
 
 
 def as_rows(x: Array) -> Array:
@@ -28,30 +33,3 @@ def as_rows(x: Array) -> Array:
 def as_line(x: Array) -> Array:
     """View (or copy) as one contiguous line of entries."""
     return np.ascontiguousarray(x).reshape(-1)
-
-
-def result(out: Array | None, x: Array) -> tuple[Array, Array]:
-    """Give the array to hand back, shaped like `x`, and the one to write to.
-
-    They are the same unless `out` has strides of its own or is `x` itself: a loop
-    that writes where it reads is not turned into vector code.
-    """
-    if out is None:
-        out = empty(x.shape)
-        return out, out
-    usable = out.flags.c_contiguous and out.dtype == np.float32
-    if usable and not np.may_share_memory(out, x):
-        return out, out
-    return out, empty(x.shape)
-
-
-def deliver(out: Array, written: Array) -> Array:
-    """Copy what was written to where it was wanted, if those are two places."""
-    if written is not out:
-        out[...] = written
-    return out
-
-
-EMPTY = np.zeros(1, np.float32)
-"""Stands in for an array that a kernel is told not to read."""
-EMPTY_ROWS = np.zeros((1, 1), np.float32)

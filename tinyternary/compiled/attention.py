@@ -1,161 +1,265 @@
-"""Scaled-dot-product attention (lesson 05). Vaswani et al., arXiv 1706.03762, eq. 1."""
+"""Attention, forward and backward, without storing its weights (lesson 08).
+
+Scores are kept transposed, keys down and queries across: one vector holds the
+same key's score for many queries, so that softmax needs no sums across a vector
+and every product is a `product` of register tiles. A block of queries is done at
+a time; backward computes the weights again from two numbers per query.
+Source of the idea: Dao et al., "FlashAttention", arXiv 2205.14135.
+"""
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
-from tinyternary.compiled._arrays import compiled
+from tinyternary.compiled._arrays import floats
+from tinyternary.compiled._signatures import I, f32, void
 from tinyternary.compiled.buffers import empty
-from tinyternary.compiled.softmax import softmax_backward_numpy, softmax_numpy
+from tinyternary.compiled.elementary import FAST, exp
+from tinyternary.compiled.registry import register
+from tinyternary.compiled.switch import njit
+from tinyternary.compiled.threads import crew
+from tinyternary.compiled.tiles import LANES, product
 
 Array = NDArray[Any]
 
+QUERIES = 64
+"""Queries of a block: their scores against some hundred keys stay in cache."""
 
-def attention_weights(q: Array, k: Array) -> Array:
-    """softmax(q k^T / sqrt(D)): (B, H, T, S) from q (B, H, T, D) and k (B, Hkv, S, D)."""
-    batch, heads, tokens, width = q.shape
-    kv_heads = k.shape[1]
-    grouped = q.reshape(batch, kv_heads, heads // kv_heads * tokens, width)
-    scores = grouped @ k.swapaxes(-1, -2)
-    scores *= scores.dtype.type(1 / sqrt(width))
-    softmax_numpy(scores, scores)
-    return scores.reshape(batch, heads, tokens, k.shape[2])
+_IN4 = types.Array(types.float32, 4, "A", readonly=True)
+_OUT4 = types.Array(types.float32, 4, "A")
+_STATS = types.Array(types.float32, 3, "C")
 
 
-def attention_numpy(q: Array, k: Array, v: Array, out: Array | None = None) -> Array:
-    """softmax(q k^T / sqrt(D)) v; groups of query heads share one key/value head."""
-    weights = attention_weights(q, k)
-    grouped = weights.reshape(q.shape[0], k.shape[1], -1, k.shape[2])
-    result = (grouped @ v).reshape(q.shape)
-    if out is None:
-        return result
-    out[...] = result
-    return out
+@njit()
+def _scratch(size):
+    """Floats that begin at a line of the cache."""
+    raw = np.empty(size + 16, np.float32)
+    skip = (16 - (raw.ctypes.data // 4) % 16) % 16
+    return raw[skip : skip + size]
 
 
-def attention_backward_numpy(
-    grad: Array, q: Array, k: Array, v: Array, weights: Array | None = None
-) -> tuple[Array, Array, Array]:
-    """Gradients with respect to q, k and v."""
-    batch, heads, tokens, width = q.shape
-    kv_heads, keys = k.shape[1], k.shape[2]
-    if weights is None:
-        weights = attention_weights(q, k)
-    rows = heads // kv_heads * tokens  # the query heads of one group, one below the other
-    grouped = weights.reshape(batch, kv_heads, rows, keys)
-    g = grad.reshape(batch, kv_heads, rows, width)
-    grad_v = grouped.swapaxes(-1, -2) @ g
-    grad_scores = softmax_backward_numpy(grouped, g @ v.swapaxes(-1, -2))
-    grad_scores *= grad_scores.dtype.type(1 / sqrt(width))
-    grad_q = (grad_scores @ k).reshape(q.shape)
-    grad_k = grad_scores.swapaxes(-1, -2) @ q.reshape(batch, kv_heads, rows, width)
-    return grad_q, grad_k, grad_v
+@njit()
+def _place(x, batch, head, row):
+    """Count the elements from the first of x to x[batch, head, row]."""
+    s = x.strides
+    return (batch * s[0] + head * s[1] + row * s[2]) // 4
 
 
-def attention(q: Array, k: Array, v: Array, out: Array | None = None) -> Array:
-    """Attend: softmax(q k^T / sqrt(D)) v.
+@njit()
+def _gather(x, batch, head, row, count, wide, scale, out):
+    """Rows of x as columns of out (D, wide), times scale, filled up with 0."""
+    depth = x.shape[3]
+    for i in range(count):
+        source = x[batch, head, row + i]
+        for d in range(depth):
+            out[d * wide + i] = source[d] * scale
+    for i in range(count, wide):
+        for d in range(depth):
+            out[d * wide + i] = f32(0)
 
-    Parameters
-    ----------
-    q : (B, H, T, D) float array
-    k, v : (B, Hkv, S, D) float arrays
-        Hkv divides H: query head h reads key/value head h // (H / Hkv).
-    out : (B, H, T, D) float array, optional
-        Where to write.
+
+@njit()
+def _scatter(columns, wide, scale, x, batch, head, row, count):
+    """Inverse of `_gather`: each column times its own scale into a row of x."""
+    depth = x.shape[3]
+    for i in range(count):
+        target, factor = x[batch, head, row + i], scale[i]
+        for d in range(depth):
+            target[d] = columns[d * wide + i] * factor
+
+
+@njit(signature_or_function=void(I, I, _IN4, _IN4, _IN4, _OUT4, _STATS), fastmath=FAST)
+def _forward(first, last, q, k, v, out, stats):
+    """Heads first <= b * H + h < last of out = softmax(q k^T / sqrt(D)) v.
+
+    stats (B H, 2, T) receives the largest score and 1 / sum(exp) of each query.
     """
-    return attention_forward(q, k, v, out)[0]
+    heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
+    keys, group = k.shape[2], heads // k.shape[1]
+    scale = f32(1.0 / np.sqrt(depth))
+    columns, mixed = _scratch(depth * QUERIES), _scratch(depth * QUERIES)
+    scores, top, total = _scratch(keys * QUERIES), _scratch(QUERIES), _scratch(QUERIES)
+    k_row, v_row = k.strides[2] // 4, v.strides[2] // 4
+    for pair in range(first, last):
+        b, h = pair // heads, pair % heads
+        k_at, v_at = _place(k, b, h // group, 0), _place(v, b, h // group, 0)
+        for row in range(0, tokens, QUERIES):
+            count = min(QUERIES, tokens - row)
+            wide = -(-count // LANES) * LANES
+            _gather(q, b, h, row, count, wide, scale, columns)
+            product(k, k_at, k_row, 1, columns, 0, wide, scores, 0, wide,
+                    keys, wide, depth, scores, 0, 0, 0)  # fmt: skip
+            for i in range(wide):
+                top[i], total[i] = scores[i], f32(0)
+            for j in range(1, keys):
+                line = scores[j * wide : (j + 1) * wide]
+                for i in range(wide):
+                    top[i] = line[i] if line[i] > top[i] else top[i]
+            for j in range(keys):
+                line = scores[j * wide : (j + 1) * wide]
+                for i in range(wide):
+                    e = exp(line[i] - top[i])
+                    line[i] = e
+                    total[i] += e
+            product(v, v_at, 1, v_row, scores, 0, wide, mixed, 0, wide,
+                    depth, wide, keys, mixed, 0, 0, 0)  # fmt: skip
+            for i in range(wide):
+                total[i] = f32(1) / total[i]
+            _scatter(mixed, wide, total, out, b, h, row, count)
+            for i in range(count):
+                stats[pair, 0, row + i] = top[i]
+                stats[pair, 1, row + i] = total[i]
 
 
-def attention_forward(
-    q: Array, k: Array, v: Array, out: Array | None = None
-) -> tuple[Array, Array | None]:
-    """Return `attention`, and what its backward wants of the softmax: (B H, 2, T), or None.
-
-    Without `out` the result lies in memory as (B, T, H, D), so that joining the
-    heads copies nothing.
-    """
-    if not _fits(q, k, v):
-        return attention_numpy(q, k, v, out), None
-    from tinyternary.compiled import _attention_loops, threads
-
-    batch, heads, tokens, width = q.shape
-    if out is None:
-        out = empty((batch, tokens, heads, width)).transpose(0, 2, 1, 3)
-    stats = empty((batch * heads, 2, tokens))
-    target = out if _usable(out) else empty(q.shape)
-    threads.crew.run(
-        _attention_loops.forward, batch * heads, 1, 60e-12 * _size(q, k),
-        _near(q), _near(k), _near(v), target, stats,
-    )  # fmt: skip
-    if target is not out:
-        out[...] = target
-    return out, stats
-
-
-def attention_backward(
-    grad: Array,
-    q: Array,
-    k: Array,
-    v: Array,
-    stats: Array | None = None,
-    out: tuple[Array, Array, Array] | None = None,
-) -> tuple[Array, Array, Array]:
-    """Gradients of `attention` with respect to q, k and v.
-
-    Parameters
-    ----------
-    grad : (B, H, T, D) float array
-    q, k, v
-        As given to `attention`.
-    stats : optional
-        As `attention_forward` gave them; computed again where they are missing.
-    out : three arrays like q, k and v, optional
-        Where to write.
-    """
-    if not (_fits(q, k, v) and compiled(grad)) or (out is not None and not all(map(_usable, out))):
-        found = attention_backward_numpy(grad, q, k, v)
-        if out is None:
-            return found
-        for target, value in zip(out, found):
-            target[...] = value
-        return out
-    from tinyternary.compiled import _attention_loops, threads
-
-    if stats is None:
-        stats = attention_forward(q, k, v)[1]
-    if out is None:
-        out = (empty(q.shape), empty(k.shape),
-               empty(k.shape))  # fmt: skip
-    group = q.shape[1] // k.shape[1]
-    threads.crew.run(
-        _attention_loops.backward, k.shape[0] * k.shape[1], 1, 120e-12 * group * _size(q, k),
-        _near(grad), _near(q), _near(k), _near(v), stats, *out,
-    )  # fmt: skip
-    return out
-
-
-def _fits(q: Array, k: Array, v: Array) -> bool:
-    """Whether the compiled kernel takes these: float32, heads of whole vectors."""
-    if not compiled(q, k, v):
-        return False
-    from tinyternary.compiled.tiles import LANES
-
-    return q.shape[3] % LANES == 0
-
-
-def _usable(x: Array) -> bool:
-    """Whether each row of the last axis lies together, and all strides count floats."""
-    return x.dtype == np.float32 and x.strides[3] == 4 and all(s % 4 == 0 for s in x.strides)
+@njit(
+    signature_or_function=void(I, I, _IN4, _IN4, _IN4, _IN4, _STATS, _OUT4, _OUT4, _OUT4),
+    fastmath=FAST,
+)
+def _backward(first, last, grad, q, k, v, stats, grad_q, grad_k, grad_v):
+    """Key/value heads first <= b * Hkv + h < last: gradients of q, k and v from grad."""
+    heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
+    keys, kv_heads = k.shape[2], k.shape[1]
+    group = heads // kv_heads
+    scale = f32(1.0 / np.sqrt(depth))
+    columns, upstream = _scratch(depth * QUERIES), _scratch(depth * QUERIES)
+    scores, slopes = _scratch(keys * QUERIES), _scratch(keys * QUERIES)
+    top, one, inner = _scratch(QUERIES), _scratch(QUERIES), _scratch(QUERIES)
+    share = _scratch(QUERIES)
+    k_row, v_row, q_row = k.strides[2] // 4, v.strides[2] // 4, q.strides[2] // 4
+    g_row, gk_row, gv_row = grad.strides[2] // 4, grad_k.strides[2] // 4, grad_v.strides[2] // 4
+    one[:] = f32(1)
+    for pair in range(first, last):
+        b, kv = pair // kv_heads, pair % kv_heads
+        k_at, v_at = _place(k, b, kv, 0), _place(v, b, kv, 0)
+        gk_at, gv_at = _place(grad_k, b, kv, 0), _place(grad_v, b, kv, 0)
+        adds = 0
+        for h in range(kv * group, (kv + 1) * group):
+            for row in range(0, tokens, QUERIES):
+                count = min(QUERIES, tokens - row)
+                wide = -(-count // LANES) * LANES
+                _gather(q, b, h, row, count, wide, scale, columns)
+                _gather(grad, b, h, row, count, wide, f32(1), upstream)
+                for i in range(count):
+                    top[i] = stats[b * heads + h, 0, row + i]
+                    share[i] = stats[b * heads + h, 1, row + i]
+                for i in range(count, wide):
+                    top[i] = share[i] = f32(0)
+                for i in range(wide):
+                    inner[i] = f32(0)
+                product(k, k_at, k_row, 1, columns, 0, wide, scores, 0, wide,
+                        keys, wide, depth, scores, 0, 0, 0)  # fmt: skip
+                product(v, v_at, v_row, 1, upstream, 0, wide, slopes, 0, wide,
+                        keys, wide, depth, slopes, 0, 0, 0)  # fmt: skip
+                for j in range(keys):
+                    line = scores[j * wide : (j + 1) * wide]
+                    slope = slopes[j * wide : (j + 1) * wide]
+                    for i in range(wide):
+                        p = exp(line[i] - top[i]) * share[i]
+                        line[i] = p
+                        inner[i] += p * slope[i]
+                for j in range(keys):
+                    line = scores[j * wide : (j + 1) * wide]
+                    slope = slopes[j * wide : (j + 1) * wide]
+                    for i in range(wide):
+                        slope[i] = line[i] * (slope[i] - inner[i]) * scale
+                # dV += P^T G and dK += dS^T Q, over this block's queries
+                product(scores, 0, wide, 1, grad, _place(grad, b, h, row), g_row, grad_v, gv_at,
+                        gv_row, keys, depth, count, grad_v, gv_at, gv_row, adds)  # fmt: skip
+                product(slopes, 0, wide, 1, q, _place(q, b, h, row), q_row, grad_k, gk_at,
+                        gk_row, keys, depth, count, grad_k, gk_at, gk_row, adds)  # fmt: skip
+                adds = 1
+                # dQ = dS K
+                product(k, k_at, 1, k_row, slopes, 0, wide, columns, 0, wide,
+                        depth, wide, keys, columns, 0, 0, 0)  # fmt: skip
+                _scatter(columns, wide, one, grad_q, b, h, row, count)
 
 
 def _near(x: Array) -> Array:
-    return x if _usable(x) else np.ascontiguousarray(x)
+    """Make each row of the last axis lie together, and all strides count floats."""
+    usable = x.strides[3] == 4 and all(s % 4 == 0 for s in x.strides)
+    return x if usable else np.ascontiguousarray(x)
 
 
-def _size(q: Array, k: Array) -> int:
-    """Multiply-accumulates of q k^T in one head."""
-    return q.shape[2] * k.shape[2] * q.shape[3]
+def _attend(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
+    """Return softmax(q k^T / sqrt(D)) v and `stats`; joining the heads again copies nothing."""
+    batch, heads, tokens, width = q.shape
+    out = empty((batch, tokens, heads, width)).transpose(0, 2, 1, 3)
+    stats = empty((batch * heads, 2, tokens))
+    crew.run(
+        _forward, batch * heads, 1, 60e-12 * tokens * k.shape[2] * width,
+        _near(q), _near(k), _near(v), out, stats,
+    )  # fmt: skip
+    return out, stats
+
+
+def _differentiate(
+    grad: Array, q: Array, k: Array, v: Array, stats: Array, into: tuple[Array, Array, Array]
+) -> None:
+    heads, tokens, width = q.shape[1:]
+    batch, kv_heads, keys, _ = k.shape
+    crew.run(
+        _backward, batch * kv_heads, 1, 120e-12 * (heads // kv_heads) * tokens * keys * width,
+        _near(grad), _near(q), _near(k), _near(v), stats, *into,
+    )  # fmt: skip
+
+
+@register("Attention")
+class Attention:
+    """softmax(q k^T / sqrt(D)) v; groups of query heads share one key/value head."""
+
+    @staticmethod
+    def fits(q: Array, k: Array, v: Array) -> bool:
+        return (
+            floats(q, k, v) and q.ndim == k.ndim == 4 and k.shape == v.shape
+            and len(q) == len(k) and q.shape[3] == k.shape[3]
+            and not q.shape[1] % k.shape[1] and not q.shape[3] % LANES
+        )  # fmt: skip
+
+    @staticmethod
+    def forward(ctx: Any, q: Array, k: Array, v: Array) -> Array:
+        out, stats = _attend(q, k, v)
+        ctx.save(q, k, v, stats)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Array) -> tuple[Array, Array, Array]:
+        q, k, v, stats = ctx.saved
+        into = (empty(q.shape), empty(k.shape), empty(k.shape))
+        _differentiate(grad, q, k, v, stats, into)
+        return into
+
+
+@register("PackedAttention")
+class PackedAttention:
+    """The same, read from and written to where one product puts queries, keys and values."""
+
+    @staticmethod
+    def fits(qkv: Array, heads: int, kv_heads: int) -> bool:
+        return floats(qkv) and not qkv.shape[2] // (heads + 2 * kv_heads) % LANES
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Array, heads: int, kv_heads: int) -> Array:
+        mixed, stats = _attend(*_parts(qkv, heads, kv_heads))  # (B, H, T, D)
+        ctx.save(qkv, stats, heads, kv_heads)
+        return mixed.transpose(0, 2, 1, 3).reshape(*qkv.shape[:2], -1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Array) -> Array:
+        qkv, stats, heads, kv_heads = ctx.saved
+        result = empty(qkv.shape)
+        g = grad.reshape(*grad.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+        into = _parts(result, heads, kv_heads)
+        _differentiate(g, *_parts(qkv, heads, kv_heads), stats, into)
+        return result
+
+
+def _parts(qkv: Array, heads: int, kv_heads: int) -> tuple[Array, Array, Array]:
+    """View as q (B, H, T, D), k and v (B, Hkv, T, D) of (B, T, (H + 2 Hkv) D)."""
+    batch, tokens, width = qkv.shape
+    x = qkv.reshape(batch, tokens, heads + 2 * kv_heads, width // (heads + 2 * kv_heads))
+    x = x.transpose(0, 2, 1, 3)
+    return x[:, :heads], x[:, heads : heads + kv_heads], x[:, heads + kv_heads :]

@@ -1,84 +1,78 @@
-"""GELU, exact and by tanh (lesson 02). Hendrycks and Gimpel, arXiv 1606.08415."""
+"""GELU in one pass over memory, forward and backward (lesson 08)."""
 
 from __future__ import annotations
 
-from math import pi, sqrt
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.compiled._arrays import (
-    as_line,
-    compiled,
-    deliver,
-    result,
-)
+from tinyternary.compiled._arrays import as_line, floats
+from tinyternary.compiled._signatures import IN1, VEC, I, f32, void
 from tinyternary.compiled.buffers import empty
+from tinyternary.compiled.elementary import FAST, erf, exp, sigmoid
+from tinyternary.compiled.registry import register
+from tinyternary.compiled.switch import njit
+from tinyternary.compiled.threads import crew
 
 Array = NDArray[Any]
 
-_TANH_SCALE = sqrt(2 / pi)
-_TANH_CUBIC = 0.044715
 
-
-def _erf(x: Array) -> Array:
-    from scipy.special import erf  # only the plain NumPy path needs SciPy
-
-    return erf(x)
-
-
-def gelu_numpy(x: Array, out: Array | None = None, approximate: str = "none") -> Array:
-    """X Phi(x), Phi the normal distribution function (or its tanh approximation)."""
-    if approximate == "tanh":
-        phi = 0.5 * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * x * x * x)))
+@njit(signature_or_function=void(I, I, IN1, VEC, I), fastmath=FAST)
+def _forward(first, last, x, out, tanh):
+    """GELU of entries."""
+    source, target = x[first:last], out[first:last]
+    if tanh:
+        for i in range(source.size):
+            v = source[i]
+            target[i] = v * sigmoid(v * (f32(1.5957691216) + f32(0.0713548163) * v * v))
     else:
-        phi = 0.5 * (1 + _erf(x * sqrt(0.5)))
-    return np.multiply(x, phi, out=out)
+        for i in range(source.size):
+            v = source[i]
+            target[i] = v * (f32(0.5) + f32(0.5) * erf(v * f32(0.70710678)))
 
 
-def gelu_backward_numpy(grad: Array, x: Array, approximate: str = "none") -> Array:
-    """Grad times (Phi(x) + x phi(x))."""
-    if approximate == "tanh":
-        t = np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * x * x * x))
-        slope = 0.5 * (1 + t)
-        slope += 0.5 * x * (1 - t * t) * _TANH_SCALE * (1 + 3 * _TANH_CUBIC * x * x)
+@njit(signature_or_function=void(I, I, IN1, IN1, VEC, I), fastmath=FAST)
+def _backward(first, last, grad, x, out, tanh):
+    """Gradient of GELU."""
+    upstream, source, target = grad[first:last], x[first:last], out[first:last]
+    if tanh:
+        for i in range(source.size):
+            v = source[i]
+            square = v * v
+            s = sigmoid(v * (f32(1.5957691216) + f32(0.0713548163) * square))
+            inner = f32(1.5957691216) + f32(0.2140644488) * square
+            target[i] = upstream[i] * (s + v * s * (f32(1) - s) * inner)
     else:
-        slope = 0.5 * (1 + _erf(x * sqrt(0.5))) + x * np.exp(-0.5 * x * x) * (1 / sqrt(2 * pi))
-    return grad * slope
+        for i in range(source.size):
+            v = source[i]
+            phi = f32(0.5) + f32(0.5) * erf(v * f32(0.70710678))
+            density = f32(0.39894228) * exp(f32(-0.5) * v * v)
+            target[i] = upstream[i] * (phi + v * density)
 
 
-def gelu(x: Array, out: Array | None = None, approximate: str = "none") -> Array:
-    """GELU of every entry.
+@register("Gelu")
+class Gelu:
+    """x Phi(x)."""
 
-    Parameters
-    ----------
-    x : float array
-    out : float array of the same shape, optional
-        Where to write; may be `x` itself.
-    approximate : {"none", "tanh"}
-    """
-    if not compiled(x):
-        return gelu_numpy(x, out, approximate)
-    from tinyternary.compiled import _row_loops, threads
+    @staticmethod
+    def fits(x: Array, approximate: str = "none") -> bool:
+        return floats(x)
 
-    out, written = result(out, x)
-    threads.crew.run(
-        _row_loops.gelu, x.size, 1 << 12, 0.17e-9,
-        as_line(x), written.reshape(-1), approximate == "tanh",
-    )  # fmt: skip
-    return deliver(out, written)
+    @staticmethod
+    def forward(ctx: Any, x: Array, approximate: str = "none") -> Array:
+        ctx.save(x, approximate)
+        out = empty(x.shape)
+        crew.run(
+            _forward, x.size, 1 << 12, 0.17e-9, as_line(x), out.reshape(-1), approximate == "tanh"
+        )
+        return out
 
-
-def gelu_backward(grad: Array, x: Array, approximate: str = "none") -> Array:
-    """Gradient of `gelu` with respect to `x`."""
-    if not compiled(grad, x):
-        return gelu_backward_numpy(grad, x, approximate)
-    from tinyternary.compiled import _row_loops, threads
-
-    out = empty(x.shape)
-    threads.crew.run(
-        _row_loops.gelu_backward, x.size, 1 << 12, 0.4e-9,
-        as_line(grad), as_line(x), out.reshape(-1), approximate == "tanh",
-    )  # fmt: skip
-    return out
+    @staticmethod
+    def backward(ctx: Any, grad: Array) -> Array:
+        x, approximate = ctx.saved
+        out = empty(x.shape)
+        crew.run(
+            _backward, x.size, 1 << 12, 0.4e-9,
+            as_line(grad), as_line(x), out.reshape(-1), approximate == "tanh",
+        )  # fmt: skip
+        return out

@@ -1,122 +1,165 @@
-"""The linear layer and its two gradients (lessons 02 and 08)."""
+"""The linear layer's three products over register tiles, with the bias inside (lesson 08).
+
+Weights are copied once per call into panels of a few columns, so that the
+innermost loop reads them one after another. Sums run over the inner axis from
+the first entry to the last for every output, whatever the number of rows: a row
+alone and in a batch gets the same bits. A size that is not made of whole vectors
+is left to BLAS.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.compiled._arrays import EMPTY, as_rows, compiled
+from tinyternary.compiled._arrays import EMPTY, as_rows, floats
+from tinyternary.compiled._signatures import IN, IN1, MAT, VEC, I, void
 from tinyternary.compiled.buffers import empty
+from tinyternary.compiled.registry import register
+from tinyternary.compiled.switch import njit
+from tinyternary.compiled.threads import crew, get_threads
+from tinyternary.compiled.tiles import LANES, move, product
 
 Array = NDArray[Any]
+
+PANEL = 2 * LANES
+_ROWS = 64
+"""Rows of x that are multiplied by all panels before the next: they stay in cache."""
+_DEPTH = 192
+"""Rows that a weight's gradient sums over at a time."""
+
+STRIP = 16
+"""Columns of a gradient that are copied together: one line of the cache."""
 
 MAC = 10e-12
 """Seconds of a multiply-accumulate, on a core with AVX-512."""
 
 
-def linear_forward_numpy(
-    x: Array, weight: Array, bias: Array | None, out: Array | None = None
-) -> Array:
-    """X W^T + b as one product of two matrices, whatever the rank of x."""
-    rows = x.reshape(-1, x.shape[-1])
-    result = rows @ weight.T
-    if bias is not None:
-        result += bias
-    result = result.reshape(*x.shape[:-1], weight.shape[0])
-    if out is None:
-        return result
-    out[...] = result
-    return out
+@njit(signature_or_function=void(IN, VEC))
+def _pack_panels(b, packed):
+    """Copy B (k, n) into panels of PANEL columns (the last may be narrower)."""
+    k, n = b.shape
+    for j in range(0, n, PANEL):
+        width = min(PANEL, n - j)
+        for p in range(k):
+            for c in range(0, width, LANES):
+                move(b, p * n + j + c, packed, j * k + p * width + c)
 
 
-def linear_grad_input_numpy(grad: Array, weight: Array) -> Array:
-    """Gradient of the input: G W."""
-    rows = grad.reshape(-1, grad.shape[-1]) @ weight
-    return rows.reshape(*grad.shape[:-1], weight.shape[1])
+@njit(signature_or_function=void(IN, VEC))
+def pack_panels_transposed(weight, packed):
+    """Copy the transpose of weight (n, k) into panels of PANEL columns."""
+    n, k = weight.shape
+    for j in range(0, n, PANEL):
+        width = min(PANEL, n - j)
+        for c in range(width):
+            at = j * k + c
+            for p in range(k):
+                packed[at + p * width] = weight[j + c, p]
 
 
-def linear_grad_weight_numpy(grad: Array, x: Array) -> tuple[Array, Array]:
-    """Gradients of weight and bias: G^T X and the column sums of G."""
-    g = grad.reshape(-1, grad.shape[-1])
-    return g.T @ x.reshape(-1, x.shape[-1]), g.sum(0)
+@njit(signature_or_function=void(I, I, IN, VEC, IN1, MAT, I))
+def multiply_rows(first, last, x, packed, bias, out, has_bias):
+    """Write out[first:last] = x[first:last] B + bias, B as `_pack_panels` leaves it."""
+    k, n = x.shape[1], out.shape[1]
+    for row in range(first, last, _ROWS):
+        count = min(_ROWS, last - row)
+        for j in range(0, n, PANEL):
+            width = min(PANEL, n - j)
+            product(x, row * k, k, 1, packed, j * k, width, out, row * n + j, n,
+                    count, width, k, bias, j, 0, has_bias)  # fmt: skip
 
 
-def _tiles(*sizes: int) -> bool:
-    """Whether these sizes are made of whole vectors."""
-    from tinyternary.compiled.tiles import LANES
-
-    return all(size % LANES == 0 for size in sizes)
+@njit(signature_or_function=void(I, I, IN, IN, MAT, VEC))
+def _weight_gradient(first, last, grad, x, grad_weight, grad_bias):
+    """Rows first:last of grad^T x, and the same part of grad's column sums."""
+    rows, k = x.shape
+    outputs = grad.shape[1]
+    n = last - first
+    left = np.empty(_DEPTH * n, np.float32)
+    right = np.empty(_DEPTH * PANEL, np.float32)
+    one = np.ones(1, np.float32)
+    for row in range(0, rows, _DEPTH):
+        depth = min(_DEPTH, rows - row)
+        here = row * outputs + first
+        product(one, 0, 0, 0, grad, here, outputs, grad_bias, first, 0,
+                1, n, depth, grad_bias, first, 0, row)  # fmt: skip
+        for i in range(0, n, STRIP):
+            for p in range(depth):
+                for c in range(0, STRIP, LANES):
+                    move(grad, here + p * outputs + i + c, left, (i * depth + p * STRIP) + c)
+        for j in range(0, k, PANEL):
+            panel = min(PANEL, k - j)
+            for p in range(depth):
+                for c in range(0, panel, LANES):
+                    move(x, (row + p) * k + j + c, right, p * panel + c)
+            for i in range(0, n, STRIP):
+                at = (first + i) * k + j
+                product(left, i * depth, 1, STRIP, right, 0, panel, grad_weight, at, k,
+                        STRIP, panel, depth, grad_weight, at, k, row)  # fmt: skip
 
 
 def _multiply(
-    x: Array, weight: Array, transposed: bool, bias: Array | None, out: Array | None
+    rows: Array, weight: Array, columns: int, pack: Callable[..., Any], bias: Array | None
 ) -> Array:
-    from tinyternary.compiled import _linear_loops, threads
-
-    rows = as_rows(x)
-    packed = empty((weight.size,))
-    weight = np.ascontiguousarray(weight)
-    if transposed:
-        _linear_loops.pack_panels_transposed(weight, packed)
-    else:
-        _linear_loops.pack_panels(weight, packed)
-    columns = weight.shape[0] if transposed else weight.shape[1]
-    usable = out is not None and out.flags.c_contiguous
-    target = out if out is not None and usable else empty((*x.shape[:-1], columns))
-    threads.crew.run(
-        _linear_loops.multiply_rows, len(rows), 64, MAC * weight.size,
-        rows, packed, EMPTY if bias is None else np.ascontiguousarray(bias),
-        target.reshape(-1, columns), bias is not None,
+    """Rows times the matrix of `columns` columns that `pack` makes of the weight, plus bias."""
+    packed, out = empty((weight.size,)), empty((len(rows), columns))
+    pack(np.ascontiguousarray(weight), packed)
+    crew.run(
+        multiply_rows, len(rows), 64, MAC * weight.size,
+        rows, packed, EMPTY if bias is None else np.ascontiguousarray(bias), out, bias is not None,
     )  # fmt: skip
-    if out is not None and not usable:
-        out[...] = target
-        return out
-    return target
+    return out
 
 
-def linear_forward(
-    x: Array, weight: Array, bias: Array | None = None, out: Array | None = None
-) -> Array:
-    """X W^T + b.
+@register("Linear")
+class Linear:
+    """x W^T + b."""
 
-    A row alone and in a batch gets the same bits where N is made of whole vectors
-    (a multiple of 16 always is).
+    @staticmethod
+    def fits(x: Array, weight: Array, bias: Array | None) -> bool:
+        return (
+            floats(x, weight, bias) and weight.ndim == 2 and x.shape[-1:] == weight.shape[1:]
+            and (bias is None or bias.shape == weight.shape[:1])
+        )  # fmt: skip
 
-    Parameters
-    ----------
-    x : (..., K) float array
-    weight : (N, K) float array
-    bias : (N,) float array, optional
-    out : (..., N) float array, optional
-        Where to write.
-    """
-    if not compiled(x, weight, bias) or not _tiles(weight.shape[0]):
-        return linear_forward_numpy(x, weight, bias, out)
-    return _multiply(x, weight, True, bias, out)
+    @staticmethod
+    def forward(ctx: Any, x: Array, weight: Array, bias: Array | None) -> Array:
+        ctx.save(x if ctx.needs[1] or ctx.needs[2] else None, weight if ctx.needs[0] else None)
+        rows, outputs = as_rows(x), len(weight)
+        if outputs % LANES:
+            out = rows @ weight.T
+            if bias is not None:
+                out += bias
+        else:
+            out = _multiply(rows, weight, outputs, pack_panels_transposed, bias)
+        return out.reshape(*x.shape[:-1], outputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Array) -> tuple[Array | None, ...]:
+        x, weight = ctx.saved
+        g = as_rows(grad)
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs[0]:
+            inputs = weight.shape[1]
+            rows = (
+                g @ weight if inputs % LANES else _multiply(g, weight, inputs, _pack_panels, None)
+            )
+            grad_x = rows.reshape(*grad.shape[:-1], inputs)
+        if x is not None:
+            grad_weight, grad_bias = _weight_gradients(g, as_rows(x))
+        return grad_x, grad_weight, grad_bias if ctx.needs[2] else None
 
 
-def linear_grad_input(grad: Array, weight: Array) -> Array:
-    """Gradient of `linear_forward` with respect to x: grad W."""
-    if not compiled(grad, weight) or not _tiles(weight.shape[1]):
-        return linear_grad_input_numpy(grad, weight)
-    return _multiply(grad, weight, False, None, None)
-
-
-def linear_grad_weight(grad: Array, x: Array) -> tuple[Array, Array]:
-    """Gradients of `linear_forward` with respect to weight (N, K) and bias (N,)."""
-    outputs, inputs = grad.shape[-1], x.shape[-1]
-    if not compiled(grad, x) or outputs % 16 or not _tiles(inputs):
-        return linear_grad_weight_numpy(grad, x)
-    from tinyternary.compiled import _linear_loops, threads
-
-    g, rows = as_rows(grad), as_rows(x)
+def _weight_gradients(grad: Array, x: Array) -> tuple[Array, Array]:
+    outputs, inputs = grad.shape[1], x.shape[1]
+    if outputs % STRIP or inputs % LANES:
+        return grad.T @ x, grad.sum(0)
     grad_weight, grad_bias = empty((outputs, inputs)), empty((outputs,))
     # every piece copies all of x: one for each thread
-    unit = 16 * -(-outputs // (16 * threads.get_threads()))
-    threads.crew.run(
-        _linear_loops.weight_gradient, outputs, unit, MAC * rows.size,
-        g, rows, grad_weight, grad_bias,
-    )  # fmt: skip
+    unit = STRIP * -(-outputs // (STRIP * get_threads()))
+    crew.run(_weight_gradient, outputs, unit, MAC * x.size, grad, x, grad_weight, grad_bias)
     return grad_weight, grad_bias

@@ -24,9 +24,19 @@ from tinyternary.compiled.switch import jit_enabled
 T = TypeVar("T")
 
 FILES = {
+    "Add": "add",
+    "Accumulate": "add",
+    "Gelu": "gelu",
+    "Softmax": "softmax",
+    "LayerNorm": "layer_norm",
+    "RMSNorm": "rms_norm",
+    "Linear": "linear",
+    "Attention": "attention",
+    "PackedAttention": "attention",
     "FakeAbsmax": "fake_quantize",
     "NormAbsmax": "fake_quantize",
     "FakeAbsmean": "fake_quantize",
+    "AdamW": "adamw",
 }
 """Which file of this package holds the twin of which operation."""
 

@@ -1,85 +1,81 @@
-"""Softmax and cross-entropy over the last axis (lesson 02)."""
+"""Softmax over the last axis, forward and backward (lesson 08)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.compiled._arrays import (
-    as_rows,
-    compiled,
-    deliver,
-    result,
-)
+from tinyternary.compiled._arrays import as_rows, floats
+from tinyternary.compiled._signatures import IN, MAT, I, f32, void
 from tinyternary.compiled.buffers import empty
+from tinyternary.compiled.elementary import FAST, exp
+from tinyternary.compiled.registry import register
+from tinyternary.compiled.switch import njit
+from tinyternary.compiled.threads import crew
 
 Array = NDArray[Any]
 
 
-def softmax_numpy(x: Array, out: Array | None = None) -> Array:
-    """exp(x - max) / sum, over the last axis."""
-    if out is None:
-        out = np.empty_like(x, order="C")
-    np.subtract(x, x.max(-1, keepdims=True), out=out)
-    np.exp(out, out=out)
-    out /= out.sum(-1, keepdims=True)
-    return out
+@njit(fastmath={*FAST, "nnan"})  # without NaNs a maximum is one instruction; a NaN shows in the sum
+def _largest(row):
+    top = row[0]
+    for j in range(row.size):
+        top = max(top, row[j])
+    return top
 
 
-def softmax_backward_numpy(y: Array, grad: Array) -> Array:
-    """Gradient of softmax from its output: y (g - sum(y g))."""
-    inner = (y * grad).sum(-1, keepdims=True)
-    return y * (grad - inner)
+@njit(signature_or_function=void(I, I, IN, MAT), fastmath=FAST)
+def _forward(first, last, x, out):
+    """Softmax of rows."""
+    for i in range(first, last):
+        row, result = x[i], out[i]
+        top = _largest(row)
+        total = f32(0)
+        for j in range(row.size):
+            e = exp(row[j] - top)
+            result[j] = e
+            total += e
+        scale = f32(1) / total
+        for j in range(row.size):
+            result[j] *= scale
 
 
-def log_softmax_numpy(x: Array, out: Array | None = None) -> Array:
-    """X - log(sum(exp(x))), over the last axis, safe for large x."""
-    if out is None:
-        out = np.empty_like(x, order="C")
-    np.subtract(x, x.max(-1, keepdims=True), out=out)
-    out -= np.log(np.exp(out).sum(-1, keepdims=True))
-    return out
+@njit(signature_or_function=void(I, I, IN, IN, MAT), fastmath=FAST)
+def _backward(first, last, y, grad, out):
+    """Gradient of softmax from its output."""
+    for i in range(first, last):
+        p, g, result = y[i], grad[i], out[i]
+        inner = f32(0)
+        for j in range(p.size):
+            inner += p[j] * g[j]
+        for j in range(p.size):
+            result[j] = p[j] * (g[j] - inner)
 
 
-def softmax(x: Array, out: Array | None = None) -> Array:
-    """Softmax over the last axis.
+@register("Softmax")
+class Softmax:
+    """exp(x - max) / sum."""
 
-    Parameters
-    ----------
-    x : (..., C) float array
-    out : (..., C) float array, optional
-        Where to write; may be `x` itself.
-    """
-    if not compiled(x) or x.ndim == 0:
-        return softmax_numpy(x, out)
-    from tinyternary.compiled import _row_loops, threads
+    @staticmethod
+    def fits(x: Array, axis: int) -> bool:
+        return floats(x) and x.ndim > 0 and axis in (-1, x.ndim - 1)
 
-    out, written = result(out, x)
-    rows = as_rows(x)
-    threads.crew.run(
-        _row_loops.softmax, len(rows), 16, 0.5e-9 * rows.shape[1],
-        rows, written.reshape(rows.shape),
-    )  # fmt: skip
-    return deliver(out, written)
+    @staticmethod
+    def forward(ctx: Any, x: Array, axis: int) -> Array:
+        out = empty(x.shape)
+        rows = as_rows(x)
+        crew.run(_forward, len(rows), 16, 0.5e-9 * rows.shape[1], rows, out.reshape(rows.shape))
+        ctx.save(out)
+        return out
 
-
-def softmax_backward(y: Array, grad: Array) -> Array:
-    """Gradient of `softmax` with respect to its input, from its output `y`."""
-    if not compiled(y, grad):
-        return softmax_backward_numpy(y, grad)
-    from tinyternary.compiled import _row_loops, threads
-
-    out = empty(y.shape)
-    rows = as_rows(y)
-    threads.crew.run(
-        _row_loops.softmax_backward, len(rows), 16, 0.3e-9 * rows.shape[1],
-        rows, as_rows(grad), out.reshape(rows.shape),
-    )  # fmt: skip
-    return out
-
-
-def log_softmax(x: Array, out: Array | None = None) -> Array:
-    """Logarithm of the softmax over the last axis."""
-    return log_softmax_numpy(x, out)
+    @staticmethod
+    def backward(ctx: Any, grad: Array) -> Array:
+        (y,) = ctx.saved
+        out = empty(y.shape)
+        rows = as_rows(y)
+        crew.run(
+            _backward, len(rows), 16, 0.3e-9 * rows.shape[1],
+            rows, as_rows(grad), out.reshape(rows.shape),
+        )  # fmt: skip
+        return out

@@ -13,9 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled, kernels
+from tinyternary import kernels
+from tinyternary.compiled import PreparedLinear
 from tinyternary.config.grid import BITLINEAR_EPS, MOST
 from tinyternary.deploy.encoder import ready
+from tinyternary.deploy.floats import rms_norm
 from tinyternary.deploy.format.header import LayerHeader
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.kernels import PackedTernary, dispatch, reference
@@ -41,9 +43,9 @@ class FloatLinear:
         self.bias = bias
 
     @functools.cached_property
-    def _prepared(self) -> compiled.PreparedLinear:
+    def _prepared(self) -> PreparedLinear:
         # not at once: the compiled encoder and exports want the weights alone
-        return compiled.PreparedLinear(self.weight, self.bias)
+        return PreparedLinear(self.weight, self.bias)
 
     def __call__(self, x: F32) -> F32:
         """Apply the layer to (B, T, K)."""
@@ -70,7 +72,7 @@ class IntegerLinear:
         """Apply the layer to (B, T, K)."""
         rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]))
         if self.header.norm:
-            rows = compiled.rms_norm(rows, self.norm, BITLINEAR_EPS)
+            rows = rms_norm(rows, self.norm, BITLINEAR_EPS)
         codes, scale = quantize_rows(rows, self.header)
         out: F32 | None = None
         for columns, matrix, levels in self.parts:
@@ -136,7 +138,7 @@ class _Normed:
         self.linear, self.weight = linear, weight
 
     def __call__(self, x: F32) -> F32:
-        return self.linear(compiled.rms_norm(x, self.weight, BITLINEAR_EPS))
+        return self.linear(rms_norm(x, self.weight, BITLINEAR_EPS))
 
 
 def _integer_parts(

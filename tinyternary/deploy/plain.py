@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.config import ViTConfig, vit_matrices
+from tinyternary.deploy import floats
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.deploy.layers import F32, Layer, build_layer
 
@@ -73,14 +73,14 @@ class Network:
 
     def _norm(self, x: F32, name: str) -> F32:
         t = self.tensors
-        return compiled.layer_norm(x, t[f"{name}.weight"], t[f"{name}.bias"], self.config.norm_eps)
+        return floats.layer_norm(x, t[f"{name}.weight"], t[f"{name}.bias"], self.config.norm_eps)
 
     def _block(self, x: F32, name: str, record: dict[str, Any] | None) -> F32:
         config = self.config
         inner = self._norm(x, f"{name}.norm1") if config.attn_norm else x
         q, k, v = self._heads(self.layers[f"{name}.attn.qkv"](inner))
         if record is not None:
-            record[f"{name}.attn"] = compiled.attention_weights(q, k)
+            record[f"{name}.attn"] = floats.attention_weights(q, k)
         mixed = attend(q, k, v)  # (B, H, T, Dh)
         joined = np.ascontiguousarray(mixed.transpose(0, 2, 1, 3)).reshape(x.shape)
         x = x + self.layers[f"{name}.attn.proj"](joined)
@@ -116,18 +116,16 @@ def attend(q: F32, k: F32, v: F32) -> F32:
             np.pad(k, pads),
             np.pad(v, pads),
         )
-    mixed: F32 = compiled.attention(q, k, v)[..., :width]
+    mixed: F32 = floats.attention(q, k, v)[..., :width]
     return mixed
 
 
 def activate(x: F32, config: ViTConfig) -> F32:
-    """Apply the non-linearity of the feed-forward network, in place."""
+    """Apply the non-linearity of the feed-forward network; may write over `x`."""
     if config.activation == "relu_squared":
         np.maximum(x, 0, out=x)
         return np.multiply(x, x, out=x)
-    return compiled.gelu(
-        x, out=x, approximate="tanh" if config.activation == "gelu_tanh" else "none"
-    )
+    return floats.gelu(x, "tanh" if config.activation == "gelu_tanh" else "none")
 
 
 def patches(x: F32, config: ViTConfig) -> F32:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import autograd, compiled
+from tinyternary import autograd
 from tinyternary.autograd import Tensor
+from tinyternary.autograd.ops.attention import attention_weights
 from tinyternary.errors import ConfigError
 from tinyternary.nn.linear import Linear
 from tinyternary.nn.module import Module
@@ -77,7 +78,7 @@ class Attention(Module):
         qkv = self.qkv(x)
         if record is not None:
             q, k, _ = self.split_heads(qkv.detach())
-            record["attn"] = compiled.attention_weights(q.data, k.data)
+            record["attn"] = attention_weights(q.data, k.data)
         # as split_heads, attention and joining the heads again, less the copies
         return self.proj(autograd.packed_attention(qkv, self.heads, self.kv_heads))
 

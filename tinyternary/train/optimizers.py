@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd import Tensor
+from tinyternary.compiled.registry import with_twin
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.train.groups import ParameterGroup
 
@@ -151,6 +151,21 @@ class SGD(Optimizer):
         weight -= lr * (gradient + self.momentum * velocity if self.nesterov else velocity)
 
 
+@with_twin("AdamW")
+def _adamw(
+    weight: NDArray[Any], grad: NDArray[Any], mean: NDArray[Any], square: NDArray[Any],
+    lr: float, beta1: float, beta2: float, eps: float, decay: float, step: int,
+) -> None:  # fmt: skip
+    kind = weight.dtype.type
+    weight *= kind(1.0 - lr * decay)
+    mean += kind(1.0 - beta1) * (grad - mean)
+    square += kind(1.0 - beta2) * (grad * grad - square)
+    root = np.sqrt(square)
+    root *= kind((1.0 - beta2**step) ** -0.5)
+    root += kind(eps)
+    weight -= kind(lr / (1.0 - beta1**step)) * (mean / root)
+
+
 class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019, algorithm 2).
 
@@ -185,7 +200,7 @@ class AdamW(Optimizer):
         lr: float,
         decay: float,
     ) -> None:
-        compiled.adamw_step(
+        _adamw(
             weight, grad, state["mean"], state["square"],
             lr, self.betas[0], self.betas[1], self.eps, decay, self.steps,
         )  # fmt: skip

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd.function import Context, Function
 from tinyternary.errors import ConfigError, unknown_name
 
@@ -43,18 +43,37 @@ class ReluSquared(Function):
         return grad * (2 * y)
 
 
+_SCALE, _CUBIC = sqrt(2 / pi), 0.044715  # of the approximation by tanh
+
+
 class Gelu(Function):
-    """x Phi(x)."""
+    """x Phi(x), Phi the distribution function of the normal distribution.
+
+    Source: Hendrycks and Gimpel, arXiv 1606.08415, with its approximation by tanh.
+    """
 
     @staticmethod
     def forward(ctx: Context, x: Array, approximate: str) -> Array:
         ctx.save(x, approximate)
-        return compiled.gelu(x, approximate=approximate)
+        if approximate == "tanh":
+            return x * (0.5 * (1 + np.tanh(_SCALE * (x + _CUBIC * x * x * x))))
+        return x * _normal_cdf(x)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         x, approximate = ctx.saved
-        return compiled.gelu_backward(grad, x, approximate)
+        if approximate == "tanh":
+            t = np.tanh(_SCALE * (x + _CUBIC * x * x * x))
+            slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * _SCALE * (1 + 3 * _CUBIC * x * x)
+        else:  # Phi(x) + x phi(x), phi the density of the normal distribution
+            slope = _normal_cdf(x) + x * np.exp(-0.5 * x * x) * (1 / sqrt(2 * pi))
+        return grad * slope
+
+
+def _normal_cdf(x: Array) -> Array:
+    from scipy.special import erf  # only here: importing SciPy takes longer than the rest
+
+    return 0.5 * (1 + erf(x * sqrt(0.5)))
 
 
 def gelu(x: Any, approximate: str = "none") -> Tensor:

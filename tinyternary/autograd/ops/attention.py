@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd.function import Context, Function
 from tinyternary.autograd.tensor import Tensor
 from tinyternary.errors import ShapeError
@@ -27,18 +28,44 @@ def _check(q: Array, k: Array, v: Array) -> None:
 
 
 class Attention(Function):
-    """softmax(q k^T / sqrt(D)) v."""
+    """softmax(q k^T / sqrt(D)) v; a group of query heads shares one key/value head.
+
+    Source: Vaswani et al., "Attention Is All You Need", arXiv 1706.03762, eq. 1.
+    """
 
     @staticmethod
     def forward(ctx: Context, q: Array, k: Array, v: Array) -> Array:
         _check(q, k, v)
-        mixed, stats = compiled.attention_forward(q, k, v)
-        ctx.save(q, k, v, stats)
-        return mixed
+        weights = attention_weights(q, k)
+        ctx.save(q, k, v, weights)
+        return (_grouped(weights, k) @ v).reshape(q.shape)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, Array, Array]:
-        return compiled.attention_backward(grad, *ctx.saved)
+        q, k, v, weights = ctx.saved
+        g, p = _grouped(grad, k), _grouped(weights, k)
+        grad_v = p.swapaxes(-1, -2) @ g  # P^T G
+        grad_p = g @ v.swapaxes(-1, -2)
+        # through the softmax, and through the scale
+        grad_scores = p * (grad_p - (p * grad_p).sum(-1, keepdims=True))
+        grad_scores *= grad.dtype.type(1 / sqrt(q.shape[3]))
+        grad_q = (grad_scores @ k).reshape(q.shape)
+        grad_k = grad_scores.swapaxes(-1, -2) @ _grouped(q, k)
+        return grad_q, grad_k, grad_v
+
+
+def attention_weights(q: Array, k: Array) -> Array:
+    """softmax(q k^T / sqrt(D)): (B, H, T, S) from q (B, H, T, D) and k (B, Hkv, S, D)."""
+    scores = _grouped(q, k) @ k.swapaxes(-1, -2)
+    scores *= scores.dtype.type(1 / sqrt(q.shape[3]))
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    return weights.reshape(*q.shape[:3], k.shape[2])
+
+
+def _grouped(x: Array, k: Array) -> Array:
+    """Put a group's query heads one below the other: (B, H, T, W) to (B, Hkv, H / Hkv T, W)."""
+    return x.reshape(len(x), k.shape[1], -1, x.shape[3])
 
 
 class PackedAttention(Function):
@@ -46,20 +73,16 @@ class PackedAttention(Function):
 
     @staticmethod
     def forward(ctx: Context, qkv: Array, heads: int, kv_heads: int) -> Array:
-        parts = _split(qkv, heads, kv_heads)
-        batch, tokens = qkv.shape[:2]
-        mixed, stats = compiled.attention_forward(*parts)  # (B, H, T, D)
-        ctx.save(qkv, stats, heads, kv_heads)
-        return mixed.transpose(0, 2, 1, 3).reshape(batch, tokens, -1)
+        mixed = Attention.forward(ctx, *_split(qkv, heads, kv_heads))  # (B, H, T, D)
+        return mixed.transpose(0, 2, 1, 3).reshape(*qkv.shape[:2], -1)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        qkv, stats, heads, kv_heads = ctx.saved
-        result = compiled.empty(qkv.shape, qkv.dtype)
-        g = grad.reshape(*grad.shape[:2], heads, -1).transpose(0, 2, 1, 3)
-        into = _split(result, heads, kv_heads)
-        compiled.attention_backward(g, *_split(qkv, heads, kv_heads), stats, into)
-        return result
+        batch, tokens, _ = grad.shape
+        heads = ctx.saved[0].shape[1]
+        g = grad.reshape(batch, tokens, heads, -1).transpose(0, 2, 1, 3)
+        joined = np.concatenate(Attention.backward(ctx, g), axis=1)  # (B, H + 2 Hkv, T, D)
+        return joined.transpose(0, 2, 1, 3).reshape(batch, tokens, -1)
 
 
 def _split(qkv: Array, heads: int, kv_heads: int) -> tuple[Array, Array, Array]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd.function import Context, Function
+from tinyternary.autograd.ops.softmax import log_softmax_of
 from tinyternary.autograd.tensor import Tensor, values
 from tinyternary.errors import ConfigError, ShapeError
 
@@ -64,7 +64,7 @@ class CrossEntropy(Function):
             wanted = wanted * logits.dtype.type(1 - label_smoothing) + logits.dtype.type(uniform)
         if weight is not None:
             wanted = wanted * weight
-        logp = compiled.log_softmax(logits)
+        logp = log_softmax_of(logits)
         ctx.save(logp, wanted, normalizer)
         return np.asarray(-(wanted * logp).sum() / logits.dtype.type(normalizer))
 
@@ -108,8 +108,8 @@ class KLDivergence(Function):
         if student.ndim != 2 or teacher.shape != student.shape:
             raise ShapeError(f"kl_divergence: student {student.shape}, teacher {teacher.shape}")
         t = student.dtype.type(temperature)
-        log_p = compiled.log_softmax(teacher.astype(student.dtype, copy=False) / t)
-        log_q = compiled.log_softmax(student / t)
+        log_p = log_softmax_of(teacher.astype(student.dtype, copy=False) / t)
+        log_q = log_softmax_of(student / t)
         ctx.save(log_p, log_q, temperature)
         total = (np.exp(log_p) * (log_p - log_q)).sum()
         return np.asarray(total * t * t / student.dtype.type(len(student)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd.function import Context, Function
 from tinyternary.autograd.tensor import Tensor
 from tinyternary.errors import ShapeError
@@ -22,36 +22,54 @@ def _check_width(operation: str, x: Array, **vectors: Array | None) -> None:
             )
 
 
+def _over_rows(x: Array) -> Array:
+    """Sum over all axes but the last: every row used the same weights."""
+    return x.reshape(-1, x.shape[-1]).sum(0)
+
+
 class LayerNorm(Function):
     """(x - mean) / sqrt(var + eps) * weight + bias."""
 
     @staticmethod
     def forward(ctx: Context, x: Array, weight: Array, bias: Array | None, eps: float) -> Array:
         _check_width("layer_norm", x, weight=weight, bias=bias)
-        out, mean, rstd = compiled.layer_norm_forward(x, weight, bias, eps)
-        ctx.save(x, weight, mean, rstd)
-        return out
+        centered = x - x.mean(-1, keepdims=True)
+        rstd = 1.0 / np.sqrt((centered * centered).mean(-1, keepdims=True) + x.dtype.type(eps))
+        normed = centered * rstd
+        ctx.save(normed, weight, rstd)
+        out = normed * weight
+        return out if bias is None else out + bias
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, Array, Array]:
-        x, weight, mean, rstd = ctx.saved
-        return compiled.layer_norm_backward(grad, x, weight, mean, rstd)
+        normed, weight, rstd = ctx.saved
+        grad_weight, grad_bias = _over_rows(grad * normed), _over_rows(grad)
+        g = grad * weight  # with respect to normed; mean and deviation depend on x as well
+        inner = (g * normed).mean(-1, keepdims=True)
+        grad_x = (g - g.mean(-1, keepdims=True) - normed * inner) * rstd
+        return grad_x, grad_weight, grad_bias
 
 
 class RMSNorm(Function):
-    """X / sqrt(mean(x^2) + eps) * weight."""
+    """x / sqrt(mean(x^2) + eps) * weight."""
 
     @staticmethod
     def forward(ctx: Context, x: Array, weight: Array | None, eps: float) -> Array:
         _check_width("rms_norm", x, weight=weight)
-        out, rstd = compiled.rms_norm_forward(x, weight, eps)
-        ctx.save(x, weight, rstd)
-        return out
+        rstd = 1.0 / np.sqrt((x * x).mean(-1, keepdims=True) + x.dtype.type(eps))
+        normed = x * rstd
+        ctx.save(normed, weight, rstd)
+        return normed if weight is None else normed * weight
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, Array | None]:
-        x, weight, rstd = ctx.saved
-        return compiled.rms_norm_backward(grad, x, weight, rstd)
+        normed, weight, rstd = ctx.saved
+        g, grad_weight = grad, None
+        if weight is not None:
+            grad_weight = _over_rows(grad * normed)
+            g = grad * weight
+        inner = (g * normed).mean(-1, keepdims=True)
+        return (g - normed * inner) * rstd, grad_weight
 
 
 def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Tensor:

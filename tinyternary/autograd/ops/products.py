@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd.function import Context, Function
 from tinyternary.autograd.ops.broadcasting import unbroadcast
 from tinyternary.errors import ShapeError
@@ -82,17 +81,24 @@ class Linear(Function):
             )
         if bias is not None and bias.shape != weight.shape[:1]:
             raise ShapeError(f"linear: bias {bias.shape} for {weight.shape[0]} outputs")
-        ctx.save(x if ctx.needs[1] or ctx.needs[2] else None, weight if ctx.needs[0] else None)
-        return compiled.linear_forward(x, weight, bias)
+        ctx.save(x if ctx.needs[1] else None, weight if ctx.needs[0] else None)
+        out = x.reshape(-1, x.shape[-1]) @ weight.T
+        if bias is not None:
+            out += bias
+        return out.reshape(*x.shape[:-1], len(weight))
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
         x, weight = ctx.saved
-        grad_x = compiled.linear_grad_input(grad, weight) if ctx.needs[0] else None
-        grad_weight = grad_bias = None
-        if ctx.needs[1] or ctx.needs[2]:
-            grad_weight, grad_bias = compiled.linear_grad_weight(grad, x)
-        return grad_x, grad_weight, grad_bias if ctx.needs[2] else None
+        g = grad.reshape(-1, grad.shape[-1])
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs[0]:  # dL/dX = G W
+            grad_x = (g @ weight).reshape(*grad.shape[:-1], weight.shape[1])
+        if ctx.needs[1]:  # dL/dW = G^T X
+            grad_weight = g.T @ x.reshape(-1, x.shape[-1])
+        if ctx.needs[2]:  # dL/db = sum of G's rows
+            grad_bias = g.sum(0)
+        return grad_x, grad_weight, grad_bias
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary import compiled
 from tinyternary.autograd.function import Context, Function
 from tinyternary.autograd.ops.reductions import normal_axes
 
@@ -20,23 +19,31 @@ class Softmax(Function):
     @staticmethod
     def forward(ctx: Context, x: Array, axis: int) -> Array:
         (axis,) = normal_axes("softmax", axis, x.ndim)
-        y = compiled.softmax(np.moveaxis(x, axis, -1))
+        y = np.exp(x - x.max(axis, keepdims=True))
+        y /= y.sum(axis, keepdims=True)
         ctx.save(y, axis)
-        return np.moveaxis(y, -1, axis)
+        return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         y, axis = ctx.saved
-        return np.moveaxis(compiled.softmax_backward(y, np.moveaxis(grad, axis, -1)), -1, axis)
+        inner = (y * grad).sum(axis, keepdims=True)
+        return y * (grad - inner)
+
+
+def log_softmax_of(x: Array, axis: int = -1) -> Array:
+    """X - log(sum(exp(x))) of an array, safe for large x."""
+    shifted = x - x.max(axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
 
 
 class LogSoftmax(Function):
-    """X - log(sum(exp(x)))."""
+    """x - log(sum(exp(x)))."""
 
     @staticmethod
     def forward(ctx: Context, x: Array, axis: int) -> Array:
         (axis,) = normal_axes("log_softmax", axis, x.ndim)
-        y = np.moveaxis(compiled.log_softmax(np.moveaxis(x, axis, -1)), -1, axis)
+        y = log_softmax_of(x, axis)
         ctx.save(y, axis)
         return y
 

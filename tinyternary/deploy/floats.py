@@ -1,0 +1,63 @@
+"""What a packed network computes in floats: norms, GELU, attention (lessons 05 and 10).
+
+Plain arrays, forward only. Each is written in NumPy and runs its compiled twin where
+there is one: the same that training runs.
+"""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyternary.compiled.registry import with_twin
+
+F32 = NDArray[np.float32]
+
+
+@with_twin("LayerNorm")
+def layer_norm(x: F32, weight: F32, bias: F32 | None, eps: float) -> F32:
+    """(x - mean) / sqrt(var + eps) * weight + bias, over the last axis."""
+    centered = x - x.mean(-1, keepdims=True)
+    variance = (centered * centered).mean(-1, keepdims=True)
+    normed: F32 = centered * (1.0 / np.sqrt(variance + x.dtype.type(eps))) * weight
+    return normed if bias is None else normed + bias
+
+
+@with_twin("RMSNorm")
+def rms_norm(x: F32, weight: F32 | None, eps: float) -> F32:
+    """X / sqrt(mean(x^2) + eps) * weight, over the last axis."""
+    normed: F32 = x * (1.0 / np.sqrt((x * x).mean(-1, keepdims=True) + x.dtype.type(eps)))
+    return normed if weight is None else normed * weight
+
+
+@with_twin("Gelu")
+def gelu(x: F32, approximate: str = "none") -> F32:
+    """X Phi(x), exact or ``approximate="tanh"``."""
+    if approximate == "tanh":
+        phi = 0.5 * (1 + np.tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)))
+    else:
+        from scipy.special import erf  # where nothing is compiled, and only there
+
+        phi = 0.5 * (1 + erf(x * sqrt(0.5)))
+    return np.multiply(x, phi)
+
+
+def attention_weights(q: F32, k: F32) -> F32:
+    """softmax(q k^T / sqrt(D)): (B, H, T, S) from q (B, H, T, D) and k (B, Hkv, S, D)."""
+    batch, heads, tokens, width = q.shape
+    # the query heads of one group, one below the other: they share a key/value head
+    scores = q.reshape(batch, k.shape[1], -1, width) @ k.swapaxes(-1, -2)
+    scores *= scores.dtype.type(1 / sqrt(width))
+    weights: F32 = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    return weights.reshape(batch, heads, tokens, k.shape[2])
+
+
+@with_twin("Attention")
+def attention(q: F32, k: F32, v: F32) -> F32:
+    """softmax(q k^T / sqrt(D)) v: (B, H, T, D)."""
+    weights = attention_weights(q, k)
+    mixed: F32 = weights.reshape(len(q), k.shape[1], -1, k.shape[2]) @ v
+    return mixed.reshape(q.shape)
