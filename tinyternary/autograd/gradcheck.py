@@ -44,6 +44,11 @@ def gradcheck(
     ------
     TinyTernaryError
         Naming the input, the entry, and both values.
+
+    Examples
+    --------
+    >>> tt.gradcheck(lambda x: x.gelu().sum(), np.array([[-1.0, 0.5]]))
+    True
     """
     points = [np.asarray(a, np.float64) for a in arrays]
     tensors = [Tensor(p, requires_grad=True) for p in points]

@@ -23,6 +23,14 @@ class no_grad(ContextDecorator):
     """Record nothing inside a ``with`` block, or inside a decorated function.
 
     Saves the memory that backward would need; per thread.
+
+    Examples
+    --------
+    >>> x = tt.Tensor([1.0], requires_grad=True)
+    >>> with tt.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
     """
 
     def __init__(self) -> None:

@@ -43,6 +43,13 @@ class Tensor:
     ------
     ShapeError
         If integers are asked for a gradient, or the data is not numeric.
+
+    Examples
+    --------
+    >>> x = tt.Tensor([[1.0, -2.0]], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([[ 2., -4.]], dtype=float32)
     """
 
     __slots__ = ("__weakref__", "_hooks", "_index", "_node", "data", "grad", "requires_grad")
@@ -138,6 +145,13 @@ class Tensor:
             If `grad` is needed or has another shape.
         TinyTernaryError
             If nothing here requires a gradient, or the graph was freed before.
+
+        Examples
+        --------
+        >>> w = tt.Tensor([3.0], requires_grad=True)
+        >>> (w * w).backward(np.array([10.0], np.float32))
+        >>> w.grad
+        array([60.], dtype=float32)
         """
         backward_pass(self, grad, retain_graph)
 

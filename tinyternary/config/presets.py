@@ -41,6 +41,12 @@ def preset(name: str, **changes: Any) -> ViTConfig:
     ------
     ConfigError
         If the name is unknown or a field impossible.
+
+    Examples
+    --------
+    >>> config = tt.models.preset("tiny", num_classes=2, channels=1)
+    >>> config.width, config.depth, config.heads
+    (64, 4, 4)
     """
     if name not in PRESETS:
         raise unknown_name("preset", name, PRESETS)

@@ -87,6 +87,14 @@ class Engine:
         (`tinyternary.deploy.machine_code`), or if there is no compiled encoder.
     fused : FusedNetwork, optional
         What the compiled encoder runs.
+
+    Examples
+    --------
+    >>> model = tt.models.ViT(tt.models.preset("tiny", num_classes=2))
+    >>> path = tt.deploy.pack(model, class_names=("well", "ill")).save("model.safetensors")
+    >>> answer = tt.deploy.load(path).predict(np.zeros((1, 28, 28, 3), np.uint8))
+    >>> answer.probabilities.shape, answer.names[0] in ("well", "ill")
+    ((1, 2), True)
     """
 
     def __init__(
@@ -200,6 +208,14 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
     PackedFileError
         If the file is missing, damaged, foreign or of a newer version; the
         message names the file, the field and what was expected.
+
+    Examples
+    --------
+    >>> model = tt.models.ViT(tt.models.preset("tiny", num_classes=8))
+    >>> path = tt.deploy.pack(model).save("model.safetensors")
+    >>> engine = tt.deploy.load("model.safetensors")
+    >>> engine(np.zeros((2, 28, 28, 3), np.uint8)).shape  # logits
+    (2, 8)
     """
     return Engine(read_packed(path), threads)
 

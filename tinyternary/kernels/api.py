@@ -50,6 +50,12 @@ def matmul(
         If shapes or dtypes do not fit.
     ConfigError
         If the backend does not exist or cannot run here.
+
+    Examples
+    --------
+    >>> packed = tt.kernels.pack(np.array([[1, 0, -1, 1]], np.int8))
+    >>> tt.kernels.matmul(np.array([[10, 20, 30, 40]], np.int8), packed)
+    array([[20]], dtype=int32)
     """
     if not isinstance(packed, PackedTernary):
         raise ShapeError(f"packed must be a PackedTernary, got {type(packed).__name__}")
@@ -121,5 +127,12 @@ def linear(
         If shapes or dtypes do not fit.
     ConfigError
         If the backend or the activation does not exist.
+
+    Examples
+    --------
+    >>> packed = tt.kernels.pack(np.array([[1, 0, -1, 1]], np.int8))
+    >>> x = np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
+    >>> tt.kernels.linear(x, packed, scale=0.5).round(2)
+    array([[0.1]], dtype=float32)
     """
     return TernaryLinear(packed, scale, bias, activation, backend)(x, out, threads)

@@ -126,7 +126,13 @@ _PREFERENCE = ("avx512", "avxvnni", "avx2", "neon", "vector", "blas")
 
 
 def backends() -> list[Backend]:
-    """Return the ladder, slowest rung first; ``.available`` says what can run here."""
+    """Return the ladder, slowest rung first; ``.available`` says what can run here.
+
+    Examples
+    --------
+    >>> [backend.name for backend in tt.kernels.backends()][:2]
+    ['naive', 'packed']
+    """
     return list(BACKENDS)
 
 

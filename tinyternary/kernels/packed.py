@@ -32,6 +32,12 @@ class PackedTernary:
         Bits per trit of the stored form: 2 or 1.6.
     data : (N, row bytes) uint8, read-only
         The stored bytes in the plain order that `tinyternary.kernels.packing` describes.
+
+    Examples
+    --------
+    >>> packed = tt.kernels.pack(np.ones((2, 10), np.int8), bits=1.6)
+    >>> packed.shape, packed.nbytes  # five trits in a byte
+    ((2, 10), 4)
     """
 
     __slots__ = ("_layouts", "bits", "data", "shape")

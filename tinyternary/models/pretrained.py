@@ -79,6 +79,15 @@ def load_pretrained(model: ViT, path: str | os.PathLike[str]) -> PretrainedRepor
     CheckpointError
         If the file cannot be read, has a number that is not finite, or nothing in
         it fits. The model is then as it was.
+
+    Examples
+    --------
+    >>> from safetensors.numpy import save_file
+    >>> model = tt.models.ViT(tt.models.preset("tiny"))
+    >>> save_file(dict(model.state_dict()), "vit.safetensors")
+    >>> report = tt.models.load_pretrained(model, "vit.safetensors")
+    >>> report.missing
+    []
     """
     arrays = read_safetensors(path)
     renamed = rename(arrays)

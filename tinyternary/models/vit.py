@@ -47,6 +47,12 @@ class ViT(Module):
     Dosovitskiy et al., "An Image is Worth 16x16 Words", arXiv 2010.11929. Parameter
     names are timm's; the patch projection is a matrix (D, C p p). Linear weights and
     positions start as a truncated normal of deviation 0.02, biases at 0, norms at 1.
+
+    Examples
+    --------
+    >>> model = tt.models.ViT(tt.models.preset("tiny", num_classes=2, channels=1))
+    >>> model(tt.Tensor(np.zeros((1, 1, 28, 28)))).shape
+    (1, 2)
     """
 
     def __init__(self, config: ViTConfig, seed: int = 0) -> None:

@@ -36,6 +36,14 @@ class Attention(Module):
     qkv : Linear
         (D) to (H + 2 Hkv) Dh: queries, then keys, then values.
     proj : Linear
+
+    Examples
+    --------
+    >>> attend = tt.nn.Attention(dim=8, heads=2, kv_heads=1)
+    >>> attend(tt.Tensor(np.ones((1, 5, 8)))).shape
+    (1, 5, 8)
+    >>> attend.qkv.weight.shape  # (H + 2 Hkv) Dh = (2 + 2) * 4 rows
+    (16, 8)
     """
 
     def __init__(

@@ -26,6 +26,14 @@ class EncoderBlock(Module):
     mlp : Mlp
     dropout, drop_path : float
         Probabilities on each branch; DropPath drops the branch of a whole image.
+
+    Examples
+    --------
+    >>> block = tt.nn.EncoderBlock(
+    ...     tt.nn.LayerNorm(8), tt.nn.Attention(8, heads=2), tt.nn.LayerNorm(8), tt.nn.Mlp(8, 32)
+    ... )
+    >>> block(tt.Tensor(np.ones((1, 5, 8)))).shape
+    (1, 5, 8)
     """
 
     def __init__(

@@ -33,6 +33,12 @@ class Dropout(_Random):
     """Set entries to 0 with probability p and scale the rest by 1 / (1 - p).
 
     Source: Srivastava et al., JMLR 15, 2014.
+
+    Examples
+    --------
+    >>> layer = tt.nn.Dropout(0.5)
+    >>> layer.eval()(tt.Tensor([1.0, 2.0])).data  # nothing is dropped outside training
+    array([1., 2.], dtype=float32)
     """
 
     def forward(self, x: Any) -> Tensor:
@@ -46,6 +52,13 @@ class DropPath(_Random):
     """Drop a whole residual branch, image by image, with probability p.
 
     Source: Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016.
+
+    Examples
+    --------
+    >>> layer = tt.nn.DropPath(0.5).train()
+    >>> branch = layer(tt.Tensor(np.ones((4, 2, 3))))  # (B, T, D): whole images are 0 or 2
+    >>> bool((branch.data.min((1, 2)) == branch.data.max((1, 2))).all())
+    True
     """
 
     def forward(self, x: Any) -> Tensor:

@@ -24,6 +24,11 @@ class Linear(Module):
     rng : numpy Generator, optional
         Draws the weight: truncated normal, deviation 0.02, as ViTs have it. A
         generator of seed 0 by default. The bias starts at 0.
+
+    Examples
+    --------
+    >>> tt.nn.Linear(8, 3)(tt.Tensor(np.ones((2, 5, 8)))).shape
+    (2, 5, 3)
     """
 
     def __init__(

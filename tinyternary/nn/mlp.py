@@ -30,6 +30,11 @@ class Mlp(Module):
     activation : {"gelu", "gelu_tanh", "relu_squared", "relu"}
     bias : bool
     rng : numpy Generator, optional
+
+    Examples
+    --------
+    >>> tt.nn.Mlp(dim=8, hidden=32)(tt.Tensor(np.ones((1, 5, 8)))).shape
+    (1, 5, 8)
     """
 
     def __init__(

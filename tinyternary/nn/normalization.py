@@ -19,6 +19,11 @@ class LayerNorm(Module):
     dim : int
         Width D of the last axis.
     eps : float
+
+    Examples
+    --------
+    >>> tt.nn.LayerNorm(2)(tt.Tensor([[1.0, 3.0]])).data.round(3)
+    array([[-1.,  1.]], dtype=float32)
     """
 
     def __init__(self, dim: int, eps: float = 1e-6) -> None:
@@ -44,6 +49,11 @@ class RMSNorm(Module):
         Width D of the last axis.
     eps : float
     affine : bool
+
+    Examples
+    --------
+    >>> tt.nn.RMSNorm(2)(tt.Tensor([[3.0, 3.0]])).data.round(3)
+    array([[1., 1.]], dtype=float32)
     """
 
     def __init__(self, dim: int, eps: float = 1e-5, affine: bool = True) -> None:

@@ -32,6 +32,12 @@ class PatchEmbed(Module):
     ----------
     proj : Linear
         (C p p) to (D): a convolution's weight, flattened in the order C, p, p.
+
+    Examples
+    --------
+    >>> embed = tt.nn.PatchEmbed(patch_size=4, channels=3, dim=16)
+    >>> embed(tt.Tensor(np.zeros((1, 3, 28, 28)))).shape  # 7 x 7 patches
+    (1, 49, 16)
     """
 
     def __init__(

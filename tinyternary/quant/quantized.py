@@ -31,6 +31,12 @@ class Quantized:
     threshold : float32, optional
         Same shape as `scale`: the delta that cut the weights. Only training and the
         microscope need it; a packed file leaves it out.
+
+    Examples
+    --------
+    >>> q = tt.quant.absmean([[1.0, -1.0, 0.0]], granularity="channel")
+    >>> q.dequantize().round(3)
+    array([[ 0.667, -0.667,  0.   ]], dtype=float32)
     """
 
     trits: NDArray[np.int8]

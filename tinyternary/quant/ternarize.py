@@ -43,6 +43,12 @@ def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
         quantised already. The model is then as it was.
     NonFiniteError
         If a weight is NaN or infinite; the message names the layer.
+
+    Examples
+    --------
+    >>> model = tt.quant.ternarize(tt.models.ViT(tt.models.preset("tiny")), policy="all-linear")
+    >>> len(model.policy)  # four linear layers in each of four blocks
+    16
     """
     for name, module in model.named_modules():
         if isinstance(module, BitLinear | TernaryNorm):

@@ -208,6 +208,15 @@ def distill(
     ConfigError
         If the teacher is for other classes or images, or shares no weight with
         the student although the recipe says to start from it.
+
+    Examples
+    --------
+    >>> data = tt.data.Splits(*(tt.data.phantoms(s, count=64) for s in ("train", "val", "test")))
+    >>> teacher = tt.models.ViT(tt.models.preset("tiny", num_classes=8))
+    >>> student = tt.quant.ternarize(tt.models.ViT(teacher.config), policy="all-linear")
+    >>> run = tt.train.distill(student, teacher, data, epochs=1, progress=False)
+    >>> run.model is student
+    True
     """
     chosen = make_recipe(recipe, **recipe_overrides)
     if isinstance(teacher, Run):

@@ -106,6 +106,14 @@ def fit(
         If the loss is not finite.
     CheckpointError
         If `run_dir` holds another run.
+
+    Examples
+    --------
+    >>> data = tt.data.Splits(*(tt.data.phantoms(s, count=64) for s in ("train", "val", "test")))
+    >>> model = tt.models.ViT(tt.models.preset("tiny", num_classes=8))
+    >>> run = tt.train.fit(model, data, epochs=1, progress=False)
+    >>> sorted(run.metrics)
+    ['test', 'val']
     """
     chosen = make_recipe(recipe, **recipe_overrides)
     data.train.check_fits(model.config, "training")

@@ -73,6 +73,12 @@ def medmnist(
     -----
     DataFileWarning
         If the file can be used but its MD5 sum or split size is not the official one.
+
+    Examples
+    --------
+    >>> images = tt.data.medmnist("breastmnist", "test").images
+    >>> images.shape, images.dtype
+    ((156, 28, 28, 1), dtype('uint8'))
     """
     facts = known_set(name, size)
     if split not in SPLITS:

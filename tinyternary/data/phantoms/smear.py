@@ -57,6 +57,12 @@ def phantoms(split: Split = "train", seed: int = 0, count: int | None = None) ->
     ------
     ConfigError
         If the split is unknown, the seed negative or the count not positive.
+
+    Examples
+    --------
+    >>> few = tt.data.phantoms("train", count=4)
+    >>> few.images.shape, few.num_classes
+    ((4, 28, 28, 3), 8)
     """
     if split not in COUNTS:
         raise ConfigError(f"split: expected 'train', 'val' or 'test', got {split!r}")

@@ -63,6 +63,12 @@ class PackedModel:
     header : PackedHeader
     content : bytes
         The whole file.
+
+    Examples
+    --------
+    >>> packed = tt.deploy.pack(tt.models.ViT(tt.models.preset("tiny")))
+    >>> packed.save("model.safetensors").stat().st_size == len(packed.content)
+    True
     """
 
     def __init__(self, header: PackedHeader, tensors: dict[str, NDArray[Any]]) -> None:
@@ -164,6 +170,13 @@ def pack(
     ConfigError
         If an option does not exist, a name is missing, or the model holds what a
         file must not (a weight that is not finite).
+
+    Examples
+    --------
+    >>> model = tt.quant.ternarize(tt.models.ViT(tt.models.preset("tiny")), policy="all-linear")
+    >>> packed = tt.deploy.pack(model, bits=1.6)
+    >>> len(packed.content) < 110_000  # bytes; as floats the network takes 830,000
+    True
     """
     config: ViTConfig = model.config
     if rest not in REST:

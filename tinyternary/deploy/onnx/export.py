@@ -63,6 +63,12 @@ def to_onnx(
         If the package `onnx` is not installed.
     PackedFileError
         If a packed file cannot be read, or the ONNX file not written.
+
+    Examples
+    --------
+    >>> model = tt.models.ViT(tt.models.preset("tiny"))
+    >>> tt.deploy.to_onnx(model, "model.onnx").name
+    'model.onnx'
     """
     try:
         onnx: Any = importlib.import_module("onnx")

@@ -53,6 +53,12 @@ def absmax(x: ArrayLike, bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.fl
     Notes
     -----
     BitNet, arXiv 2310.11453, equations 4 and 5 with Q_b = 127.
+
+    Examples
+    --------
+    >>> values, scale = tt.quant.absmax([[0.5, -1.0, 0.25]])
+    >>> values
+    array([[  64, -127,   32]], dtype=int8)
     """
     if bits not in (8, 7, 4):
         raise ConfigError(f"bits: expected 8, 7 or 4, got {bits!r}")

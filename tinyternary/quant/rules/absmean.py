@@ -44,6 +44,14 @@ def absmean(weights: ArrayLike, granularity: Granularity = "tensor") -> Quantize
     floor of 1e-5 under alpha is that of its training notes. The squared error is
     above the least that any threshold and scale reach: by 39 % for Gaussian, 41 %
     for uniform and 49 % for Laplace weights (measured, and held by a test).
+
+    Examples
+    --------
+    >>> q = tt.quant.absmean([[0.9, -0.1, 0.2, -1.2]])
+    >>> q.trits
+    array([[ 1,  0,  0, -1]], dtype=int8)
+    >>> print(q.scale)  # the mean of |W|
+    0.6
     """
     w = grouped(finite(weights), granularity)
     alpha = np.maximum(mean_magnitude(w), FLOOR)

@@ -44,6 +44,11 @@ def band(
     Returns
     -------
     Quantized
+
+    Examples
+    --------
+    >>> tt.quant.band([[0.9, -0.1, 0.2, -1.2]], delta=0.15, alpha=1.0).dequantize()
+    array([[ 1.,  0.,  1., -1.]], dtype=float32)
     """
     w = grouped(finite(weights), granularity)
     limit = TWN_FRACTION * mean_magnitude(w) if delta is None else per_group(delta, w)

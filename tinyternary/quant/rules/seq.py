@@ -53,6 +53,11 @@ def seq(
     -----
     Liu et al., "ParetoQ", arXiv 2502.02631, equation 5; the learned scale is that
     of LSQ, arXiv 1902.08153.
+
+    Examples
+    --------
+    >>> tt.quant.seq([[0.9, -0.1, 0.2, -1.2]]).trits  # by default those of absmean
+    array([[ 1,  0,  0, -1]], dtype=int8)
     """
     w = grouped(finite(weights), granularity)
     half = SEQ_HALF * mean_magnitude(w) if alpha is None else per_group(alpha, w)

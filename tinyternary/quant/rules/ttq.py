@@ -45,6 +45,14 @@ def ttq(
     Notes
     -----
     Zhu et al., "Trained Ternary Quantization", arXiv 1612.01064, equations 6 and 9.
+
+    Examples
+    --------
+    >>> q = tt.quant.ttq([[0.9, -0.05, 0.3, -1.2]])
+    >>> q.trits
+    array([[ 1,  0,  1, -1]], dtype=int8)
+    >>> print(q.scale, q.scale_negative)
+    0.6 1.2
     """
     w = grouped(finite(weights), granularity)
     delta = TTQ_FRACTION * np.abs(w).max(axis=-1, keepdims=True, initial=0)
