@@ -1,5 +1,8 @@
 """The compiled encoder against the plain layers, and against itself on other threads."""
 
+import os
+import subprocess
+import sys
 import threading
 import tracemalloc
 
@@ -8,9 +11,9 @@ import pytest
 
 from tests.deploy.small_models import images_for, make_model
 from tests.deploy.test_engine import CASES, POLICIES
+from tinyternary.compiled import threads
 from tinyternary.deploy import Engine, pack
 from tinyternary.errors import ConfigError
-from tinyternary.kernels import threads
 
 
 def engines(model, threads=1, **options):
@@ -90,7 +93,9 @@ def test_small_calls_stay_on_one_thread(model, monkeypatch):
     packed = pack(model).read()
     invited = []
     invite = threads.invite
-    monkeypatch.setattr(threads, "invite", lambda *args: (invited.append(1), invite(*args))[1])
+    monkeypatch.setattr(
+        threads, "invite", lambda *args: (invited.extend(range(args[1])), invite(*args))[1]
+    )
     engine = Engine(packed, 2)
     if engine.plain_because:
         pytest.skip(engine.plain_because)
@@ -113,14 +118,14 @@ def test_a_thread_that_comes_late_is_not_waited_for(model, count):
         pytest.skip(engine.plain_because)
     engine(images)
     gate = threading.Event()
-    answers = threads.invite(lambda member: gate.wait(60), 1)  # its only other thread is busy
+    call = threads.invite(lambda member: gate.wait(60), 1)  # its only other thread is busy
     try:
         for first in range(5 - count + 1):
             part = slice(first, first + count)
             np.testing.assert_array_equal(engine(images[part]), expected[part])
-        assert answers.empty()
     finally:
         gate.set()
+        call.wait()
     # now it finds a queue of calls that have been answered, and must leave all arrays alone
     for _ in range(20):
         np.testing.assert_array_equal(engine(images), expected)
@@ -183,3 +188,34 @@ def test_what_the_encoder_does_not_know_runs_plainly():
 def test_threads_must_be_positive(packed):
     with pytest.raises(ConfigError, match="threads"):
         Engine(packed.read(), 0)
+
+
+COUNT = """
+import sys, threading
+import numpy as np, tinyternary as tt
+asked, said = (int(word) if word else None for word in sys.argv[2:])
+engine = tt.deploy.load(sys.argv[1], threads=asked)
+size, channels = engine.header.config.image_size, engine.header.config.channels
+if said:
+    tt.set_threads(said)
+engine(np.zeros((64, size, size, channels), np.uint8))
+names = [thread.name for thread in threading.enumerate()]
+print(sum(name.startswith("tinyternary") for name in names))
+"""
+
+
+@pytest.mark.parametrize("jit", ["1", "0"])
+@pytest.mark.parametrize(
+    ("environment", "asked", "said", "helpers"),
+    [("1", "", "", 0), ("3", "", "", 2), ("3", "", "1", 0), ("1", "2", "", 1), ("1", "2", "1", 1)],
+)
+def test_the_number_of_threads_is_obeyed(packed, tmp_path, jit, environment, asked, said, helpers):
+    """The environment, `set_threads` after loading, and ``threads=``, which comes first."""
+    path = tmp_path / "model.safetensors"
+    packed.save(path)
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT, path, asked, said], capture_output=True, text=True,
+        env={**os.environ, "TINYTERNARY_THREADS": environment, "TINYTERNARY_JIT": jit}, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == (helpers if jit == "1" else 0)

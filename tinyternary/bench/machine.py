@@ -7,6 +7,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from tinyternary.compiled import get_threads
+
 
 def cpu_name() -> str:
     """Name of the processor as the system gives it."""
@@ -32,7 +34,7 @@ def describe_machine(threads: int | None = None) -> dict[str, Any]:
     Parameters
     ----------
     threads : int, optional
-        Threads that were used; by default all cores of this process.
+        Threads that were used; by default `get_threads()`.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def describe_machine(threads: int | None = None) -> dict[str, Any]:
     return {
         "cpu": cpu_name(),
         "cores": available_cores(),
-        "threads": available_cores() if threads is None else threads,
+        "threads": get_threads() if threads is None else threads,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": version("numpy"),

@@ -184,7 +184,7 @@ def _threads(count: int, peer: bool) -> Iterator[None]:
     if peer:
         torch.set_num_threads(count)
     try:
-        with threads.using_threads(count), threads.crew_first():
+        with threads.using_threads(count), threads.pool_first():
             yield
     finally:
         if peer:

@@ -11,7 +11,7 @@ from tinyternary.compiled._arrays import floats
 from tinyternary.compiled._signatures import IN1, VEC, F, I, void
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew
+from tinyternary.compiled.threads import share_pieces
 
 Array = NDArray[Any]
 
@@ -50,7 +50,7 @@ class AdamW:
         ctx: Any, weight: Array, grad: Array, mean: Array, square: Array,
         lr: float, beta1: float, beta2: float, eps: float, decay: float, step: int,
     ) -> None:  # fmt: skip
-        crew.run(
+        share_pieces(
             _update, weight.size, 1 << 12, 0.3e-9,
             weight.reshape(-1), grad.reshape(-1), mean.reshape(-1), square.reshape(-1),
             1.0 - lr * decay, lr / (1.0 - beta1**step), 1.0 - beta1, 1.0 - beta2,

@@ -11,7 +11,7 @@ from tinyternary.compiled._signatures import IN1, VEC, I, void
 from tinyternary.compiled.buffers import copy, empty
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew
+from tinyternary.compiled.threads import share_pieces
 from tinyternary.compiled.tiles import LANES, add_lanes
 
 Array = NDArray[Any]
@@ -33,7 +33,7 @@ def _large(x: Array) -> bool:
 
 
 def _sum(a: Array, b: Array, out: Array) -> Array:
-    crew.run(_add, a.size, 1 << 12, 0.15e-9, a.reshape(-1), b.reshape(-1), out.reshape(-1))
+    share_pieces(_add, a.size, 1 << 12, 0.15e-9, a.reshape(-1), b.reshape(-1), out.reshape(-1))
     return out
 
 

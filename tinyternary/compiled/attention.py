@@ -21,7 +21,7 @@ from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST, exp
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew
+from tinyternary.compiled.threads import share_pieces
 from tinyternary.compiled.tiles import LANES, product
 
 Array = NDArray[Any]
@@ -189,7 +189,7 @@ def _attend(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
     batch, heads, tokens, width = q.shape
     out = empty((batch, tokens, heads, width)).transpose(0, 2, 1, 3)
     stats = empty((batch * heads, 2, tokens))
-    crew.run(
+    share_pieces(
         _forward, batch * heads, 1, 60e-12 * tokens * k.shape[2] * width,
         _near(q), _near(k), _near(v), out, stats,
     )  # fmt: skip
@@ -201,7 +201,7 @@ def _differentiate(
 ) -> None:
     heads, tokens, width = q.shape[1:]
     batch, kv_heads, keys, _ = k.shape
-    crew.run(
+    share_pieces(
         _backward, batch * kv_heads, 1, 120e-12 * (heads // kv_heads) * tokens * keys * width,
         _near(grad), _near(q), _near(k), _near(v), stats, *into,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.rms_norm import RMSNorm
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew
+from tinyternary.compiled.threads import share_pieces
 from tinyternary.config.grid import FLOOR, MOST
 
 Array = NDArray[Any]
@@ -88,7 +88,7 @@ class FakeAbsmean:
     @staticmethod
     def forward(ctx: Any, w: Array, *, alpha: np.float32) -> Array:
         out, line = empty(w.shape), as_line(w)
-        crew.run(_absmean, line.size, 1 << 12, 0.2e-9, line, out.reshape(-1), alpha)
+        share_pieces(_absmean, line.size, 1 << 12, 0.2e-9, line, out.reshape(-1), alpha)
         return out
 
     @staticmethod
@@ -99,5 +99,7 @@ class FakeAbsmean:
 def _round_rows(x: Array, out: Array, bits: int) -> Array:
     """Fill `out`, which may be `x` itself, with the rounded rows of x (..., K)."""
     rows, most = as_rows(x), np.float32(MOST[f"int{bits}"])
-    crew.run(_absmax, len(rows), 16, 0.35e-9 * rows.shape[1], rows, out.reshape(rows.shape), most)
+    share_pieces(
+        _absmax, len(rows), 16, 0.35e-9 * rows.shape[1], rows, out.reshape(rows.shape), most
+    )
     return out

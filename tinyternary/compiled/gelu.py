@@ -12,7 +12,7 @@ from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST, erf, exp, sigmoid
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew
+from tinyternary.compiled.threads import share_pieces
 
 Array = NDArray[Any]
 
@@ -62,7 +62,7 @@ class Gelu:
     def forward(ctx: Any, x: Array, approximate: str = "none") -> Array:
         ctx.save(x, approximate)
         out = empty(x.shape)
-        crew.run(
+        share_pieces(
             _forward, x.size, 1 << 12, 0.17e-9, as_line(x), out.reshape(-1), approximate == "tanh"
         )
         return out
@@ -71,7 +71,7 @@ class Gelu:
     def backward(ctx: Any, grad: Array) -> Array:
         x, approximate = ctx.saved
         out = empty(x.shape)
-        crew.run(
+        share_pieces(
             _backward, x.size, 1 << 12, 0.4e-9,
             as_line(grad), as_line(x), out.reshape(-1), approximate == "tanh",
         )  # fmt: skip

@@ -13,7 +13,7 @@ from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew
+from tinyternary.compiled.threads import share_pieces
 
 Array = NDArray[Any]
 
@@ -85,7 +85,7 @@ class LayerNorm:
     def forward(ctx: Any, x: Array, weight: Array, bias: Array | None, eps: float) -> Array:
         rows, out = as_rows(x), empty(x.shape)
         mean, rstd = empty((len(rows),)), empty((len(rows),))
-        crew.run(
+        share_pieces(
             _forward, len(rows), BLOCK, 0.2e-9 * rows.shape[1],
             rows, as_line(weight), EMPTY if bias is None else as_line(bias), eps,
             out.reshape(rows.shape), mean, rstd, bias is not None,
@@ -99,7 +99,7 @@ class LayerNorm:
         rows, grad_x = as_rows(x), empty(x.shape)
         blocks = -(-len(rows) // BLOCK)
         weight_sums, bias_sums = np.zeros((2, blocks, rows.shape[1]), np.float32)
-        crew.run(
+        share_pieces(
             _backward, len(rows), BLOCK, 0.35e-9 * rows.shape[1], as_rows(grad), rows,
             as_line(weight), mean, rstd, grad_x.reshape(rows.shape), weight_sums, bias_sums,
         )  # fmt: skip

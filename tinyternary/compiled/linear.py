@@ -20,7 +20,7 @@ from tinyternary.compiled._signatures import IN, IN1, MAT, VEC, I, void
 from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew, get_threads
+from tinyternary.compiled.threads import get_threads, share_pieces
 from tinyternary.compiled.tiles import LANES, move, product
 
 Array = NDArray[Any]
@@ -108,7 +108,7 @@ def _multiply(
     """Rows times the matrix of `columns` columns that `pack` makes of the weight, plus bias."""
     packed, out = empty((weight.size,)), empty((len(rows), columns))
     pack(np.ascontiguousarray(weight), packed)
-    crew.run(
+    share_pieces(
         multiply_rows, len(rows), 64, MAC * weight.size,
         rows, packed, EMPTY if bias is None else np.ascontiguousarray(bias), out, bias is not None,
     )  # fmt: skip
@@ -161,5 +161,5 @@ def _weight_gradients(grad: Array, x: Array) -> tuple[Array, Array]:
     grad_weight, grad_bias = empty((outputs, inputs)), empty((outputs,))
     # every piece copies all of x: one for each thread
     unit = STRIP * -(-outputs // (STRIP * get_threads()))
-    crew.run(_weight_gradient, outputs, unit, MAC * x.size, grad, x, grad_weight, grad_bias)
+    share_pieces(_weight_gradient, outputs, unit, MAC * x.size, grad, x, grad_weight, grad_bias)
     return grad_weight, grad_bias

@@ -60,11 +60,11 @@ class PreparedLinear:
                 out += self.bias
             return out
         from tinyternary.compiled.linear import MAC, multiply_rows
-        from tinyternary.compiled.threads import crew
+        from tinyternary.compiled.threads import share_pieces
 
         rows = as_rows(x)
         found: F32 = empty((len(rows), self._columns))
-        crew.run(
+        share_pieces(
             multiply_rows, len(rows), 64, MAC * self._panels.size,
             rows, self._panels, self._bias, found, self.bias is not None,
         )  # fmt: skip

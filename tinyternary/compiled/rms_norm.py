@@ -13,7 +13,7 @@ from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew
+from tinyternary.compiled.threads import share_pieces
 
 Array = NDArray[Any]
 
@@ -72,7 +72,7 @@ class RMSNorm:
     def forward(ctx: Any, x: Array, weight: Array | None, eps: float) -> Array:
         rows, out = as_rows(x), empty(x.shape)
         rstd = empty((len(rows),))
-        crew.run(
+        share_pieces(
             _forward, len(rows), BLOCK, 0.2e-9 * rows.shape[1],
             rows, EMPTY if weight is None else as_line(weight), eps,
             out.reshape(rows.shape), rstd, weight is not None,
@@ -85,7 +85,7 @@ class RMSNorm:
         x, weight, rstd = ctx.saved
         rows, grad_x = as_rows(x), empty(x.shape)
         sums = np.zeros((-(-len(rows) // BLOCK), rows.shape[1]), np.float32)
-        crew.run(
+        share_pieces(
             _backward, len(rows), BLOCK, 0.3e-9 * rows.shape[1], as_rows(grad), rows,
             EMPTY if weight is None else as_line(weight), rstd, grad_x.reshape(rows.shape),
             sums, weight is not None,

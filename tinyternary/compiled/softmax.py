@@ -12,7 +12,7 @@ from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST, exp
 from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
-from tinyternary.compiled.threads import crew
+from tinyternary.compiled.threads import share_pieces
 
 Array = NDArray[Any]
 
@@ -65,7 +65,7 @@ class Softmax:
     def forward(ctx: Any, x: Array, axis: int) -> Array:
         out = empty(x.shape)
         rows = as_rows(x)
-        crew.run(_forward, len(rows), 16, 0.5e-9 * rows.shape[1], rows, out.reshape(rows.shape))
+        share_pieces(_forward, len(rows), 16, 0.5e-9 * rows.shape[1], rows, out.reshape(rows.shape))
         ctx.save(out)
         return out
 
@@ -74,7 +74,7 @@ class Softmax:
         (y,) = ctx.saved
         out = empty(y.shape)
         rows = as_rows(y)
-        crew.run(
+        share_pieces(
             _backward, len(rows), 16, 0.3e-9 * rows.shape[1],
             rows, as_rows(grad), out.reshape(rows.shape),
         )  # fmt: skip

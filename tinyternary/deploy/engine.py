@@ -7,6 +7,7 @@ the engine then answers for batches of any size.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -16,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.compiled.threads import check_threads, using_threads
 from tinyternary.config import decide, scores
 from tinyternary.deploy.encoder.ready import encoder
 from tinyternary.deploy.format.reader import PackedFile, read_packed
 from tinyternary.deploy.images import as_input
 from tinyternary.deploy.layers import has_encoder, unfusable
 from tinyternary.deploy.plain import Network
-from tinyternary.errors import ConfigError
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.simd.shapes import shape_of
 
@@ -70,8 +71,8 @@ class Engine:
     ----------
     packed : PackedFile
     threads : int, optional
-        Threads that share a batch, or a single image; by default the cores that this
-        process may use. The answers are the same bits for any number.
+        Threads that share a batch, or a single image; by default what
+        `tinyternary.get_threads` says at each call. The answers are the same bits for any number.
     fused : bool
         False runs every layer by itself, also where the compiled encoder could run
         the network: slower, and what the tests compare with.
@@ -102,9 +103,7 @@ class Engine:
     ) -> None:
         self.packed = packed
         self.header = packed.header
-        self.threads = available_threads() if threads is None else threads
-        if self.threads < 1:
-            raise ConfigError(f"threads: expected a positive number, got {threads}")
+        self.threads = None if threads is None else check_threads(threads)
         self.plain_because = unfusable(packed) if fused else "it was asked not to"
         self.fused: FusedNetwork | None = None
         if not self.plain_because:
@@ -179,14 +178,8 @@ class Engine:
         prepared = as_input(images, self.header.preprocessing)
         if self.fused is not None and record is None:
             return self.fused(prepared)[0]
-        return self._network(self.header.preprocessing(prepared), record)
-
-
-def available_threads() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        with using_threads(self.threads) if self.threads else contextlib.nullcontext():
+            return self._network(self.header.preprocessing(prepared), record)
 
 
 def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
@@ -197,7 +190,7 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
     path : path-like
         A file written by `tinyternary.deploy.pack(model).save(path)`.
     threads : int, optional
-        By default the cores that this process may use.
+        By default what `tinyternary.get_threads` says at each call.
 
     Returns
     -------

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyternary.compiled.threads import WORTH_SHARING, share_rows
 from tinyternary.compiled.threads import get_threads as get_threads
 from tinyternary.compiled.threads import set_threads as set_threads
 from tinyternary.errors import ShapeError
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.layer import TernaryLinear, check_out
 from tinyternary.kernels.packed import PackedTernary
-from tinyternary.kernels.threads import WORTH_SHARING, share
 
 
 def matmul(
@@ -82,7 +82,7 @@ def matmul(
         if threads is None:
             threads = get_threads() if x.shape[0] * n * k >= WORTH_SHARING else 1
         job = functools.partial(rung.matmul, x, layout, out)
-        share(job, x.shape[0], threads, rung.rows)
+        share_rows(job, x.shape[0], threads, rung.rows)
     return out
 
 

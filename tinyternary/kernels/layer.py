@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyternary.compiled.threads import get_threads
+from tinyternary.compiled.threads import BY_ONE, WORTH_SHARING, get_threads, share_rows
 from tinyternary.config.grid import MOST
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.kernels import dispatch, reference
 from tinyternary.kernels.packed import PackedTernary
-from tinyternary.kernels.threads import BY_ONE, WORTH_SHARING, share
 
 ACTIVATIONS = (None, "gelu", "relu")
 
@@ -116,7 +115,7 @@ class TernaryLinear:
         x = np.ascontiguousarray(x)
         if threads is None:
             threads = get_threads() if m >= self._alone else 1
-        share(lambda tickets: self._run(tickets or BY_ONE, x, out), m, threads, self._rows)
+        share_rows(lambda tickets: self._run(tickets or BY_ONE, x, out), m, threads, self._rows)
         return out
 
     def _check_input(self, x: Any) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
-from tinyternary.compiled import crew_first
+from tinyternary.compiled import pool_first
 from tinyternary.config import Preprocessing
 from tinyternary.data import Batch, Batches, Dataset
 from tinyternary.errors import NonFiniteError, TrainingError
@@ -142,7 +142,7 @@ class Loop:
         """
         saved = time.perf_counter()
         with (
-            crew_first(),
+            pool_first(),
             ProgressBar(self.total, self.step, label, progress) as bar,
             interruptible() as asked,
         ):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.compiled import threads as pool
 from tinyternary.config import MatrixLayer, vit_matrices
 from tinyternary.deploy.encoder import plan as places
 from tinyternary.deploy.encoder.ready import encoder
@@ -23,7 +24,6 @@ from tinyternary.deploy.layers import float_weight, ternary_matrix
 from tinyternary.deploy.machine_code import Held
 from tinyternary.deploy.plain import positions
 from tinyternary.kernels import dispatch
-from tinyternary.kernels import threads as pool
 from tinyternary.kernels.simd.layout import interleave, padded
 from tinyternary.kernels.simd.shapes import Shape, shape_of
 
@@ -91,10 +91,11 @@ class FusedNetwork:
     ----------
     packed : PackedFile
         One for which `engine_layers.unfusable` has nothing to say.
-    threads : int
+    threads : int, optional
+        By default what `get_threads` says at each call.
     """
 
-    def __init__(self, packed: PackedFile, threads: int = 1) -> None:
+    def __init__(self, packed: PackedFile, threads: int | None = None) -> None:
         backend = dispatch.choose().name
         self.target: Shape = shape_of(backend)
         self.config = packed.header.config
@@ -183,7 +184,7 @@ class FusedNetwork:
         if count == 0:
             return logits, features
         worth = count * self.macs >= pool.WORTH_SHARING_NETWORK
-        team = self._take(self.threads if worth else 1)
+        team = self._take((self.threads or pool.get_threads()) if worth else 1)
         try:
             self._answer(images, logits, features, team)
         finally:
@@ -218,9 +219,9 @@ class FusedNetwork:
                 self._draw(images, (alone, count, member, size), counters, team[member], team[0],
                            features, logits)  # fmt: skip
 
-        if size > 1:
-            pool.invite(work, size - 1)
+        call = pool.invite(work, size - 1)
         work(0)
+        call.over()
 
     def _draw(
         self, images: NDArray[np.uint8], part: tuple[int, int, int, int],

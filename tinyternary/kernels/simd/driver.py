@@ -17,6 +17,7 @@ from typing import Any
 from numba import types
 
 from tinyternary.compiled.switch import njit
+from tinyternary.compiled.threads import DONE, NEXT, STEP
 from tinyternary.kernels.simd.intrinsics import (
     NOTES,
     address,
@@ -41,7 +42,6 @@ from tinyternary.kernels.simd.plan import (
 )
 from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
 from tinyternary.kernels.simd.targets import Target
-from tinyternary.kernels.threads import DONE, NEXT, STEP
 
 CHUNK_BYTES = 16384
 """Activation codes that are quantised at a time: a third of a first-level cache, so that they

@@ -18,6 +18,7 @@ from numba.core import cgutils
 from numpy.typing import NDArray
 
 from tinyternary.compiled.switch import njit
+from tinyternary.compiled.threads import DONE, NEXT, STEP
 from tinyternary.kernels.simd import epilogue
 from tinyternary.kernels.simd.driver import CHUNK_BYTES, FLOATS, REFUSED, TOO_MUCH, checksum
 from tinyternary.kernels.simd.gemv import emit_gemv
@@ -51,7 +52,6 @@ from tinyternary.kernels.simd.plan import (
 from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
 from tinyternary.kernels.simd.targets import F32, I32, I64, Target, splat
 from tinyternary.kernels.simd.tile import broadcast, emit_tile, load
-from tinyternary.kernels.threads import DONE, NEXT, STEP
 
 
 def spread(trits: NDArray[np.int8], groups: int) -> NDArray[np.int8]:

@@ -9,6 +9,7 @@ from typing import Any
 from llvmlite import ir
 
 from tinyternary.compiled.switch import njit
+from tinyternary.compiled.threads import DONE, NEXT, STEP
 from tinyternary.kernels.simd import epilogue, lookup, quantize
 from tinyternary.kernels.simd.driver import (
     FLOATS,
@@ -46,7 +47,6 @@ from tinyternary.kernels.simd.plan import (
 from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
 from tinyternary.kernels.simd.targets import F32, I64, LOOKUP7, splat
 from tinyternary.kernels.simd.tile import at, load
-from tinyternary.kernels.threads import DONE, NEXT, STEP
 
 _ROWS, _OUTPUTS, _DEPTH, _TABLES = (
     lookup.ROWS,

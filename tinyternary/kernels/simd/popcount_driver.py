@@ -15,6 +15,7 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from tinyternary.compiled.switch import njit
+from tinyternary.compiled.threads import BY_ONE, DONE, NEXT, STEP
 from tinyternary.errors import ShapeError
 from tinyternary.kernels.packed import PackedTernary
 from tinyternary.kernels.simd import epilogue, popcount
@@ -54,7 +55,6 @@ from tinyternary.kernels.simd.plan import (
 from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
 from tinyternary.kernels.simd.targets import F32, I64
 from tinyternary.kernels.simd.tile import at
-from tinyternary.kernels.threads import BY_ONE, DONE, NEXT, STEP
 
 ROWS = popcount.ROWS
 """Height of a tile: threads take rows in multiples of it."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.compiled.threads import BY_ONE
 from tinyternary.config.grid import MOST
 from tinyternary.errors import ShapeError
 from tinyternary.kernels.packed import PackedTernary
@@ -24,7 +25,6 @@ from tinyternary.kernels.simd.layout import BLOCK, interleave
 from tinyternary.kernels.simd.lookup import ROWS
 from tinyternary.kernels.simd.plan import Plan, columns
 from tinyternary.kernels.simd.targets import AVX512, LOOKUP7, TARGETS, Target
-from tinyternary.kernels.threads import BY_ONE
 
 
 class SimdRung:

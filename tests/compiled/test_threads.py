@@ -1,0 +1,315 @@
+"""One pool and one number: every row done once, by whoever is free, and nobody left waiting."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
+
+import tinyternary as tt
+from tinyternary import compiled, kernels
+from tinyternary.compiled import threads
+from tinyternary.errors import ConfigError
+
+LONG = 1.0  # seconds that one of the rows is said to take
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Two threads, whatever this machine has."""
+    monkeypatch.setattr(threads, "_chosen", 2)
+
+
+def test_a_call_gives_every_member_its_number_and_raises_what_one_raised():
+    seen, both = [], threading.Barrier(4)
+
+    def work(member):
+        both.wait(timeout=60)
+        seen.append(member)
+        if member == 2:
+            raise KeyError("on purpose")
+
+    call = threads.invite(work, 3)
+    both.wait(timeout=60)
+    with pytest.raises(KeyError, match="on purpose"):
+        call.wait()
+    assert sorted(seen) == [1, 2, 3]
+
+
+def test_who_comes_late_finds_nothing_and_holds_no_array(two):
+    gate, x, pieces, rows = threading.Event(), np.zeros(10), [], []
+    before = sys.getrefcount(x)
+    busy = threads.invite(lambda member: gate.wait(60), 1)  # the only thread besides this one
+    try:
+        threads.share_pieces(lambda a, b, y: pieces.append((a, b)), 8, 1, LONG, x)
+        threads.share_rows(drawing(50, rows, x), 50, 2, 4)
+        assert sys.getrefcount(x) == before
+        assert sorted(pieces) == [(i, i + 1) for i in range(8)]
+        assert sorted(rows) == list(range(50))
+    finally:
+        gate.set()
+        busy.wait()
+
+
+# ---- pieces ----------------------------------------------------------------------------------
+
+
+@given(
+    size=st.integers(1, 5),
+    count=st.integers(1, 300),
+    unit=st.integers(1, 40),
+    seconds=st.sampled_from([0.0, threads.WORTH / 10, threads.WORTH / 2, LONG]),
+)
+def test_every_row_is_done_once_in_pieces_that_begin_at_units(size, count, unit, seconds):
+    pieces = []
+    with threads.using_threads(size):
+        threads.share_pieces(lambda a, b: pieces.append((a, b)), count, unit, seconds)
+    pieces.sort()
+    assert pieces[0][0] == 0
+    assert pieces[-1][1] == count
+    assert all(a < b for a, b in pieces)
+    assert [b for _, b in pieces[:-1]] == [a for a, _ in pieces[1:]]
+    assert all(a % unit == 0 for a, _ in pieces)
+    assert len(pieces) <= max(1, size * threads.PIECES)
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(2, threads.WORTH / 100), (1, LONG)])
+def test_little_work_and_one_thread_are_not_cut(size, seconds):
+    pieces = []
+    with threads.using_threads(size):
+        threads.share_pieces(lambda a, b: pieces.append((a, b)), 100, 1, seconds)
+    assert pieces == [(0, 100)]
+
+
+def test_another_thread_takes_part(two):
+    seen, both = set(), threading.Barrier(2)
+
+    def kernel(first, last):
+        seen.add(threading.current_thread())
+        if first in (0, 40):  # the first piece of each, which have to run at the same time
+            both.wait(timeout=60)
+
+    threads.share_pieces(kernel, 80, 10, LONG)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("guilty", ["helper", "caller"])
+def test_an_error_reaches_the_caller_when_nobody_works_any_more(guilty, two):
+    caller, both = threading.current_thread(), threading.Barrier(2)
+    after = []
+
+    def kernel(first, last):
+        if first in (0, 40):
+            both.wait(timeout=60)
+        mine = threading.current_thread() is caller
+        if mine == (guilty == "caller"):
+            raise KeyError("on purpose")
+        time.sleep(0.01)
+        after.append(first)
+
+    with pytest.raises(KeyError, match="on purpose"):
+        threads.share_pieces(kernel, 80, 10, LONG)
+    done = len(after)
+    time.sleep(0.05)
+    assert len(after) == done
+    pieces = []
+    threads.share_pieces(lambda a, b: pieces.append((a, b)), 10, 5, LONG)
+    assert sorted(pieces) == [(0, 5), (5, 10)]
+
+
+# ---- rows ------------------------------------------------------------------------------------
+
+LOCK = threading.Lock()
+
+
+def drawing(rows, drawn, held=None):
+    """Return a job that draws rows as compiled code does, and notes them in `drawn`."""
+
+    def job(address, held=held):
+        counters = np.ctypeslib.as_array((ctypes.c_int64 * 3).from_address(address))
+        while True:
+            with LOCK:
+                first, step = int(counters[threads.NEXT]), int(counters[threads.STEP])
+                if first >= rows:
+                    return
+                counters[threads.NEXT] += step
+            mine = range(first, min(rows, first + step))
+            drawn.extend(mine)
+            with LOCK:
+                counters[threads.DONE] += len(mine)
+
+    return job
+
+
+def test_rows_are_drawn_once_each_and_failures_come_back():
+    drawn = []
+    threads.share_rows(drawing(50, drawn), 50, 3, 4)
+    assert sorted(drawn) == list(range(50))
+
+    def fail(address):
+        raise KeyError("on purpose")
+
+    with pytest.raises(KeyError):
+        threads.share_rows(fail, 50, 3, 4)
+    drawn.clear()
+    threads.share_rows(drawing(50, drawn), 50, 3, 4)  # the threads live on
+    assert sorted(drawn) == list(range(50))
+
+
+# ---- both at once, within each other, and after a fork -----------------------------------------
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_calls_within_calls_end_and_do_every_row(size):
+    pieces, rows = [], []
+
+    def outer(first, last):
+        with threads.using_threads(size):  # in the pool's threads too
+            threads.share_pieces(lambda a, b: pieces.extend(range(a, b)), 6, 1, LONG)
+        mine = []
+        threads.share_rows(drawing(50, mine), 50, size, 4)
+        rows.extend(mine)
+
+    def calls():
+        for _ in range(20):
+            with threads.using_threads(size):
+                threads.share_pieces(outer, 8, 2, LONG)
+
+    caller = threading.Thread(target=calls, daemon=True)
+    caller.start()
+    caller.join(timeout=60)
+    assert not caller.is_alive()
+    assert sorted(pieces) == sorted(list(range(6)) * 4 * 20)
+    assert sorted(rows) == sorted(list(range(50)) * 4 * 20)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    model = tt.models.ViT(tt.models.preset("tiny", num_classes=2, channels=1))
+    tt.quant.ternarize(model)
+    path = tmp_path_factory.mktemp("packed") / "model.safetensors"
+    tt.deploy.pack(model).save(path)
+    return tt.deploy.load(path, threads=2)
+
+
+def test_training_and_an_engine_at_once_end_with_the_bits_of_each_alone(engine, rng, two):
+    size = engine.header.config.image_size
+    images = rng.integers(0, 256, (16, size, size, 1)).astype(np.uint8)
+    x = rng.normal(size=(4096, 64)).astype(np.float32)
+    layer = kernels.TernaryLinear(kernels.pack(rng.integers(-1, 2, (64, 64))), 1.0)
+    calls = {
+        "training": lambda: tt.Tensor(x).gelu().data,
+        "kernel": lambda: layer(x, threads=3),
+        "engine": lambda: engine(images),
+    }
+    wanted = {name: call() for name, call in calls.items()}
+    wrong = []
+
+    def repeat(name):
+        for _ in range(40):
+            if not np.array_equal(calls[name](), wanted[name]):
+                wrong.append(name)
+
+    running = [threading.Thread(target=repeat, args=(name,), daemon=True) for name in calls]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(timeout=200)
+    assert not any(thread.is_alive() for thread in running)
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_gets_threads_of_its_own(engine, rng, two):
+    size = engine.header.config.image_size
+    images = rng.integers(0, 256, (16, size, size, 1)).astype(np.uint8)
+    x = rng.normal(size=(4096, 64)).astype(np.float32)
+    layer = kernels.TernaryLinear(kernels.pack(rng.integers(-1, 2, (64, 64))), 1.0)
+    calls = (lambda: tt.Tensor(x).gelu().data, lambda: layer(x, threads=2), lambda: engine(images))
+    wanted = [call() for call in calls]
+    with threads.pool_first():  # whose end the child comes to as well
+        child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # the end of a child that waits for a thread that is not there
+        same = all(np.array_equal(call(), want) for call, want in zip(calls, wanted))
+        fresh = any(thread.name == "tinyternary-1" for thread in threading.enumerate())
+        os._exit(0 if same and fresh else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+# ---- how many --------------------------------------------------------------------------------
+
+
+def blas():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_how_many_can_be_said_in_code_and_in_the_environment(monkeypatch):
+    try:
+        monkeypatch.setenv("TINYTERNARY_THREADS", "3")
+        assert threads.get_threads() == 3
+        threads.set_threads(2)
+        assert threads.get_threads() == 2
+        with threads.using_threads(4):
+            assert threads.get_threads() == 4
+        assert threads.get_threads() == 2
+        threads.set_threads(None)
+        monkeypatch.setenv("TINYTERNARY_THREADS", "none")
+        with pytest.raises(ConfigError, match="TINYTERNARY_THREADS"):
+            threads.get_threads()
+        for wrong in (0, -1, 1.5, "many"):
+            with pytest.raises(ConfigError, match="whole number"):
+                threads.set_threads(wrong)
+        monkeypatch.delenv("TINYTERNARY_THREADS")
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert threads.get_threads() == 1
+        monkeypatch.setenv("OMP_NUM_THREADS", "4,2")  # for nested teams: says nothing here
+        assert threads.get_threads() >= 1
+    finally:
+        monkeypatch.undo()
+        threads.set_threads(None)
+
+
+def test_the_number_is_one_for_all_packages():
+    assert tt.set_threads is kernels.set_threads is compiled.set_threads is threads.set_threads
+    assert tt.get_threads is kernels.get_threads is compiled.get_threads is threads.get_threads
+
+
+def test_blas_is_told_and_gets_its_own_number_back():
+    before = blas()
+    try:
+        compiled.set_threads(2)
+        assert blas() == {2}
+        with threads.using_threads(1):
+            assert blas() == {1}
+            compiled.set_threads(3)
+            assert blas() == {1}
+        assert blas() == {3}
+    finally:
+        compiled.set_threads(None)
+    assert blas() == before
+
+
+def test_blas_leaves_the_cores_to_the_pool_for_a_block(monkeypatch, two):
+    threads._tell_blas()
+    try:
+        with compiled.pool_first():
+            assert blas() == {1}
+        assert blas() == {2}
+        monkeypatch.setattr(threads, "get_threads", lambda: 1)  # nobody needs the core
+        with compiled.pool_first():
+            assert blas() == {2}
+        monkeypatch.undo()
+        monkeypatch.setattr(threads, "_chosen", 2)
+        monkeypatch.setenv("TINYTERNARY_JIT", "0")  # all products are BLAS's
+        with compiled.pool_first():
+            assert blas() == {2}
+    finally:
+        compiled.set_threads(None)
