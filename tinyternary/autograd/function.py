@@ -61,7 +61,7 @@ class Context:
 
     @property
     def saved(self) -> tuple[Any, ...]:
-        """What `save` kept."""
+        """What `save` kept in forward, for backward to read."""
         return self._saved
 
     def free(self) -> None:

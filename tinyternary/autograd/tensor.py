@@ -82,12 +82,12 @@ class Tensor:
 
     @property
     def ndim(self) -> int:
-        """Number of axes."""
+        """Number of axes, as NumPy's ``ndim``."""
         return self.data.ndim
 
     @property
     def size(self) -> int:
-        """Number of entries."""
+        """Number of entries over all axes."""
         return self.data.size
 
     @property
@@ -227,7 +227,7 @@ class Tensor:
     # ---- methods -------------------------------------------------------------------
 
     def exp(self) -> Tensor:
-        """E to the power of each entry."""
+        """e to the power of each entry."""
         return elementwise.Exp.apply(self)
 
     def log(self) -> Tensor:
@@ -255,11 +255,11 @@ class Tensor:
         return elementwise.clip(self, low, high)
 
     def relu(self) -> Tensor:
-        """max(x, 0)."""
+        """max(x, 0) of each entry."""
         return activations.Relu.apply(self)
 
     def relu_squared(self) -> Tensor:
-        """max(x, 0)^2."""
+        """max(x, 0)^2 of each entry."""
         return activations.ReluSquared.apply(self)
 
     def gelu(self, approximate: str = "none") -> Tensor:
@@ -295,11 +295,11 @@ class Tensor:
         return shapes.reshape(self, *shape)
 
     def transpose(self, a: int, b: int) -> Tensor:
-        """Swap two axes."""
+        """Swap the axes a and b."""
         return shapes.transpose(self, a, b)
 
     def permute(self, *axes: int | Sequence[int]) -> Tensor:
-        """Reorder all axes."""
+        """Reorder all axes: axis i of the result is axis ``axes[i]`` here."""
         return shapes.permute(self, *axes)
 
 

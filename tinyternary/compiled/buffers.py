@@ -35,7 +35,7 @@ _FREE = _references([np.empty(1, np.uint8), 0])
 
 
 class Pool:
-    """Buffers by size."""
+    """Buffers by size, kept when freed, so that a step asks the system for none."""
 
     def __init__(self) -> None:
         self._buffers: dict[int, list[list[Any]]] = {}  # size: [buffer, last look at use]

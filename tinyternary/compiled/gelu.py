@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 @njit(signature_or_function=void(I, I, IN1, VEC, I), fastmath=FAST)
 def _forward(first, last, x, out, tanh):
-    """GELU of entries."""
+    """GELU of a range of entries."""
     source, target = x[first:last], out[first:last]
     if tanh:
         for i in range(source.size):
@@ -33,7 +33,7 @@ def _forward(first, last, x, out, tanh):
 
 @njit(signature_or_function=void(I, I, IN1, IN1, VEC, I), fastmath=FAST)
 def _backward(first, last, grad, x, out, tanh):
-    """Gradient of GELU."""
+    """Gradient of GELU over a range of entries."""
     upstream, source, target = grad[first:last], x[first:last], out[first:last]
     if tanh:
         for i in range(source.size):
@@ -52,7 +52,7 @@ def _backward(first, last, grad, x, out, tanh):
 
 @register("Gelu")
 class Gelu:
-    """x Phi(x)."""
+    """x Phi(x), forward and backward in one pass over memory each."""
 
     @staticmethod
     def fits(x: Array, approximate: str = "none") -> bool:

@@ -67,7 +67,7 @@ class _Forgetful:
     needs = (False,) * 8
 
     def save(self, *kept: Any) -> None:
-        """Keep nothing."""
+        """Keep nothing: no backward follows."""
 
 
 def with_twin(name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:

@@ -27,7 +27,7 @@ def _largest(row):
 
 @njit(signature_or_function=void(I, I, IN, MAT), fastmath=FAST)
 def _forward(first, last, x, out):
-    """Softmax of rows."""
+    """Softmax of a range of rows."""
     for i in range(first, last):
         row, result = x[i], out[i]
         top = _largest(row)

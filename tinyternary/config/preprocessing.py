@@ -69,7 +69,7 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Preprocessing:
-        """Inverse of `to_dict`."""
+        """Rebuild from what `to_dict` gave."""
         return cls(int(fields["image_size"]), tuple(fields["mean"]), tuple(fields["std"]))
 
 

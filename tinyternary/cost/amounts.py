@@ -31,7 +31,7 @@ class Range(NamedTuple):
         return Range(self.low * factor, self.middle * factor, self.high * factor)
 
     def to_dict(self) -> dict[str, float]:
-        """Plain JSON types."""
+        """Return low, middle and high as plain JSON types."""
         return {"low": self.low, "middle": self.middle, "high": self.high}
 
 

@@ -59,7 +59,7 @@ class Claim:
         return abs(self.derived - self.published) <= self.tolerance * (1 + 1e-9)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Return the claim and what follows from the shapes as plain JSON types."""
         return {
             "source": self.source, "what": self.what, "unit": self.unit,
             "published": self.published, "derived": self.derived,

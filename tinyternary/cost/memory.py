@@ -55,7 +55,7 @@ class Gemm:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates."""
+        """Multiply-accumulates of all `count` products."""
         return self.count * self.rows * self.inputs * self.outputs
 
     @property

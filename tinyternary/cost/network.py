@@ -49,7 +49,7 @@ def vit_steps(config: ViTConfig, choices: Choices) -> list[Step]:
 
 
 def norm_step(name: str, rows: int, width: int, choices: Choices) -> Step:
-    """Describe a LayerNorm."""
+    """Describe a LayerNorm: one pass over the tokens, no product."""
     arrays = tuple(vector(f"{name}.{part}", width, choices.rest) for part in ("weight", "bias"))
     moved = choices.float_bytes * rows * width
     return Step(name, "norm", operations.layer_norm(rows, width), arrays=arrays, reads=moved,

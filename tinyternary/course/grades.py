@@ -64,7 +64,7 @@ class GradeReport:
 
     @property
     def points(self) -> float:
-        """Points earned."""
+        """Points earned in all exercises."""
         return sum(item.points for item in self.exercises)
 
     @property

@@ -21,7 +21,7 @@ class Outline(NamedTuple):
 
     @property
     def number(self) -> str:
-        """Two digits: ``"01"``."""
+        """Two digits, as in a docstring's "(lesson 01)"."""
         return self.name[:2]
 
 

@@ -37,7 +37,7 @@ class Agreement:
     equal_predictions: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Return the comparison as plain JSON types."""
         return dict(vars(self))
 
 

@@ -27,14 +27,14 @@ def layer_norm(x: F32, weight: F32, bias: F32 | None, eps: float) -> F32:
 
 @with_twin("RMSNorm")
 def rms_norm(x: F32, weight: F32 | None, eps: float) -> F32:
-    """X / sqrt(mean(x^2) + eps) * weight, over the last axis."""
+    """x / sqrt(mean(x^2) + eps) * weight, over the last axis."""
     normed: F32 = x * (1.0 / np.sqrt((x * x).mean(-1, keepdims=True) + x.dtype.type(eps)))
     return normed if weight is None else normed * weight
 
 
 @with_twin("Gelu")
 def gelu(x: F32, approximate: str = "none") -> F32:
-    """X Phi(x), exact or ``approximate="tanh"``."""
+    """x Phi(x), exact or ``approximate="tanh"``."""
     if approximate == "tanh":
         phi = 0.5 * (1 + np.tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)))
     else:

@@ -61,7 +61,7 @@ class FilePrediction:
         return self.error is None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Return the row as plain JSON types, as ``predict --json`` prints it."""
         return dict(vars(self))
 
 

@@ -30,7 +30,7 @@ class Layer(Protocol):
     """One linear layer: (B, T, K) float32 to (B, T, N) float32."""
 
     def __call__(self, x: F32) -> F32:
-        """Apply the layer."""
+        """Apply the layer to tokens (B, T, K): (B, T, N) float32."""
         ...
 
 

@@ -95,7 +95,7 @@ class AblationResults:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> AblationResults:
-        """Inverse of `to_dict`."""
+        """Rebuild from what `to_dict` gave."""
         names = ("dataset", "config", "teacher", "cells", "skipped", "planned")
         return cls(name=fields["ablation"], **{name: fields[name] for name in names})
 

@@ -114,7 +114,7 @@ class Effects:
         return [level for level in self.levels if level.factor == factor]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Return terms and shares as plain JSON types."""
         return asdict(self)
 
 

@@ -98,7 +98,7 @@ class Cell:
         return f"{self.quantizer}-{self.granularity}-{how}-{self.policy}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Level by factor."""
+        """Return the level by the factor's name."""
         return asdict(self)
 
 

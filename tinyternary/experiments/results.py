@@ -80,7 +80,7 @@ class Results:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Results:
-        """Inverse of `to_dict`."""
+        """Rebuild from what `to_dict` gave."""
         names = ("experiment", "dataset", "seeds", "config", "class_names", "task")
         return cls(**{name: fields[name] for name in names})
 

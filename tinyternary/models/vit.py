@@ -156,6 +156,6 @@ class ViT(Module):
         return logits
 
     def describe(self) -> str:
-        """Size in words."""
+        """Say the network's size for `repr`."""
         c = self.config
         return f"{c.tokens} tokens, width={c.width}, depth={c.depth}, heads={c.heads}"

@@ -91,5 +91,5 @@ class Attention(Module):
         return self.proj(autograd.packed_attention(qkv, self.heads, self.kv_heads))
 
     def describe(self) -> str:
-        """Sizes."""
+        """Say width and heads for `repr`."""
         return f"{self.dim}, heads={self.heads}, kv_heads={self.kv_heads}"

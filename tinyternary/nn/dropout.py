@@ -25,7 +25,7 @@ class _Random(Module):
         return self.rng
 
     def describe(self) -> str:
-        """Probability."""
+        """Say the probability for `repr`."""
         return f"p={self.p}"
 
 

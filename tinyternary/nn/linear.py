@@ -52,5 +52,5 @@ class Linear(Module):
         return autograd.linear(x, self.weight, self.bias)
 
     def describe(self) -> str:
-        """Sizes."""
+        """Say inputs and outputs for `repr`."""
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}"

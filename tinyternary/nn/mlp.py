@@ -57,5 +57,5 @@ class Mlp(Module):
         return self.fc2(ACTIVATIONS[self.activation](self.fc1(x)))
 
     def describe(self) -> str:
-        """Activation."""
+        """Say the activation for `repr`."""
         return self.activation

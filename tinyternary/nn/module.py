@@ -48,7 +48,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run `forward`."""
+        """Run `forward`: a module is called like a function."""
         return self.forward(*args, **kwargs)
 
     # ---- walking ---------------------------------------------------------------------
@@ -83,7 +83,7 @@ class Module:
                     yield f"{prefix}.{name}" if prefix else name, value
 
     def parameters(self) -> Iterator[Parameter]:
-        """Yield all parameters."""
+        """Yield all parameters, those of its parts included."""
         for _, parameter in self.named_parameters():
             yield parameter
 
@@ -151,7 +151,7 @@ class Module:
         return self
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Set every parameter's gradient to None."""
         for parameter in self.parameters():
             parameter.grad = None
 

@@ -36,12 +36,12 @@ class LayerNorm(Module):
         return autograd.layer_norm(x, self.weight, self.bias, self.eps)
 
     def describe(self) -> str:
-        """Width and epsilon."""
+        """Say width and epsilon for `repr`."""
         return f"{self.dim}, eps={self.eps}"
 
 
 class RMSNorm(Module):
-    """X / sqrt(mean(x^2) + eps), times a learned weight if `affine`.
+    """x / sqrt(mean(x^2) + eps), times a learned weight if `affine`.
 
     Parameters
     ----------
@@ -65,5 +65,5 @@ class RMSNorm(Module):
         return autograd.rms_norm(x, self.weight, self.eps)
 
     def describe(self) -> str:
-        """Width and epsilon."""
+        """Say width and epsilon for `repr`."""
         return f"{self.dim}, eps={self.eps}, affine={self.weight is not None}"

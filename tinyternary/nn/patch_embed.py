@@ -98,5 +98,5 @@ class PatchEmbed(Module):
         return self.proj(self.unfold(images))
 
     def describe(self) -> str:
-        """Sizes."""
+        """Say patch size, channels and stride for `repr`."""
         return f"patch_size={self.patch_size}, channels={self.channels}, stride={self.stride}"

@@ -124,7 +124,7 @@ class BitLinear(Module):
         return q
 
     def describe(self) -> str:
-        """Sizes and rule."""
+        """Say sizes and rule for `repr`."""
         rule = self.rule
         return f"{self.in_features}, {self.out_features}, {rule.weight}, {rule.activation} input"
 

@@ -71,5 +71,5 @@ class TernaryNorm(Module):
         return row
 
     def describe(self) -> str:
-        """Width and rule."""
+        """Say width and rule for `repr`."""
         return f"{self.dim}, {self.rule.weight}"

@@ -53,7 +53,7 @@ class Matcher(Module):
         self.proj = Linear(width, teacher_width, rng=np.random.default_rng([seed, 7]))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map tokens."""
+        """Map a student's tokens (B, T, D) to the teacher's width."""
         return self.proj(self.norm(tokens))  # type: ignore[no-any-return]
 
 
@@ -113,7 +113,7 @@ class Distillation:
             self.cached["features"] = np.concatenate(parts)
 
     def parameters(self) -> dict[str, Tensor]:
-        """Return the matcher's."""
+        """Return the matcher's parameters, which train beside the student's."""
         return dict(self.matcher.named_parameters()) if self.matcher is not None else {}
 
     def _ask(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:

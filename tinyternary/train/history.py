@@ -59,7 +59,7 @@ class History:
         return [row.get(name) for row in self.rows]
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch."""
+        """Add an epoch's row."""
         self.rows.append(dict(row))
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class History:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> History:
-        """Inverse of `to_dict`."""
+        """Rebuild from what `to_dict` gave."""
         return cls([dict(row) for row in fields["rows"]], int(fields["best_epoch"]))
 
     @classmethod

@@ -60,7 +60,7 @@ class Optimizer:
         return {n: p for group in self.groups for n, p in group.parameters.items()}
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Set every parameter's gradient to None."""
         for parameter in self.parameters().values():
             parameter.grad = None
 

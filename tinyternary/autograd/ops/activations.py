@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 class Relu(Function):
-    """max(x, 0)."""
+    """max(x, 0); no gradient where x is not positive."""
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
@@ -29,7 +29,7 @@ class Relu(Function):
 
 
 class ReluSquared(Function):
-    """max(x, 0)^2."""
+    """max(x, 0)^2; smooth at 0, where ReLU has its corner."""
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:

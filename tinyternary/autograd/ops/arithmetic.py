@@ -29,7 +29,7 @@ def operand(other: Any, like: Any) -> Any:
 
 
 class Add(Function):
-    """a + b."""
+    """a + b; what broadcasting spread out, the gradient sums up again."""
 
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
@@ -47,7 +47,7 @@ class Add(Function):
 
 
 class Subtract(Function):
-    """a - b."""
+    """a - b; b's gradient has the other sign."""
 
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
@@ -65,7 +65,7 @@ class Subtract(Function):
 
 
 class Multiply(Function):
-    """a * b."""
+    """a * b; each factor's gradient is the other factor times the upstream one."""
 
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
@@ -84,7 +84,7 @@ class Multiply(Function):
 
 
 class Divide(Function):
-    """a / b."""
+    """a / b, by the rule for quotients."""
 
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
@@ -102,7 +102,7 @@ class Divide(Function):
 
 
 class Negate(Function):
-    """-a."""
+    """-a, and so is its gradient."""
 
     @staticmethod
     def forward(ctx: Context, a: Array) -> Array:

@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 class Exp(Function):
-    """e^x."""
+    """e^x, which is its own derivative."""
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
@@ -29,7 +29,7 @@ class Exp(Function):
 
 
 class Log(Function):
-    """Natural logarithm."""
+    """Natural logarithm of each entry; the derivative is 1 / x."""
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
@@ -43,7 +43,7 @@ class Log(Function):
 
 
 class Sqrt(Function):
-    """Square root."""
+    """Square root of each entry; the derivative is half its reciprocal."""
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
@@ -58,7 +58,7 @@ class Sqrt(Function):
 
 
 class Tanh(Function):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent of each entry; the derivative is 1 - tanh(x)^2."""
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:

@@ -20,7 +20,7 @@ def _is_basic(index: Any) -> bool:
 
 
 class Index(Function):
-    """x[index]."""
+    """x[index]; an entry that was taken twice gets both gradients."""
 
     @staticmethod
     def forward(ctx: Context, x: Array, index: Any) -> Array:

@@ -102,7 +102,7 @@ class Linear(Function):
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
-    """X W^T + b.
+    """x W^T + b.
 
     Parameters
     ----------

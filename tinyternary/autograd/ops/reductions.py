@@ -37,7 +37,7 @@ def _spread(grad: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array
 
 
 class Sum(Function):
-    """Sum over axes."""
+    """Sum over axes: every entry that was summed gets the same gradient."""
 
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:
@@ -52,7 +52,7 @@ class Sum(Function):
 
 
 class Mean(Function):
-    """Mean over axes."""
+    """Mean over axes: the gradient of a sum, shared by the number of entries."""
 
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:

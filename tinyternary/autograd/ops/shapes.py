@@ -138,7 +138,7 @@ def reshape(x: Any, *shape: int | Sequence[int]) -> Tensor:
 
 
 def permute(x: Any, *axes: int | Sequence[int]) -> Tensor:
-    """Reorder all axes."""
+    """Reorder all axes: axis i of the result is axis ``axes[i]`` of x."""
     return Permute.apply(x, axes=_flat(axes))
 
 

@@ -32,13 +32,13 @@ class Softmax(Function):
 
 
 def log_softmax_of(x: Array, axis: int = -1) -> Array:
-    """X - log(sum(exp(x))) of an array, safe for large x."""
+    """x - log(sum(exp(x))) of an array, safe for large x."""
     shifted = x - x.max(axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
 
 
 class LogSoftmax(Function):
-    """x - log(sum(exp(x)))."""
+    """x - log(sum(exp(x))), along one axis."""
 
     @staticmethod
     def forward(ctx: Context, x: Array, axis: int) -> Array:

@@ -238,7 +238,7 @@ def rms_norm_row(
 
 @intrinsic
 def softmax_row(typingctx: Any, x: Any, x_at: Any, vectors: Any) -> Any:
-    """X = 2^(x - max x) in place for 16 * vectors floats; return their sum."""
+    """x = 2^(x - max x) in place for 16 * vectors floats; return their sum."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
         row = _pointer(context, builder, sig.args[0], args[0], args[1])

@@ -245,7 +245,7 @@ class Exact(Native):
         return g.add("Cast", codes, to=g.onnx.TensorProto.INT8), scale
 
     def _chain(self, name: str, x: str, matrix: Any) -> str:
-        """X times a constant matrix, each output one chain of fused multiply-adds."""
+        """x times a constant matrix, each output one chain of fused multiply-adds."""
         g = self.graph
         terms, n = matrix.shape
         step = _columns(terms)

@@ -67,7 +67,7 @@ class Graph:
         return self.constant(f"shape_{extents}", extents, np.int64)
 
     def reshape(self, x: str, *extents: int) -> str:
-        """Reshape x."""
+        """Append a Reshape; 0 keeps an axis, -1 is what remains."""
         return self.add("Reshape", x, self.shape(*extents))  # type: ignore[no-any-return]
 
 
@@ -163,7 +163,7 @@ class Native:
         return y
 
     def linear(self, name: str, layer: Any, header: LayerHeader, x: str) -> str:
-        """Append one layer."""
+        """Append one linear layer, float or integer, as it is stored."""
         g = self.graph
         if isinstance(layer, FloatLinear):
             y = g.add("MatMul", x, g.constant(f"{name}.weight", layer.weight.T))

@@ -55,7 +55,7 @@ class Shape:
 
     @property
     def most(self) -> int:
-        """Largest activation code."""
+        """Largest activation code in absolute value."""
         return MOST["int7" if self.name == "lookup7" else "int8"]
 
 

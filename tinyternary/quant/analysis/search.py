@@ -46,7 +46,7 @@ class Proposal:
     steps: tuple[dict[str, Any], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Return policy and path to it as plain JSON types."""
         return asdict(self)
 
     def __str__(self) -> str:

@@ -65,7 +65,7 @@ class Sensitivity:
         return sorted(self.layers, key=lambda row: -row.only_ternary.loss)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Return losses by layer as plain JSON types."""
         return asdict(self)
 
     def __str__(self) -> str:

@@ -35,7 +35,7 @@ from tinyternary.quant.ste import surrogate, threshold_slope
 
 
 class FakeTernary(Function):
-    """W to scale * trit; the gradient of W by a straight-through rule.
+    """w to scale * trit; the gradient of w by a straight-through rule.
 
     The inputs are the weights (N, K) and, where they are learned, the scale of
     +1, the scale of -1 and the threshold, each in the layout of a scale; None
