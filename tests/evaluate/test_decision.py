@@ -14,8 +14,8 @@ from tinyternary.deploy import pack
 from tinyternary.deploy.engine import Engine
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.evaluate import choose_threshold, decide, evaluate, scores
+from tinyternary.evaluate.judged import judge
 from tinyternary.evaluate.metrics import evaluate_scores
-from tinyternary.evaluate.predictions import judge
 
 SHAPE = {"policy": None, "width": 8, "depth": 1, "heads": 1, "mlp_width": 8, "patch_size": 14}
 MODELS = {classes: make_model(num_classes=classes, **SHAPE) for classes in (2, 3)}

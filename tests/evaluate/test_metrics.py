@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from tinyternary.config import Task
 from tinyternary.errors import ConfigError, ShapeError, TinyTernaryError, TrainingError
+from tinyternary.evaluate import choose_threshold
 from tinyternary.evaluate.calibration import expected_calibration_error
 from tinyternary.evaluate.confusion import class_rates, confusion, summary
 from tinyternary.evaluate.intervals import bootstrap, bootstrap_intervals
+from tinyternary.evaluate.judged import judge
 from tinyternary.evaluate.metrics import (
     accuracy,
     auc,
-    choose_threshold,
     evaluate_scores,
 )
-from tinyternary.evaluate.predictions import judge
 
 OFFICIAL = {
     Task.BINARY: "binary-class", Task.MULTI_CLASS: "multi-class",

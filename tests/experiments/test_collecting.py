@@ -10,8 +10,8 @@ from tinyternary.config import Task
 from tinyternary.data import Splits, most_similar
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.evaluate.calibration import expected_calibration_error, reliability
-from tinyternary.evaluate.judge import predict_logits
-from tinyternary.evaluate.predictions import judge
+from tinyternary.evaluate.evaluation import predict_logits
+from tinyternary.evaluate.judged import judge
 from tinyternary.experiments import (
     Experiment,
     collect,

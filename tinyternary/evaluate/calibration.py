@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.config import Task
-from tinyternary.evaluate.predictions import Judged
+from tinyternary.evaluate.judged import Judged
 
 ECE_BINS = 15
 """Bins of equal width over [0, 1]."""
@@ -29,7 +29,7 @@ def calibration(judged: Judged, bins: int = ECE_BINS) -> tuple[NDArray[np.int64]
     else:
         confidence = np.take_along_axis(judged.scores, judged.decided[:, None], 1)[:, 0]
     which = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    return which, (judged.truth == judged.decided) - confidence
+    return which, judged.right - confidence
 
 
 def expected_calibration_error(judged: Judged, bins: int = ECE_BINS) -> float:
@@ -48,7 +48,7 @@ def reliability(judged: Judged, bins: int = ECE_BINS) -> dict[str, list[Any]]:
         in an empty bin. The ECE is the mean of |accuracy - confidence| weighted by images.
     """
     which, gap = calibration(judged, bins)
-    right = (judged.truth == judged.decided).astype(np.float64)
+    right = judged.right.astype(np.float64)
     counts = np.bincount(which.ravel(), minlength=bins)
     hits, gaps = (np.bincount(which.ravel(), x.ravel(), bins) for x in (right, gap))
     full = [(n, h / n, g / n) if n else None for n, h, g in zip(counts, hits, gaps)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.config import Task
-from tinyternary.evaluate.predictions import Judged
+from tinyternary.evaluate.judged import Judged
 
 
 def confusion(judged: Judged) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from tinyternary.config import Task
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate.calibration import ECE_BINS, calibration
 from tinyternary.evaluate.confusion import summary
-from tinyternary.evaluate.predictions import Judged
+from tinyternary.evaluate.judged import Judged
 
 _CELLS = 1_000_000  # entries of the largest temporary array
 

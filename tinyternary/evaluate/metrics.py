@@ -18,12 +18,7 @@ from tinyternary.config.decision import HALF
 from tinyternary.evaluate.calibration import expected_calibration_error
 from tinyternary.evaluate.confusion import class_rates, confusion, summary
 from tinyternary.evaluate.intervals import bootstrap_intervals
-from tinyternary.evaluate.predictions import Judged, judge
-from tinyternary.evaluate.thresholds import choose_threshold
-
-__all__ = [
-    "accuracy", "auc", "choose_threshold", "class_auc", "confusion", "evaluate_scores", "judge",
-]  # fmt: skip
+from tinyternary.evaluate.judged import Judged, judge
 
 
 def accuracy(
@@ -33,8 +28,7 @@ def accuracy(
 
     Arguments and errors as in `judge`.
     """
-    judged = judge(labels, scores, task, threshold)
-    return float((judged.truth == judged.decided).mean())
+    return float(judge(labels, scores, task, threshold).right.mean())
 
 
 def auc(labels: ArrayLike, scores: ArrayLike, task: Task) -> float:
@@ -42,8 +36,13 @@ def auc(labels: ArrayLike, scores: ArrayLike, task: Task) -> float:
 
     Arguments and errors as in `judge`; NaN if no class has images both in and out of it.
     """
-    each = class_auc(judge(labels, scores, task))
-    if Task(task) is Task.BINARY:
+    return mean_auc(judge(labels, scores, task))
+
+
+def mean_auc(judged: Judged) -> float:
+    """Return MedMNIST's AUC of what has been judged already, see `auc`."""
+    each = class_auc(judged)
+    if judged.task is Task.BINARY:
         return float(each[1])
     return float(np.nanmean(each)) if np.isfinite(each).any() else float("nan")
 
@@ -95,12 +94,12 @@ def evaluate_scores(
     ShapeError, TrainingError, ConfigError
         As in `judge`; also if `level` or `resamples` is impossible.
     """
-    task = Task(task)
     judged = judge(labels, scores, task, threshold)
+    task = judged.task
     counts = confusion(judged)
     result: dict[str, Any] = {
-        "acc": accuracy(labels, scores, task, threshold),
-        "auc": auc(labels, scores, task),
+        "acc": float(judged.right.mean()),
+        "auc": mean_auc(judged),
         **{name: float(value) for name, value in summary(counts, task).items()},
         "ece": expected_calibration_error(judged),
     }

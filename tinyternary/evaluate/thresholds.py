@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.config import Task
 from tinyternary.errors import ConfigError, unknown_name
-from tinyternary.evaluate.predictions import judge
+from tinyternary.evaluate.judged import judge
 
 Threshold = float | NDArray[np.float64]
 

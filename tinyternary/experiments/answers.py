@@ -13,10 +13,11 @@ from tinyternary.config import Task
 from tinyternary.data import Dataset, Splits, most_similar
 from tinyternary.evaluate import predict_logits, scores
 from tinyternary.evaluate.calibration import reliability
-from tinyternary.evaluate.metrics import accuracy, auc
-from tinyternary.evaluate.predictions import judge
+from tinyternary.evaluate.confusion import confusion, summary
+from tinyternary.evaluate.judged import judge
+from tinyternary.evaluate.metrics import mean_auc
 from tinyternary.evaluate.thresholds import choose_threshold
-from tinyternary.train.run import load_run
+from tinyternary.train.run import Run, load_run
 
 SIMILAR = (0.8, 0.9, 0.95, 0.98)
 """Correlations with the most similar training image that part bands of test images."""
@@ -37,13 +38,18 @@ def single_answers(folders: Mapping[int, Path], test: Dataset, progress: bool = 
     found: Answers = {"teacher": {}, "student": {}}
     for seed, folder in folders.items():
         for who, answers in found.items():
-            run = load_run(folder / who)
-            logits = predict_logits(
-                run.model, test.images, run.preprocessing,
-                progress=f"seed {seed} {who}: one pass" if progress else None,
-            )  # fmt: skip
-            answers[seed] = scores(logits, test.task)
+            label = f"seed {seed} {who}: one pass" if progress else None
+            answers[seed] = _ask(load_run(folder / who), test, "none", 0, label)
     return found
+
+
+def _ask(
+    run: Run, data: Dataset, flips: str, shifts: int, label: str | None
+) -> NDArray[np.float64]:
+    logits = predict_logits(
+        run.model, data.images, run.preprocessing, flips=flips, shifts=shifts, progress=label
+    )
+    return scores(logits, data.task)
 
 
 def single_pass(answers: Answers, test: Dataset) -> dict[str, Any]:
@@ -62,10 +68,11 @@ def single_pass(answers: Answers, test: Dataset) -> dict[str, Any]:
     for who, by_seed in answers.items():
         counts[who] = np.sum([missed(each, test) for each in by_seed.values()], axis=0)
         for seed, probabilities in by_seed.items():
+            judged = judge(test.labels, probabilities, test.task)
             found[str(seed)][who] = {
-                "acc": accuracy(test.labels, probabilities, test.task),
-                "auc": auc(test.labels, probabilities, test.task),
-                "reliability": reliability(judge(test.labels, probabilities, test.task)),
+                "acc": float(judged.right.mean()),
+                "auc": mean_auc(judged),
+                "reliability": reliability(judged),
             }
     seeds = len(found)
     shared = sum(counts.values()) == 2 * seeds
@@ -79,10 +86,8 @@ def single_pass(answers: Answers, test: Dataset) -> dict[str, Any]:
 
 def missed(probabilities: NDArray[np.float64], data: Dataset) -> NDArray[np.int64]:
     """Say which images get a wrong answer: (N,) of 0 and 1; one wrong label is enough."""
-    judged = judge(data.labels, probabilities, data.task)
-    wrong = judged.truth != judged.decided
-    any_wrong: NDArray[np.bool_] = wrong.any(1) if data.task is Task.MULTI_LABEL else wrong
-    return any_wrong.astype(np.int64)
+    right = judge(data.labels, probabilities, data.task).right
+    return np.asarray(~(right.all(1) if right.ndim == 2 else right), np.int64)
 
 
 def by_similarity(answers: Answers, data: Splits) -> dict[str, Any]:
@@ -133,15 +138,10 @@ def chosen_thresholds(
         found[str(seed)] = {}
         for who in ("teacher", "student"):
             run = load_run(folder / who)
+            asked = run.recipe.evaluation
             val, test = (
-                scores(
-                    predict_logits(
-                        run.model, part.images, run.preprocessing,
-                        flips=run.recipe.evaluation.flips, shifts=run.recipe.evaluation.shifts,
-                        progress=f"seed {seed} {who}: {part.split} images" if progress else None,
-                    ),
-                    part.task,
-                )
+                _ask(run, part, asked.flips, asked.shifts,
+                     f"seed {seed} {who}: {part.split} images" if progress else None)
                 for part in (data.val, data.test)
             )  # fmt: skip
             cuts = {"half": 0.5}
@@ -156,6 +156,5 @@ def chosen_thresholds(
 
 def _decided(data: Dataset, probabilities: NDArray[Any], threshold: float) -> dict[str, float]:
     judged = judge(data.labels, probabilities, data.task, threshold)
-    right = judged.truth == judged.decided
-    each = [float(right[judged.truth == label].mean()) for label in np.unique(judged.truth)]
-    return {"acc": float(right.mean()), "balanced_accuracy": float(np.mean(each))}
+    balanced = summary(confusion(judged), data.task)["balanced_accuracy"]
+    return {"acc": float(judged.right.mean()), "balanced_accuracy": float(balanced)}

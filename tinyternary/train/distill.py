@@ -21,7 +21,7 @@ from tinyternary.autograd import Tensor, mse, no_grad
 from tinyternary.config import Preprocessing
 from tinyternary.data import Batch, Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
-from tinyternary.evaluate.judge import predict_logits
+from tinyternary.evaluate.evaluation import predict_logits
 from tinyternary.models import ViT
 from tinyternary.nn import LayerNorm, Linear, Module
 from tinyternary.train.features import attention_map, teacher_features

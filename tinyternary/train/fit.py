@@ -14,7 +14,7 @@ from tinyternary.autograd import Tensor
 from tinyternary.config import Preprocessing, Task
 from tinyternary.data import Batch, Batches, Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
-from tinyternary.evaluate.judge import evaluate
+from tinyternary.evaluate.evaluation import evaluate
 from tinyternary.models import ViT
 from tinyternary.nn import Dropout, DropPath
 from tinyternary.train.checkpoints import write_json

@@ -22,7 +22,7 @@ from tinyternary.compiled import pool_first
 from tinyternary.config import Preprocessing
 from tinyternary.data import Batch, Batches, Dataset
 from tinyternary.errors import NonFiniteError, TrainingError
-from tinyternary.evaluate.judge import quick_metrics
+from tinyternary.evaluate.evaluation import quick_metrics
 from tinyternary.models import ViT
 from tinyternary.quant import set_sharpness, set_strength
 from tinyternary.train._diagnosis import offender

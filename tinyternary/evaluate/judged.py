@@ -36,6 +36,11 @@ class Judged:
         return int(self.scores.shape[1])
 
     @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which decisions are true: (N,), or (N, L) if multi-label."""
+        return np.asarray(self.truth == self.decided)
+
+    @property
     def one_hot(self) -> NDArray[np.bool_]:
         """Which class (or labels) each image has: (N, C)."""
         if self.task is Task.MULTI_LABEL:

@@ -15,7 +15,8 @@ from tinyternary.data import Dataset, targets
 from tinyternary.data.augment.views import MIRRORS, views
 from tinyternary.deploy.engine import Engine
 from tinyternary.errors import ConfigError, DataFileError, ShapeError, unknown_name
-from tinyternary.evaluate.metrics import accuracy, auc, evaluate_scores
+from tinyternary.evaluate.judged import judge
+from tinyternary.evaluate.metrics import evaluate_scores, mean_auc
 from tinyternary.models import ViT
 from tinyternary.nn import Module
 
@@ -180,9 +181,9 @@ def quick_metrics(
     if len(data) == 0:
         return {"val_loss": None, "val_acc": None, "val_auc": None}
     logits = predict_logits(model, data.images, preprocessing)
-    probabilities = scores(logits, data.task)
+    judged = judge(data.labels, scores(logits, data.task), data.task)
     return {
         "val_loss": mean_loss(logits, data),
-        "val_acc": accuracy(data.labels, probabilities, data.task),
-        "val_auc": auc(data.labels, probabilities, data.task),
+        "val_acc": float(judged.right.mean()),
+        "val_auc": mean_auc(judged),
     }
