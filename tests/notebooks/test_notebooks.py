@@ -17,7 +17,7 @@ from tinyternary.experiments import (
     read_experiment,
 )
 from tinyternary.experiments.factors import read_ablation_plan
-from tinyternary.train.state import current_settings
+from tinyternary.train._state import current_settings
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "source").glob("*.py"))

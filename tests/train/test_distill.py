@@ -8,10 +8,10 @@ from tinyternary.data import Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.quant import set_strength
 from tinyternary.train import Recipe, calibrate_norms, distill, fit, start_from
-from tinyternary.train.distill import Distillation
-from tinyternary.train.features import attention_map, teacher_features
+from tinyternary.train._features import attention_map, teacher_features
+from tinyternary.train._objective import task_loss
+from tinyternary.train.distill import Distillation, teacher_loss
 from tinyternary.train.fit import training_batches
-from tinyternary.train.objective import task_loss, teacher_loss
 
 QUICK = Recipe(epochs=3, batch_size=16, lr=5e-3, warmup_epochs=0.5, augment="none")
 
@@ -144,7 +144,7 @@ def test_start_from_teacher_takes_weights_and_renews_learned_scales():
 
 def test_teachers_that_do_not_fit(teacher):
     data = splits(64)
-    with pytest.raises(ConfigError, match="the teacher has 3 classes"):
+    with pytest.raises(ConfigError, match="4 classes, the teacher expects 3"):
         distill(model("bitmedvit"), model(num_classes=3), data, QUICK, progress=False)
     other = [
         type(d)(d.images, d.labels, d.task, ("w", "x", "y", "z"), d.name, d.split) for d in data

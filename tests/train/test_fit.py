@@ -260,3 +260,23 @@ def _preprocessing(data):
     from tinyternary.data import fit_preprocessing
 
     return fit_preprocessing(data)
+
+
+def test_data_is_checked_once_at_the_door(monkeypatch):
+    """Behind it everybody trusts: no second look by the loop, the batches or the evaluation."""
+    data, seen = splits(), []
+    check = type(data.train).check_fits
+    monkeypatch.setattr(
+        type(data.train),
+        "check_fits",
+        lambda part, *rest: (seen.append(part.split), check(part, *rest)),
+    )
+    made = type(data.train).__post_init__
+    monkeypatch.setattr(
+        type(data.train), "__post_init__", lambda part: (seen.append("made"), made(part))[1]
+    )
+    fit(model(), data, epochs=2, batch_size=16, progress=False)
+    assert seen == ["train", "val", "test"]
+    small = data.train.subset(slice(None, None, 2))
+    assert small.labels.flags.c_contiguous
+    assert (len(small), seen) == (48, ["train", "val", "test"])

@@ -12,10 +12,10 @@ from tinyternary.data import Dataset, Splits, fit_preprocessing, targets
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate import predict_logits, scores
 from tinyternary.train import Recipe, distill, fit, make_recipe
+from tinyternary.train._objective import logit_offset, prior_logits, task_loss
+from tinyternary.train._state import current_settings
 from tinyternary.train.distill import Distillation
 from tinyternary.train.fit import training_batches
-from tinyternary.train.objective import logit_offset, prior_logits, task_loss
-from tinyternary.train.state import current_settings
 
 counts = st.lists(st.integers(1, 40), min_size=2, max_size=6)
 

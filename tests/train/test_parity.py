@@ -7,7 +7,8 @@ from tinyternary.config import Task
 from tinyternary.data import Dataset, fit_preprocessing
 from tinyternary.models import ViT, preset
 from tinyternary.train import Recipe, Schedule
-from tinyternary.train.fit import Supervised, training_batches
+from tinyternary.train._objective import Supervised
+from tinyternary.train.fit import training_batches
 from tinyternary.train.loop import Loop
 
 torch = pytest.importorskip("torch")
@@ -92,8 +93,8 @@ def test_twenty_steps_equal_pytorch(rng):
 
     objective = Recorder(ours, data, RECIPE)
     loop = Loop(
-        ours, objective, training_batches(data, prepare, RECIPE, 0), data.subset(np.arange(0)), prepare,
-        RECIPE, 0, {},
+        ours, objective, training_batches(data, prepare, RECIPE, 0), data.subset(np.arange(0)),
+        RECIPE, {},
     )  # fmt: skip
     loop.run(progress=False)
     assert len(objective.losses) == 20

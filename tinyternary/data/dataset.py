@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -117,22 +118,25 @@ class Dataset:
         ConfigError
             If an index lies outside the data set.
         """
-        chosen = indices if isinstance(indices, slice) else np.asarray(indices)
+        chosen = indices if isinstance(indices, slice) else np.atleast_1d(indices)
         if isinstance(chosen, np.ndarray) and chosen.size == 0:
             chosen = chosen.astype(np.int64)
+        part = copy(self)  # what has been checked is not checked again
         try:
-            return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+            object.__setattr__(part, "images", self.images[chosen])
+            object.__setattr__(part, "labels", np.ascontiguousarray(self.labels[chosen]))
         except IndexError as error:
             raise ConfigError(f"indices: {error} ({self.name!r}, {len(self)} images)") from None
+        return part
 
-    def check_fits(self, config: ViTConfig, what: str | None = None) -> None:
+    def check_fits(self, config: ViTConfig, what: str | None = None, who: str = "model") -> None:
         """Refuse images that a network cannot be trained or evaluated on.
 
         Parameters
         ----------
         config : ViTConfig
-        what : str, optional
-            Whose data this is, for the message; by default the split.
+        what, who : str, optional
+            Which data (by default the split) and which network, for the message.
 
         Raises
         ------
@@ -150,7 +154,7 @@ class Dataset:
             ("pixels a side", self.image_size, config.image_size),
         ):
             if ours != theirs:
-                raise ConfigError(f"{title} has {ours} {kind}, the model expects {theirs}")
+                raise ConfigError(f"{title} has {ours} {kind}, the {who} expects {theirs}")
 
     def with_images(self, images: NDArray[np.uint8]) -> Dataset:
         """Return the same labels with other images, one per label (CLAHE, a corruption)."""

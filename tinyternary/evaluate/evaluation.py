@@ -146,6 +146,24 @@ def evaluate(
         data.check_fits(model.config)
     if isinstance(model, Engine):
         options.setdefault("threshold", model.header.threshold)
+    return measure(
+        model, data, preprocessing,
+        flips=flips, shifts=shifts, batch_size=batch_size, progress=progress, **options,
+    )  # fmt: skip
+
+
+def measure(
+    model: Module | Callable[[Images], Logits],
+    data: Dataset,
+    preprocessing: Preprocessing | None = None,
+    *,
+    flips: str = "none",
+    shifts: int = 0,
+    batch_size: int = 256,
+    progress: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Do what `evaluate` does for a model and data that have been seen to fit each other."""
     logits = predict_logits(
         model, data.images, preprocessing,
         flips=flips, shifts=shifts, batch_size=batch_size, progress=progress,

@@ -29,12 +29,12 @@ from tinyternary.experiments.factors import (
 )
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
+from tinyternary.train._state import current_settings, differing_setting
 from tinyternary.train.checkpoints import read_json, write_json
 from tinyternary.train.distill import distill, weights_checksum
 from tinyternary.train.fit import fingerprint
 from tinyternary.train.recipe import Recipe
 from tinyternary.train.run import Run, load_run
-from tinyternary.train.state import current_settings, differing_setting
 
 _KEPT = ("acc", "auc", "loss", "balanced_accuracy", "ece")
 

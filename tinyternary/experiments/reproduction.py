@@ -17,12 +17,12 @@ from tinyternary.experiments.results import (
 )
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
+from tinyternary.train._state import current_settings, differing_setting
 from tinyternary.train.checkpoints import read_json
 from tinyternary.train.distill import distill
 from tinyternary.train.fit import fit
 from tinyternary.train.pretrain import pretrain
 from tinyternary.train.run import Run
-from tinyternary.train.state import current_settings, differing_setting
 
 
 def run_experiment(

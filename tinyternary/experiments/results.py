@@ -16,10 +16,10 @@ from typing import Any
 from tinyternary import __version__
 from tinyternary.errors import CheckpointError
 from tinyternary.experiments.seeds import over_seeds
+from tinyternary.train._state import current_settings, differing_setting
 from tinyternary.train.checkpoints import read_json, write_json
 from tinyternary.train.history import History
 from tinyternary.train.run import Run
-from tinyternary.train.state import current_settings, differing_setting
 
 STAGES = ("pretraining", "teacher", "student")
 """In the order in which they run; an experiment may leave the first one out."""

@@ -1,3 +1,5 @@
+from ._starting import calibrate_norms as calibrate_norms
+from ._starting import start_from as start_from
 from .checkpoints import (
     Checkpoint as Checkpoint,
 )
@@ -7,17 +9,17 @@ from .checkpoints import (
 from .checkpoints import (
     save_checkpoint as save_checkpoint,
 )
-from .clipping import clip_gradients as clip_gradients
-from .clipping import gradient_norm as gradient_norm
 from .distill import distill as distill
 from .ema import WeightAverage as WeightAverage
 from .fit import fit as fit
-from .groups import ParameterGroup as ParameterGroup
-from .groups import parameter_groups as parameter_groups
 from .history import History as History
 from .optimizers import SGD as SGD
 from .optimizers import AdamW as AdamW
 from .optimizers import Optimizer as Optimizer
+from .optimizers import ParameterGroup as ParameterGroup
+from .optimizers import clip_gradients as clip_gradients
+from .optimizers import gradient_norm as gradient_norm
+from .optimizers import parameter_groups as parameter_groups
 from .pretrain import Pretraining as Pretraining
 from .pretrain import pretrain as pretrain
 from .recipe import Recipe as Recipe
@@ -26,5 +28,3 @@ from .run import Run as Run
 from .run import build_model as build_model
 from .run import load_run as load_run
 from .schedules import Schedule as Schedule
-from .starting import calibrate_norms as calibrate_norms
-from .starting import start_from as start_from

@@ -17,29 +17,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.autograd import Tensor, mse, no_grad
-from tinyternary.config import Preprocessing
-from tinyternary.data import Batch, Dataset, Splits, fit_preprocessing
+from tinyternary.autograd import Tensor, bce_with_logits, kl_divergence, mse, no_grad
+from tinyternary.config import Preprocessing, Task
+from tinyternary.data import Batch, Dataset, Splits
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate.evaluation import predict_logits
 from tinyternary.models import ViT
 from tinyternary.nn import LayerNorm, Linear, Module
-from tinyternary.train.features import attention_map, teacher_features
+from tinyternary.train._features import attention_map, teacher_features
+from tinyternary.train._objective import (
+    logit_offset,
+    task_loss,
+)
+from tinyternary.train._starting import start_from
 from tinyternary.train.fit import (
     OnEpoch,
     OnStep,
     Session,
     train,
 )
-from tinyternary.train.objective import (
-    class_names_agree,
-    logit_offset,
-    task_loss,
-    teacher_loss,
-)
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run
-from tinyternary.train.starting import start_from
 
 _CACHE_BYTES = 512 * 2**20
 
@@ -82,22 +80,15 @@ class Distillation:
         recipe: Recipe,
         seed: int,
     ) -> None:
-        self.student, self.teacher, self.task, self.recipe = student, teacher, data.task, recipe
+        self.student, self.teacher, self.task = student, teacher, data.task
+        self.plan, self.smoothing = recipe.distillation, recipe.loss.label_smoothing
         self.offset = logit_offset(data, recipe)
-        self.gamma = 0.0 if recipe.distillation.feature == "none" else recipe.distillation.gamma
+        self.gamma = 0.0 if self.plan.feature == "none" else self.plan.gamma
         self.matcher: Matcher | None = None
-        if (
-            recipe.distillation.alpha
-            and self.gamma
-            and recipe.distillation.feature in ("mse", "cosine")
-        ):
+        if self.plan.alpha and self.gamma and self.plan.feature in ("mse", "cosine"):
             self.matcher = Matcher(student.config.width, teacher.config.width, seed)
         self.cached: dict[str, NDArray[np.float32]] = {}
-        if (
-            recipe.distillation.alpha
-            and recipe.augmentation.kind == "none"
-            and not recipe.augmentation.mixup
-        ):
+        if self.plan.alpha and recipe.augmentation.kind == "none" and not recipe.augmentation.mixup:
             self._cache(data, preprocessing)
 
     def _cache(self, data: Dataset, preprocessing: Preprocessing) -> None:
@@ -124,17 +115,17 @@ class Distillation:
             logits = self.teacher.forward(images, record=record if self.gamma else None)
             if not self.gamma:
                 return logits.numpy(), np.empty(0, np.float32)
-            grid, maps = self.student.config.grid, self.recipe.distillation.feature == "attention"
+            grid, maps = self.student.config.grid, self.plan.feature == "attention"
             return logits.numpy(), teacher_features(record, self.teacher.config, grid, maps)
 
     def __call__(self, batch: Batch) -> Tensor:
         """Mean loss over a batch."""
-        r = self.recipe
-        record: dict[str, Any] | None = {} if self.gamma and r.distillation.alpha else None
+        r = self.plan
+        record: dict[str, Any] | None = {} if self.gamma and r.alpha else None
         logits = self.student.forward(batch.images, record=record)
-        hard = task_loss(logits, batch.goal, self.task, r.loss.label_smoothing, self.offset)
-        loss = hard * (1.0 - r.distillation.alpha)
-        if r.distillation.alpha == 0:
+        hard = task_loss(logits, batch.goal, self.task, self.smoothing, self.offset)
+        loss = hard * (1.0 - r.alpha)
+        if r.alpha == 0:
             return loss
         known, features = self.cached.get("logits"), self.cached.get("features")
         if known is not None and (features is not None or not self.gamma):
@@ -142,10 +133,10 @@ class Distillation:
             wanted = features[batch.indices] if features is not None else None
         else:
             answer, wanted = self._ask(batch.images)
-        soft = teacher_loss(logits, answer, self.task, r.distillation.temperature)
-        loss = loss + soft * (r.distillation.alpha * (1.0 - self.gamma))
+        soft = teacher_loss(logits, answer, self.task, r.temperature)
+        loss = loss + soft * (r.alpha * (1.0 - self.gamma))
         if record is not None and wanted is not None:
-            loss = loss + self._compare(record, wanted) * (r.distillation.alpha * self.gamma)
+            loss = loss + self._compare(record, wanted) * (r.alpha * self.gamma)
         return loss
 
     def _compare(self, record: dict[str, Any], wanted: NDArray[Any]) -> Tensor:
@@ -154,16 +145,29 @@ class Distillation:
         tokens: Tensor = record[f"blocks.{config.depth - 1}"]
         if config.pool == "cls":
             tokens = tokens[:, 1:]  # the class token has no place in the grid
-        if self.recipe.distillation.feature == "attention":
+        if self.plan.feature == "attention":
             return mse(attention_map(tokens), wanted) * float(config.grid**2)
         assert self.matcher is not None
         mapped = self.matcher(tokens)
-        if self.recipe.distillation.feature == "mse":
+        if self.plan.feature == "mse":
             return mse(mapped, wanted)
         length = ((mapped * mapped).sum(axis=-1) + 1e-8).sqrt()
         goal = wanted / np.sqrt((wanted * wanted).sum(-1, keepdims=True) + 1e-8)
         cosine: Tensor = ((mapped * goal).sum(axis=-1) / length).mean()
         return 1.0 - cosine
+
+
+def teacher_loss(student: Tensor, teacher: NDArray[Any], task: Task, temperature: float) -> Tensor:
+    """T^2 times the divergence of the student's softened answers from the teacher's.
+
+    Softening divides gradients by T^2; the factor brings them back (Hinton et
+    al., 2015, section 2.1). Multi-label tasks soften one sigmoid per label.
+    """
+    if task is Task.MULTI_LABEL:
+        scaled = np.asarray(teacher, np.float32) / np.float32(temperature)
+        goal = (0.5 * (1.0 + np.tanh(0.5 * scaled))).astype(np.float32)  # sigmoid, no overflow
+        return bce_with_logits(student * (1.0 / temperature), goal) * temperature**2
+    return kl_divergence(student, teacher, temperature)
 
 
 def distill(
@@ -220,26 +224,27 @@ def distill(
     """
     chosen = make_recipe(recipe, **recipe_overrides)
     if isinstance(teacher, Run):
-        class_names_agree(teacher.class_names, data.class_names)
+        if teacher.class_names != data.class_names:
+            raise ConfigError(
+                f"the teacher knows the classes {', '.join(teacher.class_names)}; "
+                f"the data has {', '.join(data.class_names)}"
+            )
         preprocessing = preprocessing or teacher.preprocessing
         teacher = teacher.model
-    data.train.check_fits(student.config, "training")
-    if teacher.config.num_classes != data.num_classes:
-        raise ConfigError(
-            f"the teacher has {teacher.config.num_classes} classes, "
-            f"the data {data.name!r} has {data.num_classes}"
-        )
-    data.train.check_fits(teacher.config, "the teacher's")
-    preprocessing = preprocessing or fit_preprocessing(data.train)
-    if chosen.distillation.start_from_teacher:
-        start_from(student, teacher, preprocessing(data.train.images[:256]))
-    objective = Distillation(student, teacher, data.train, preprocessing, chosen, seed)
+    network: ViT = teacher
+    data.train.check_fits(network.config, "training", "teacher")
+
+    def objective(preprocessing: Preprocessing, chosen: Recipe) -> Distillation:
+        if chosen.distillation.start_from_teacher:
+            start_from(student, network, preprocessing(data.train.images[:256]))
+        return Distillation(student, network, data.train, preprocessing, chosen, seed)
+
     session = Session(
         run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
     )
     return train(
-        student, objective, data, chosen, session,
-        teacher={"model": teacher.config.to_dict(), "weights": weights_checksum(teacher)},
+        student, data, chosen, session, objective,
+        teacher={"model": network.config.to_dict(), "weights": weights_checksum(network)},
     )  # fmt: skip
 
 

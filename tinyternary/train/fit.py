@@ -10,39 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from tinyternary.autograd import Tensor
 from tinyternary.config import Preprocessing, Task
-from tinyternary.data import Batch, Batches, Dataset, Splits, fit_preprocessing
+from tinyternary.data import Batches, Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
-from tinyternary.evaluate.evaluation import evaluate
+from tinyternary.evaluate.evaluation import measure
 from tinyternary.models import ViT
 from tinyternary.nn import Dropout, DropPath
+from tinyternary.train._objective import Supervised
+from tinyternary.train._state import current_settings, resume_state
 from tinyternary.train.checkpoints import write_json
 from tinyternary.train.loop import Loop, Objective
-from tinyternary.train.objective import logit_offset, task_loss
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run, describe_run
-from tinyternary.train.state import current_settings, resume_state
 
 OnStep = Callable[[int, ViT], None]
 OnEpoch = Callable[[dict[str, Any]], None]
-
-
-class Supervised:
-    """Loss of a model against the labels alone."""
-
-    def __init__(self, model: ViT, data: Dataset, recipe: Recipe) -> None:
-        self.model, self.task, self.smoothing = model, data.task, recipe.loss.label_smoothing
-        self.offset = logit_offset(data, recipe)
-
-    def parameters(self) -> dict[str, Tensor]:
-        """None of its own."""
-        return {}
-
-    def __call__(self, batch: Batch) -> Tensor:
-        """Mean loss over a batch."""
-        logits = self.model(batch.images)
-        return task_loss(logits, batch.goal, self.task, self.smoothing, self.offset)
 
 
 def fit(
@@ -115,13 +97,13 @@ def fit(
     >>> sorted(run.metrics)
     ['test', 'val']
     """
-    chosen = make_recipe(recipe, **recipe_overrides)
-    data.train.check_fits(model.config, "training")
-    objective = Supervised(model, data.train, chosen)
     session = Session(
         run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
     )
-    return train(model, objective, data, chosen, session)
+    return train(
+        model, data, make_recipe(recipe, **recipe_overrides), session,
+        lambda _, chosen: Supervised(model, data.train, chosen),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,22 +126,23 @@ class Session:
 
 def train(
     model: ViT,
-    objective: Objective,
     data: Splits,
     recipe: Recipe,
     session: Session,
+    objective: Callable[[Preprocessing, Recipe], Objective],
     **described: Any,
 ) -> Run:
     """Run an objective to the end and evaluate: what `fit`, `distill` and `pretrain` share.
 
-    Whatever is `described` goes into the run's configuration.
+    This is the door: here it is seen whether model and data fit each other, once. `objective`
+    is made behind it; whatever is `described` goes into the run's configuration.
     """
     seed = session.seed
     if seed < 0:
         raise ConfigError(f"seed: expected an integer of at least 0, got {seed}")
     for part in data:
         if len(part) or part is data.train:
-            part.check_fits(model.config)
+            part.check_fits(model.config, "training" if part is data.train else None)
     recipe = recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
     set_dropout(model, recipe)
     preprocessing = session.preprocessing or fit_preprocessing(data.train)
@@ -171,7 +154,7 @@ def train(
     folder = Path(session.run_dir) if session.run_dir is not None else None
     batches = training_batches(data.train, preprocessing, recipe, seed)
     loop = Loop(
-        model, objective, batches, data.val, preprocessing, recipe, seed, settings, folder,
+        model, objective(preprocessing, recipe), batches, data.val, recipe, settings, folder,
         session.on_step, session.on_epoch,
     )  # fmt: skip
     resumed = session.resume and resume_state(loop)
@@ -184,7 +167,7 @@ def train(
             (folder / name).unlink(missing_ok=True)
     loop.run(session.progress, session.label)
     metrics = {
-        part.split: evaluate(
+        part.split: measure(
             model, part, preprocessing,
             flips=recipe.evaluation.flips, shifts=recipe.evaluation.shifts,
             progress=f"{session.label}: {part.split} images" if session.progress else None,

@@ -9,8 +9,8 @@ was killed goes on with the same bits as one that never was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
 from tinyternary.compiled import pool_first
-from tinyternary.config import Preprocessing
 from tinyternary.data import Batch, Batches, Dataset
 from tinyternary.errors import NonFiniteError, TrainingError
 from tinyternary.evaluate.evaluation import quick_metrics
@@ -28,18 +27,21 @@ from tinyternary.quant import set_sharpness, set_strength
 from tinyternary.train._diagnosis import offender
 from tinyternary.train._interrupt import interruptible
 from tinyternary.train._progress import ProgressBar
-from tinyternary.train.checkpoints import save_checkpoint
-from tinyternary.train.clipping import clip_gradients
+from tinyternary.train._state import save_best, save_state
 from tinyternary.train.ema import WeightAverage
-from tinyternary.train.groups import parameter_groups
 from tinyternary.train.history import History
-from tinyternary.train.optimizers import SGD, AdamW, Optimizer
+from tinyternary.train.optimizers import (
+    SGD,
+    AdamW,
+    Optimizer,
+    clip_gradients,
+    parameter_groups,
+)
 from tinyternary.train.recipe import Recipe
 from tinyternary.train.schedules import Schedule
-from tinyternary.train.state import save_state
 
 Arrays = dict[str, NDArray[Any]]
-_DROPOUT = 3  # purpose of a random stream; `data.batches` uses 1 and 2
+_DROPOUT = 3  # purpose of a random stream; `data.batches` uses 1 and 2, `pretrain` 4
 
 
 class Objective(Protocol):
@@ -64,13 +66,10 @@ class Loop:
     objective : Objective
         Loss of a batch.
     batches : Batches
-        Training images in order.
+        Training images in order; their seed is that of all random numbers.
     validation : Dataset
         Read after each epoch; may be empty.
-    preprocessing : Preprocessing
     recipe : Recipe
-    seed : int
-        Of all random numbers.
     settings : dict
         What a checkpoint must agree with to be resumed (model, data, recipe, ...).
     run_dir : Path, optional
@@ -86,49 +85,29 @@ class Loop:
         objective: Objective,
         batches: Batches,
         validation: Dataset,
-        preprocessing: Preprocessing,
         recipe: Recipe,
-        seed: int,
         settings: dict[str, Any],
         run_dir: Path | None = None,
         on_step: Callable[[int, ViT], None] | None = None,
         on_epoch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.model, self.objective, self.batches = model, objective, batches
-        self.validation, self.preprocessing, self.recipe = validation, preprocessing, recipe
-        self.seed, self.settings, self.run_dir = seed, settings, run_dir
-        self.on_step, self.on_epoch = on_step, on_epoch
+        self.validation, self.recipe, self.settings = validation, recipe, settings
+        self.run_dir, self.on_step, self.on_epoch = run_dir, on_step, on_epoch
         self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
         self.history = History()
         self.best_score, self.best = -np.inf, {}  # type: tuple[float, Arrays]
         self.per_epoch = len(batches)
         self.total = recipe.epochs * self.per_epoch
-        plan, peak = recipe.schedule, recipe.optimizer.lr
-        warmup = min(round(plan.warmup_epochs * self.per_epoch), self.total)
-        self.schedule = Schedule(
-            self.total, peak, warmup, min(plan.min_lr, peak), plan.kind,
-            plan.phase_split, plan.phase_drop,
-        )  # fmt: skip
         self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.extra = {f"extra.{n}": p for n, p in objective.parameters().items()}
-        self.optimizer = self._optimizer()
-        self.average = (
-            WeightAverage(self.trained, recipe.regularization.ema)
-            if recipe.regularization.ema
-            else None
-        )
+        self.optimizer = make_optimizer(self.trained | self.extra, recipe)
+        self.schedule = make_schedule(recipe, self.per_epoch)
+        decay = recipe.regularization.ema
+        self.average = WeightAverage(self.trained, decay) if decay else None
         # one generator for all dropout of the model, set anew at each step
         self._dropout = np.random.Generator(np.random.PCG64(0))
         model.set_rng(self._dropout)
-
-    def _optimizer(self) -> Optimizer:
-        r = self.recipe
-        groups = parameter_groups(self.trained | self.extra, r.optimizer.weight_decay)
-        if r.optimizer.kind == "sgd":
-            return SGD(groups, r.optimizer.lr, r.optimizer.momentum)
-        return AdamW(groups, r.optimizer.lr, r.optimizer.betas)
-
-    # ---- running -------------------------------------------------------------------
 
     def run(self, progress: bool = True, label: str = "training") -> None:
         """Train to the end of the recipe, or to early stopping, and load the kept weights.
@@ -151,28 +130,29 @@ class Loop:
                 loss = self._step()
                 self.seconds += time.perf_counter() - begun
                 bar.step(loss, self.recipe.batch_size)
-                if self.step % self.per_epoch == 0:
+                ended = self.step % self.per_epoch == 0
+                if ended:
                     bar.epoch(self._end_epoch())
                 if asked():
                     break
-                ended = self.step % self.per_epoch == 0
                 if ended or time.perf_counter() - saved > self.recipe.save_seconds:
                     save_state(self)
                     saved = time.perf_counter()
         if asked():
             save_state(self)
-            self.use_kept()
+        self._use_kept()
+        if asked():
             where = f"; the same command goes on from {self.run_dir}" if self.run_dir else ""
             message = f"stopped after step {self.step} of {self.total}{where}"
             bar.note(message)
             raise KeyboardInterrupt(message)
-        self.use_kept()
 
     def _step(self) -> float:
+        """One step: batch, loss, gradients, update; gives the loss."""
         batch = self.batches.batch(self.step)
         self.model.train()
-        state = np.random.PCG64([self.seed, _DROPOUT, self.step]).state
-        self._dropout.bit_generator.state = state
+        stream = np.random.PCG64([self.batches.seed, _DROPOUT, self.step])
+        self._dropout.bit_generator.state = stream.state
         self._fade()
         try:
             loss = self.objective(batch)
@@ -203,21 +183,22 @@ class Loop:
         steps = self.recipe.ternary.gradual_epochs * self.per_epoch
         if steps > 0:
             set_strength(self.model, min(1.0, self.step / steps))
-        if self.recipe.ternary.sharpness > 0:
-            set_sharpness(self.model, self.recipe.ternary.sharpness ** (self.step / self.total))
+        sharpest = self.recipe.ternary.sharpness
+        if sharpest > 0:
+            set_sharpness(self.model, sharpest ** (self.step / self.total))
 
     def _end_epoch(self) -> dict[str, Any]:
-        epoch = self.step // self.per_epoch
+        """Ask about the validation images, and keep the weights if they are the best so far."""
         row: dict[str, Any] = {
-            "epoch": epoch, "step": self.step, "lr": self.optimizer.lr,
+            "epoch": self.step // self.per_epoch, "step": self.step, "lr": self.optimizer.lr,
             "train_loss": self.loss_sum / self.per_epoch,
         }  # fmt: skip
         self.loss_sum = 0.0
         started = time.perf_counter()
         if self.recipe.ternary.gradual_epochs > 0:
             set_strength(self.model, 1.0)  # what counts is the network that will be packed
-        with self.averaged():
-            row |= quick_metrics(self.model, self.validation, self.preprocessing)
+        with self.average.applied() if self.average is not None else nullcontext():
+            row |= quick_metrics(self.model, self.validation, self.batches.preprocessing)
             self._consider(row)
         self.seconds += time.perf_counter() - started
         row["seconds"] = self.seconds
@@ -228,18 +209,16 @@ class Loop:
 
     def _consider(self, row: dict[str, Any]) -> None:
         """Keep the present weights if the epoch is the best so far."""
-        value = row[f"val_{self.recipe.evaluation.monitor}"]
+        monitor = self.recipe.evaluation.monitor
+        value = row[f"val_{monitor}"]
         if value is None or not np.isfinite(value):  # nothing to judge by: the latest counts
             score = float(row["epoch"]) - 1e9
         else:
-            score = -float(value) if self.recipe.evaluation.monitor == "loss" else float(value)
+            score = -float(value) if monitor == "loss" else float(value)
         if score > self.best_score:
             self.best_score, self.history.best_epoch = score, int(row["epoch"])
             self.best = {n: a.copy() for n, a in self.model.state_dict().items()}
-            if self.run_dir is not None:
-                header = {"epoch": row["epoch"], "settings": self.settings}
-                arrays = {f"model/{n}": a for n, a in self.best.items()}
-                save_checkpoint(self.run_dir / "best.safetensors", "weights", arrays, header)
+            save_best(self, int(row["epoch"]))
 
     def _early(self) -> bool:
         patience, done = self.recipe.evaluation.patience, len(self.history)
@@ -258,16 +237,7 @@ class Loop:
             "try a smaller lr or a smaller clip_norm"
         )
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Run a block with the averaged weights, where the recipe averages."""
-        if self.average is None:
-            yield
-        else:
-            with self.average.applied():
-                yield
-
-    def use_kept(self) -> None:
+    def _use_kept(self) -> None:
         """Load the weights that the recipe keeps: best epoch's, or the last (averaged)."""
         if self.recipe.evaluation.keep == "best" and self.best:
             self.model.load_state_dict(self.best)
@@ -275,3 +245,22 @@ class Loop:
             for name, parameter in self.trained.items():
                 parameter.data[...] = self.average.arrays[name]
         self.model.eval()
+
+
+def make_optimizer(parameters: Mapping[str, Tensor], recipe: Recipe) -> Optimizer:
+    """Make the optimiser that a recipe asks for, with decay for matrices only."""
+    wanted = recipe.optimizer
+    groups = parameter_groups(parameters, wanted.weight_decay)
+    if wanted.kind == "sgd":
+        return SGD(groups, wanted.lr, wanted.momentum)
+    return AdamW(groups, wanted.lr, wanted.betas)
+
+
+def make_schedule(recipe: Recipe, per_epoch: int) -> Schedule:
+    """Make the schedule that a recipe asks for, in steps."""
+    wanted, peak, total = recipe.schedule, recipe.optimizer.lr, recipe.epochs * per_epoch
+    warmup = min(round(wanted.warmup_epochs * per_epoch), total)
+    return Schedule(
+        total, peak, warmup, min(wanted.min_lr, peak), wanted.kind,
+        wanted.phase_split, wanted.phase_drop,
+    )  # fmt: skip

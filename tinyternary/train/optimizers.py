@@ -7,6 +7,7 @@ makes the two that a ViT wants.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,63 @@ from numpy.typing import NDArray
 from tinyternary.autograd import Tensor
 from tinyternary.compiled.registry import with_twin
 from tinyternary.errors import CheckpointError, ConfigError
-from tinyternary.train.groups import ParameterGroup
+from tinyternary.nn import Module
+
+_NO_DECAY = {"pos_embed", "cls_token", "mask_token", "quantizer", "activation"}
+
+
+@dataclass
+class ParameterGroup:
+    """Parameters that are updated by the same rule.
+
+    Attributes
+    ----------
+    parameters : dict of str to Tensor
+        By name; the names are the keys of the optimiser's state.
+    weight_decay : float
+        Decoupled decay per unit of learning rate.
+    lr_scale : float
+        Factor on the optimiser's learning rate.
+    """
+
+    parameters: dict[str, Tensor]
+    weight_decay: float = 0.0
+    lr_scale: float = 1.0
+
+
+def decays(name: str, array: NDArray[Any]) -> bool:
+    """Whether weight decay makes sense: matrices only, no positions, no learned scales."""
+    return array.ndim >= 2 and _NO_DECAY.isdisjoint(name.split("."))
+
+
+def parameter_groups(
+    model: Module | Mapping[str, Tensor], weight_decay: float
+) -> list[ParameterGroup]:
+    """Split a model's parameters into those that decay and those that do not.
+
+    Pulling a norm's scale, a bias or a position towards zero regularises nothing.
+
+    Parameters
+    ----------
+    model : Module or mapping of str to Tensor
+        Its trainable parameters are taken, by name.
+    weight_decay : float
+        Decay of the first group (weight matrices); the second (norms, biases,
+        positions, class token) has none.
+
+    Returns
+    -------
+    list of ParameterGroup
+        Two groups; together they hold each trainable parameter once.
+    """
+    named = model.named_parameters() if isinstance(model, Module) else model.items()
+    decay: dict[str, Tensor] = {}
+    plain: dict[str, Tensor] = {}
+    for name, parameter in named:
+        if parameter.requires_grad:
+            (decay if decays(name, parameter.data) else plain)[name] = parameter
+    return [ParameterGroup(decay, weight_decay), ParameterGroup(plain, 0.0)]
+
 
 Groups = Sequence[ParameterGroup] | Iterable[Tensor]
 
@@ -204,3 +261,38 @@ class AdamW(Optimizer):
             weight, grad, state["mean"], state["square"],
             lr, self.betas[0], self.betas[1], self.eps, decay, self.steps,
         )  # fmt: skip
+
+
+def gradient_norm(parameters: Iterable[Tensor]) -> float:
+    """Euclidean norm of all gradients taken as one vector."""
+    total = 0.0
+    for parameter in parameters:
+        if parameter.grad is not None:
+            flat = parameter.grad.reshape(-1)
+            total += float(np.dot(flat, flat))
+    return float(np.sqrt(total))
+
+
+def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
+    """Scale all gradients together so that their joint norm is at most `limit`.
+
+    Returns
+    -------
+    float
+        The norm before clipping.
+
+    Raises
+    ------
+    ConfigError
+        If `limit` is not positive.
+    """
+    if limit <= 0:
+        raise ConfigError(f"clip norm: expected a positive number, got {limit}")
+    kept = list(parameters)
+    norm = gradient_norm(kept)
+    if norm > limit:  # NaN compares false: left for the loop's own check
+        factor = np.float32(limit / (norm + 1e-6))
+        for parameter in kept:
+            if parameter.grad is not None:
+                parameter.grad *= factor
+    return norm

@@ -181,12 +181,14 @@ def pretrain(
     }  # fmt: skip
     nothing = np.arange(0)
     unseen = Splits(images, data.val.subset(nothing), data.test.subset(nothing))
-    objective = MaskedImages(model, plan.mask, seed)
     session = Session(run_dir, seed, progress, preprocessing, label=label)
     described: dict[str, Any] = {"masked": plan.mask}
     if more:
         described["more"] = [each.name for each in more]
-    return train(model, objective, unseen, make_recipe(fields), session, **described)
+    return train(
+        model, unseen, make_recipe(fields), session,
+        lambda *_: MaskedImages(model, plan.mask, seed), **described,
+    )  # fmt: skip
 
 
 def together(first: Dataset, more: Sequence[Dataset]) -> Dataset:

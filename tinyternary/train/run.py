@@ -25,6 +25,7 @@ from tinyternary.config import (
 from tinyternary.errors import CheckpointError, ConfigError, ShapeError
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
+from tinyternary.train._state import load_weights
 from tinyternary.train.checkpoints import (
     load_checkpoint,
     read_json,
@@ -33,7 +34,6 @@ from tinyternary.train.checkpoints import (
 )
 from tinyternary.train.history import History
 from tinyternary.train.recipe import Recipe, make_recipe
-from tinyternary.train.state import load_weights
 
 
 @dataclass

@@ -32,7 +32,7 @@ def save_state(loop: Loop) -> None:
     header = {
         "step": loop.step,
         # all random numbers, order of the data included, follow from these two
-        "rng": {"seed": loop.seed, "step": loop.step},
+        "rng": {"seed": loop.batches.seed, "step": loop.step},
         "optimizer_steps": loop.optimizer.steps,
         "average_steps": loop.average.steps if loop.average else 0,
         # as hexadecimal: the very bits
@@ -44,6 +44,14 @@ def save_state(loop: Loop) -> None:
     }
     save_checkpoint(loop.run_dir / "last.safetensors", "state", arrays, header)
     write_json(loop.run_dir / "history.json", loop.history.to_dict())
+
+
+def save_best(loop: Loop, epoch: int) -> None:
+    """Write `best.safetensors`, if the run has a folder."""
+    if loop.run_dir is not None:
+        arrays = {f"model/{n}": a for n, a in loop.best.items()}
+        header = {"epoch": epoch, "settings": loop.settings}
+        save_checkpoint(loop.run_dir / "best.safetensors", "weights", arrays, header)
 
 
 def resume_state(loop: Loop) -> bool:

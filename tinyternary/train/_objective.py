@@ -1,4 +1,4 @@
-"""From logits and labels to the number that training makes small (lessons 03 and 07).
+"""From logits and labels to the number that training makes small (lesson 03).
 
 One task, one loss: cross-entropy for binary and multi-class tasks, cross-entropy
 against labels that spread to neighbouring grades for ordinal ones, and binary
@@ -7,15 +7,15 @@ cross-entropy per label for multi-label ones.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.autograd import Tensor, bce_with_logits, cross_entropy, kl_divergence
+from tinyternary.autograd import Tensor, bce_with_logits, cross_entropy
 from tinyternary.config import Task
-from tinyternary.data import Dataset, targets
-from tinyternary.errors import ConfigError
+from tinyternary.data import Batch, Dataset, targets
+from tinyternary.models import ViT
 from tinyternary.train.recipe import Recipe
 
 FloatArray: TypeAlias = NDArray[np.float32]
@@ -79,28 +79,18 @@ def task_loss(
     return cross_entropy(logits, goal, label_smoothing=label_smoothing)
 
 
-def teacher_loss(student: Tensor, teacher: NDArray[Any], task: Task, temperature: float) -> Tensor:
-    """T^2 times the divergence of the student's softened answers from the teacher's.
+class Supervised:
+    """Loss of a model against the labels alone."""
 
-    Softening divides gradients by T^2; the factor brings them back (Hinton et
-    al., 2015, section 2.1). Multi-label tasks soften one sigmoid per label.
-    """
-    if task is Task.MULTI_LABEL:
-        scaled = np.asarray(teacher, np.float32) / np.float32(temperature)
-        goal = (0.5 * (1.0 + np.tanh(0.5 * scaled))).astype(np.float32)  # sigmoid, no overflow
-        return bce_with_logits(student * (1.0 / temperature), goal) * temperature**2
-    return kl_divergence(student, teacher, temperature)
+    def __init__(self, model: ViT, data: Dataset, recipe: Recipe) -> None:
+        self.model, self.task, self.smoothing = model, data.task, recipe.loss.label_smoothing
+        self.offset = logit_offset(data, recipe)
 
+    def parameters(self) -> dict[str, Tensor]:
+        """None of its own."""
+        return {}
 
-def class_names_agree(first: tuple[str, ...], second: tuple[str, ...]) -> None:
-    """Refuse a teacher for other classes.
-
-    Raises
-    ------
-    ConfigError
-        If the class names differ.
-    """
-    if first != second:
-        raise ConfigError(
-            f"the teacher knows the classes {', '.join(first)}; the data has {', '.join(second)}"
-        )
+    def __call__(self, batch: Batch) -> Tensor:
+        """Mean loss over a batch."""
+        logits = self.model(batch.images)
+        return task_loss(logits, batch.goal, self.task, self.smoothing, self.offset)
