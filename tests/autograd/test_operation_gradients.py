@@ -94,10 +94,38 @@ def test_pointwise(name, x):
 
 @quick
 @given(case=draw.array_and_axes(), keepdims=st.booleans())
-@pytest.mark.parametrize("name", ["sum", "mean", "max", "var"])
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "var"])
 def test_reductions(name, case, keepdims):
     x, axis = case
     assert gradcheck(lambda t: getattr(t, name)(axis, keepdims), x)
+
+
+@quick
+@given(case=draw.array_and_axes(), keepdims=st.booleans())
+def test_reductions_are_numpys(case, keepdims):
+    x, axis = case
+    for name in ("sum", "mean", "max", "min", "var"):
+        expected = getattr(np, name)(
+            x, axis if axis is None or isinstance(axis, int) else tuple(axis), keepdims=keepdims
+        )
+        np.testing.assert_allclose(
+            getattr(Tensor(x), name)(axis, keepdims).data, expected, atol=1e-12
+        )
+    for one in (None, -1):
+        found = Tensor(x).argmax(one)
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_array_equal(found, x.argmax(one))
+
+
+def test_flatten_joins_the_axes_that_are_named():
+    x = Tensor(np.arange(24.0).reshape(2, 3, 4))
+    shapes = {(): (24,), (1,): (2, 12), (0, 1): (6, 4), (-2, -1): (2, 12), (1, 1): (2, 3, 4)}
+    for axes, shape in shapes.items():
+        assert x.flatten(*axes).shape == shape
+        np.testing.assert_array_equal(x.flatten(*axes).data.ravel(), x.data.ravel())
+    assert Tensor(3.0).flatten().shape == (1,)
+    assert Tensor(np.zeros((0, 3))).flatten(1).shape == (0, 3)
+    np.testing.assert_array_equal(x.T.data, x.data.T)
 
 
 def test_var_with_correction():
@@ -150,6 +178,8 @@ def test_shaping(case, seed):
     assert gradcheck(lambda t: t.permute(*order), x)
     assert gradcheck(lambda t: t.transpose(0, -1).reshape(-1), x)
     assert gradcheck(lambda t: t.reshape([1, x.size]), x)
+    assert gradcheck(lambda t: t.T, x)
+    assert gradcheck(lambda t: t.flatten(-1), x)
     widths = [(int(a), int(b)) for a, b in rng.integers(0, 3, (x.ndim, 2))]
     assert gradcheck(lambda t: ag.pad(t, widths, 2.0), x)
 
@@ -258,6 +288,9 @@ def test_ties_share_the_gradient():
     x = Tensor(np.array([[2.0, 2.0, 1.0]]), requires_grad=True)
     x.max().backward()
     np.testing.assert_allclose(x.grad, [[0.5, 0.5, 0.0]])
+    x = Tensor(np.array([[2.0, 1.0, 1.0]]), requires_grad=True)
+    x.min().backward()
+    np.testing.assert_allclose(x.grad, [[0.0, 0.5, 0.5]])
     a, b = (Tensor(np.array([1.0, 3.0]), requires_grad=True) for _ in range(2))
     ag.maximum(a, b).sum().backward()
     np.testing.assert_allclose(a.grad, [0.5, 0.5])

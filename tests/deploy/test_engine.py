@@ -202,10 +202,3 @@ def test_the_engine_imports_neither_autograd_nor_anything_heavy(packed_path):
         [sys.executable, "-c", code, str(packed_path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_sinusoidal_positions_are_those_of_the_model():
-    from tinyternary.deploy.plain import sinusoidal
-    from tinyternary.models.positions import sinusoidal_positions
-
-    np.testing.assert_array_equal(sinusoidal(7, 32), sinusoidal_positions(7, 32))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tinyternary.autograd import cross_entropy, no_grad
 from tinyternary.config import ViTConfig, vit_matrices
 from tinyternary.errors import ConfigError, ShapeError
-from tinyternary.models import ViT, preset, sinusoidal_positions
+from tinyternary.models import ViT, list_models, preset, sinusoidal_positions
 from tinyternary.nn import LayerNorm, Linear
 from tinyternary.quant import ternarize
 
@@ -166,6 +166,14 @@ def test_sinusoidal_positions_differ_and_repeat_along_an_axis(grid, width):
 def test_images_of_another_shape_are_refused(shape):
     with pytest.raises(ShapeError, match=r"expected \(B, 3, 28, 28\), got"):
         ViT(preset("tiny"))(np.zeros(shape, np.float32))
+
+
+def test_models_are_listed_by_name_and_pattern():
+    assert {"tiny", "small", "deit-tiny", "bitmedvit"} <= set(list_models())
+    assert list_models("*tiny") == ["tiny", "deit-tiny"]
+    assert list_models("no-*") == []
+    for name in list_models():
+        assert preset(name).to_dict()
 
 
 def test_config_of_another_kind_is_refused():

@@ -155,6 +155,32 @@ def test_gradients_of_attention(kv_heads):
     check_all_gradients(nn.Attention(8, 4, kv_heads), x)
 
 
+@pytest.mark.parametrize("kv_heads", [None, 2, 1])
+def test_attention_step_by_step_is_the_fused_operation(kv_heads):
+    x = np.random.default_rng(2).standard_normal((2, 5, 64)).astype(np.float32)
+    attention = nn.Attention(64, 4, kv_heads)
+    record = {}
+    expected = attention(x, record).data
+    attention.fused = False
+    np.testing.assert_allclose(attention(x).data, expected, rtol=1e-5, atol=1e-7)
+    check_all_gradients(attention := nn.Attention(8, 4, kv_heads), x[:, :3, :8].astype(np.float64))
+    attention.fused = False
+    check_all_gradients(attention, x[:, :3, :8].astype(np.float64))
+
+
+def test_layers_in_a_row():
+    layers = [nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 2)]
+    row = nn.Sequential(*layers)
+    x = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    expected = layers[2](layers[0](x).gelu()).data
+    np.testing.assert_array_equal(row(x).data, expected)
+    assert list(row.state_dict()) == [f"layers.{i}.{n}" for i in (0, 2) for n in ("weight", "bias")]
+    assert len(row) == 3
+    assert row[1] is layers[1]
+    assert not row.eval()[1].training
+    check_all_gradients(row, x.astype(np.float64))
+
+
 @pytest.mark.parametrize("norm2", [True, False])
 def test_gradients_of_an_encoder_block(norm2):
     x = np.random.default_rng(2).standard_normal((2, 3, 4))
@@ -218,6 +244,8 @@ def test_weights_start_within_two_deviations_and_depend_on_the_seed():
         (lambda: nn.Attention(12, 4, 3), "kv_heads: 3 does not divide 4 heads"),
         (lambda: nn.Mlp(4, 4, "swish"), "unknown activation 'swish'"),
         (lambda: nn.Dropout(1.0), r"p: expected a probability in \[0, 1\), got 1.0"),
+        (lambda: nn.GELU("erf"), "unknown GELU approximation 'erf'"),
+        (lambda: nn.Sequential(nn.Linear(2, 3), len), "number 1 is a builtin_function_or_method"),
         (lambda: nn.Linear(0, 3), "in_features: expected a positive integer, got 0"),
         (lambda: nn.PatchEmbed(4, 1, 8, stride=5), "stride: expected 1 to 4"),
     ],

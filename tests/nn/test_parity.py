@@ -51,6 +51,16 @@ def test_norms():
     compare(fill(nn.RMSNorm(6, 1e-5)), torch.nn.RMSNorm(6, 1e-5), {}, normal(4, 6))
 
 
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_layers_in_a_row(approximate):
+    ours = fill(nn.Sequential(nn.Linear(5, 7), nn.GELU(approximate), nn.Linear(7, 3)))
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(5, 7), torch.nn.GELU(approximate), torch.nn.Linear(7, 3)
+    )
+    names = {name: name.removeprefix("layers.") for name in ours.state_dict()}
+    compare(ours, theirs, names, normal(2, 3, 5))
+
+
 @pytest.mark.parametrize(
     ("patch", "stride", "side"), [(4, 4, 12), (4, 2, 12), (8, 4, 28), (3, 1, 7)]
 )

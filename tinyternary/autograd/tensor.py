@@ -1,8 +1,8 @@
 """Tensor: an array that remembers how it was made (lesson 02).
 
 The operators and methods below only name operations; each operation, forward
-and backward, stands in a module of its own kind (`arithmetic`, `pointwise`,
-`reductions`, `shaping`, `products`, `activations`, ...).
+and backward, stands in a module of its own kind (`arithmetic`, `elementwise`,
+`reductions`, `shapes`, `products`, `activations`, ...).
 """
 
 from __future__ import annotations
@@ -286,6 +286,14 @@ class Tensor:
         """Maximum; equal maxima share the gradient equally."""
         return reductions.Max.apply(self, axis=axis, keepdims=keepdims)
 
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Minimum; equal minima share the gradient equally."""
+        return reductions.Min.apply(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None) -> Array:
+        """Where the maximum is, along an axis or of all entries: plain integers, no gradient."""
+        return np.asarray(self.data.argmax(axis))
+
     def var(self, axis: Axis = None, keepdims: bool = False, correction: int = 0) -> Tensor:
         """Mean squared deviation; divides by (count - correction)."""
         return reductions.Var.apply(self, axis=axis, keepdims=keepdims, correction=correction)
@@ -293,6 +301,15 @@ class Tensor:
     def reshape(self, *shape: int | Sequence[int]) -> Tensor:
         """Arrange the same entries in another shape; one size may be -1."""
         return shapes.reshape(self, *shape)
+
+    def flatten(self, first: int = 0, last: int = -1) -> Tensor:
+        """Join the axes from `first` to `last` into one; all of them by default."""
+        return shapes.flatten(self, first, last)
+
+    @property
+    def T(self) -> Tensor:
+        """All axes in reverse order: the transpose of a matrix."""
+        return shapes.permute(self, *range(self.ndim)[::-1])
 
     def transpose(self, a: int, b: int) -> Tensor:
         """Swap the axes a and b."""

@@ -11,9 +11,9 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinyternary.config import ViTConfig, vit_matrices
+from tinyternary.config.positions import sinusoidal_positions
 from tinyternary.deploy import floats
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.deploy.layers import F32, Layer, build_layer
@@ -144,26 +144,10 @@ def positions(packed: PackedFile) -> F32:
     """Return the position embedding (T, D), from the file or from its formula."""
     config, tensors = packed.header.config, packed.tensors
     if config.positions == "sinusoidal":
-        table = sinusoidal(config.grid, config.width)
+        table = sinusoidal_positions(config.grid, config.width)
         # a class token comes from nowhere
         return np.pad(table, ((config.tokens - len(table), 0), (0, 0)))
     if "pos_embed.values" in tensors:
         embedding: F32 = tensors["pos_embed.values"] * tensors["pos_embed.scale"]
         return embedding
     return np.asarray(tensors["pos_embed"], np.float32)
-
-
-def sinusoidal(grid: int, width: int) -> NDArray[np.float32]:
-    """Return fixed positions (grid * grid, D): sines and cosines of column and row.
-
-    The same numbers as `tinyternary.models.sinusoidal_positions` (MoCo v3, arXiv
-    2104.02057), which the engine must not import.
-    """
-    quarter = width // 4
-    frequency = 10_000.0 ** (-np.arange(quarter) / max(quarter, 1))
-    angle = np.arange(grid)[:, None] * frequency  # (grid, D / 4)
-    waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)  # (grid, D / 2)
-    shape = (grid, grid, width // 2)
-    columns = np.broadcast_to(waves[None, :, :], shape)
-    rows = np.broadcast_to(waves[:, None, :], shape)
-    return np.concatenate([columns, rows], axis=2).reshape(grid * grid, width).astype(np.float32)

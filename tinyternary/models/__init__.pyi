@@ -12,4 +12,5 @@ from .pretrained import (
 )
 from .vit import PRESETS as PRESETS
 from .vit import ViT as ViT
+from .vit import list_models as list_models
 from .vit import preset as preset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,22 @@ from tinyternary.nn import (
     PatchEmbed,
     truncated_normal,
 )
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Return the names that `preset` takes.
+
+    Parameters
+    ----------
+    pattern : str
+        Only names that match, with ``*`` and ``?`` as in file names.
+
+    Examples
+    --------
+    >>> tt.models.list_models("*tiny")
+    ['tiny', 'deit-tiny']
+    """
+    return [name for name in PRESETS if fnmatchcase(name, pattern)]
 
 
 class ViT(Module):

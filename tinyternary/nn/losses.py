@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.autograd import Tensor, bce_with_logits, cross_entropy, kl_divergence, mse
+from tinyternary.autograd import Tensor
+from tinyternary.autograd import bce_with_logits as bce_with_logits
+from tinyternary.autograd import cross_entropy as cross_entropy
+from tinyternary.autograd import kl_divergence as kl_divergence
+from tinyternary.autograd import mse as mse
 from tinyternary.nn.module import Module
 
 
@@ -50,14 +54,3 @@ class KLDivergenceLoss(Module):
     def forward(self, student_logits: Any, teacher_logits: Any) -> Tensor:
         """Both logits (B, C)."""
         return kl_divergence(student_logits, teacher_logits, self.temperature)
-
-
-__all__ = [
-    "BCEWithLogitsLoss",
-    "CrossEntropyLoss",
-    "KLDivergenceLoss",
-    "bce_with_logits",
-    "cross_entropy",
-    "kl_divergence",
-    "mse",
-]

@@ -1,4 +1,4 @@
-"""Sum, mean, max and var over one axis, several, or all (lesson 02)."""
+"""Sum, mean, max, min and var over one axis, several, or all (lesson 02)."""
 
 from __future__ import annotations
 
@@ -67,17 +67,23 @@ class Mean(Function):
         return _spread(grad / grad.dtype.type(count), shape, axes)
 
 
+def _extreme(
+    ctx: Context, x: Array, axis: Axis, keepdims: bool, name: str, choose: np.ufunc
+) -> Array:
+    axes = normal_axes(name, axis, x.ndim)
+    if prod(x.shape[a] for a in axes) == 0:
+        raise ShapeError(f"{name}: nothing to take a {name}imum of in shape {x.shape}")
+    top = np.asarray(choose.reduce(x, axes, keepdims=True))
+    ctx.save(x, top, axes)
+    return top if keepdims else top.squeeze(axes)
+
+
 class Max(Function):
     """Maximum over axes; equal maxima share the gradient equally."""
 
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:
-        axes = normal_axes("max", axis, x.ndim)
-        if prod(x.shape[a] for a in axes) == 0:
-            raise ShapeError(f"max: nothing to take a maximum of in shape {x.shape}")
-        top = np.asarray(x.max(axes, keepdims=True))
-        ctx.save(x, top, axes)
-        return top if keepdims else top.squeeze(axes)
+        return _extreme(ctx, x, axis, keepdims, "max", np.maximum)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
@@ -86,6 +92,14 @@ class Max(Function):
         share /= share.sum(axes, keepdims=True)
         share *= _spread(grad, x.shape, axes)
         return share
+
+
+class Min(Max):
+    """Minimum over axes; equal minima share the gradient equally."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:
+        return _extreme(ctx, x, axis, keepdims, "min", np.minimum)
 
 
 class Var(Function):

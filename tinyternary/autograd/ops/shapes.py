@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,17 @@ def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
 def reshape(x: Any, *shape: int | Sequence[int]) -> Tensor:
     """Arrange the same entries in another shape; one size may be -1."""
     return Reshape.apply(x, shape=_flat(shape))
+
+
+def flatten(x: Any, first: int = 0, last: int = -1) -> Tensor:
+    """Join the axes from `first` to `last` into one; all of them by default."""
+    if x.ndim == 0:
+        return Reshape.apply(x, shape=(1,))
+    (first,), (last,) = normal_axes("flatten", first, x.ndim), normal_axes("flatten", last, x.ndim)
+    if first > last:
+        raise ShapeError(f"flatten: axis {first} comes after axis {last}")
+    joined = prod(x.shape[first : last + 1])
+    return Reshape.apply(x, shape=(*x.shape[:first], joined, *x.shape[last + 1 :]))
 
 
 def permute(x: Any, *axes: int | Sequence[int]) -> Tensor:
