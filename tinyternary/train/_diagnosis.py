@@ -1,12 +1,38 @@
-"""Where numbers stopped being finite."""
+"""Where numbers stopped being finite: a run ends there, and says where."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from tinyternary.autograd import Tensor
+from tinyternary.errors import TrainingError
+from tinyternary.train._state import save_state
+
+if TYPE_CHECKING:
+    from tinyternary.train.loop import Loop
+
+
+def stop(loop: Loop, what: str, loss: Tensor | None = None) -> NoReturn:
+    """Keep the last good state and say which parameter is not finite.
+
+    Raises
+    ------
+    TrainingError
+        Always.
+    """
+    detail, harmed = offender(loop.trained | loop.extra, loss)
+    if not harmed:
+        save_state(loop)  # the weights are those before this step: still good
+    elif loop.best:
+        loop.model.load_state_dict(loop.best)
+    kept = f"; last good state kept in {loop.run_dir}" if loop.run_dir else ""
+    raise TrainingError(
+        f"{what} at step {loop.step + 1} of {loop.total}: {detail}{kept}; "
+        "try a smaller lr or a smaller clip_norm"
+    )
 
 
 def offender(parameters: Mapping[str, Tensor], loss: Tensor | None) -> tuple[str, bool]:

@@ -9,10 +9,10 @@ was killed goes on with the same bits as one that never was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,19 @@ from numpy.typing import NDArray
 from tinyternary.autograd import Tensor
 from tinyternary.compiled import pool_first
 from tinyternary.data import Batch, Batches, Dataset
-from tinyternary.errors import NonFiniteError, TrainingError
+from tinyternary.errors import NonFiniteError
 from tinyternary.evaluate.evaluation import quick_metrics
 from tinyternary.models import ViT
 from tinyternary.quant import set_sharpness, set_strength
-from tinyternary.train._diagnosis import offender
+from tinyternary.train._diagnosis import stop
 from tinyternary.train._interrupt import interruptible
 from tinyternary.train._progress import ProgressBar
 from tinyternary.train._state import save_best, save_state
 from tinyternary.train.ema import WeightAverage
 from tinyternary.train.history import History
-from tinyternary.train.optimizers import (
-    SGD,
-    AdamW,
-    Optimizer,
-    clip_gradients,
-    parameter_groups,
-)
+from tinyternary.train.optimizers import clip_gradients, make_optimizer
 from tinyternary.train.recipe import Recipe
-from tinyternary.train.schedules import Schedule
+from tinyternary.train.schedules import make_schedule
 
 Arrays = dict[str, NDArray[Any]]
 _DROPOUT = 3  # purpose of a random stream; `data.batches` uses 1 and 2, `pretrain` 4
@@ -157,16 +151,16 @@ class Loop:
         try:
             loss = self.objective(batch)
         except NonFiniteError as error:  # a quantiser met NaN in a weight
-            self._stop_at(str(error), None)
+            stop(self, str(error))
         value = float(loss.data)
         if not np.isfinite(value):
-            self._stop_at(f"loss is {value}", loss)
+            stop(self, f"loss is {value}", loss)
         self.optimizer.zero_grad()
         loss.backward()
         limit = self.recipe.optimizer.clip_norm or np.inf
         norm = clip_gradients(self.optimizer.parameters().values(), limit)
         if not np.isfinite(norm):
-            self._stop_at(f"gradient norm is {norm}", None)
+            stop(self, f"gradient norm is {norm}")
         self.optimizer.lr = self.schedule(self.step)
         self.optimizer.decay_scale = self.schedule.decay_scale(self.step)
         self.optimizer.step()
@@ -224,19 +218,6 @@ class Loop:
         patience, done = self.recipe.evaluation.patience, len(self.history)
         return bool(patience) and done - self.history.best_epoch >= patience
 
-    def _stop_at(self, what: str, loss: Tensor | None) -> NoReturn:
-        """Say where numbers stopped being finite, keep the last good state, and raise."""
-        detail, harmed = offender(self.trained | self.extra, loss)
-        if not harmed:
-            save_state(self)  # the weights are those before this step: still good
-        elif self.best:
-            self.model.load_state_dict(self.best)
-        kept = f"; last good state kept in {self.run_dir}" if self.run_dir else ""
-        raise TrainingError(
-            f"{what} at step {self.step + 1} of {self.total}: {detail}{kept}; "
-            "try a smaller lr or a smaller clip_norm"
-        )
-
     def _use_kept(self) -> None:
         """Load the weights that the recipe keeps: best epoch's, or the last (averaged)."""
         if self.recipe.evaluation.keep == "best" and self.best:
@@ -245,22 +226,3 @@ class Loop:
             for name, parameter in self.trained.items():
                 parameter.data[...] = self.average.arrays[name]
         self.model.eval()
-
-
-def make_optimizer(parameters: Mapping[str, Tensor], recipe: Recipe) -> Optimizer:
-    """Make the optimiser that a recipe asks for, with decay for matrices only."""
-    wanted = recipe.optimizer
-    groups = parameter_groups(parameters, wanted.weight_decay)
-    if wanted.kind == "sgd":
-        return SGD(groups, wanted.lr, wanted.momentum)
-    return AdamW(groups, wanted.lr, wanted.betas)
-
-
-def make_schedule(recipe: Recipe, per_epoch: int) -> Schedule:
-    """Make the schedule that a recipe asks for, in steps."""
-    wanted, peak, total = recipe.schedule, recipe.optimizer.lr, recipe.epochs * per_epoch
-    warmup = min(round(wanted.warmup_epochs * per_epoch), total)
-    return Schedule(
-        total, peak, warmup, min(wanted.min_lr, peak), wanted.kind,
-        wanted.phase_split, wanted.phase_drop,
-    )  # fmt: skip

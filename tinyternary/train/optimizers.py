@@ -17,6 +17,7 @@ from tinyternary.autograd import Tensor
 from tinyternary.compiled.registry import with_twin
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.nn import Module
+from tinyternary.train.recipe import Recipe
 
 _NO_DECAY = {"pos_embed", "cls_token", "mask_token", "quantizer", "activation"}
 
@@ -261,6 +262,15 @@ class AdamW(Optimizer):
             weight, grad, state["mean"], state["square"],
             lr, self.betas[0], self.betas[1], self.eps, decay, self.steps,
         )  # fmt: skip
+
+
+def make_optimizer(parameters: Mapping[str, Tensor], recipe: Recipe) -> Optimizer:
+    """Make the optimiser that a recipe asks for, with decay for matrices only."""
+    wanted = recipe.optimizer
+    groups = parameter_groups(parameters, wanted.weight_decay)
+    if wanted.kind == "sgd":
+        return SGD(groups, wanted.lr, wanted.momentum)
+    return AdamW(groups, wanted.lr, wanted.betas)
 
 
 def gradient_norm(parameters: Iterable[Tensor]) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tinyternary.errors import ConfigError
+from tinyternary.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,13 @@ class Schedule:
             return 1.0
         length = max(1, self.total - 1 - self.warmup)
         return 1.0 if (step - self.warmup) / length < self.phase_split else 0.0
+
+
+def make_schedule(recipe: Recipe, per_epoch: int) -> Schedule:
+    """Make the schedule that a recipe asks for, in steps."""
+    wanted, peak, total = recipe.schedule, recipe.optimizer.lr, recipe.epochs * per_epoch
+    warmup = min(round(wanted.warmup_epochs * per_epoch), total)
+    return Schedule(
+        total, peak, warmup, min(wanted.min_lr, peak), wanted.kind,
+        wanted.phase_split, wanted.phase_drop,
+    )  # fmt: skip
