@@ -58,6 +58,8 @@ def test_help_of_each_command_has_an_example(command: str) -> None:
         (["grade", "no-such-notebook.ipynb"], 2, "no-such-notebook.ipynb"),
         (["train", "--out", "x", "--set", "epochz=3"], 2, "epochs"),
         (["train", "--out", "x", "--set", "epochs"], 2, "name=value"),
+        (["train", "--out", "x", "--set", "optimizer.lrr=3"], 2, "Did you mean 'lr'"),
+        (["train", "--out", "x", "--set", "a b=3"], 2, "name=value"),
         (["reproduce", "breastmist", "--out", "x"], 2, "breastmnist"),
         (["reproduce", "breastmnist", "--out", "x", "--seeds", "a,b"], 2, "--seeds"),
         (["reproduce", "breastmnist", "--out", "x", "--seeds=-1"], 2, "at least 0"),

@@ -14,12 +14,16 @@ from tinyternary.cli.options import AsJson, Data, Download, Quiet, Root, Seed
 Config = Annotated[
     Path | None,
     typer.Option(
-        help="TOML file with recipe fields (epochs, lr, augment, ...).", show_default=False
+        help="TOML file of a recipe: epochs, batch_size, tables such as [optimizer].",
+        show_default=False,
     ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change one recipe field: --set lr=3e-4. May be repeated."),
+    typer.Option(
+        "--set",
+        help="Change one recipe field: --set lr=3e-4, or --set optimizer.lr=3e-4. May be repeated.",
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="Run folder; an unfinished run in it is continued.")]
 Preset = Annotated[str, typer.Option(help="Network: 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")]
@@ -189,23 +193,31 @@ def _network(preset: str, splits: Any) -> Any:
 
 def _recipe(config: Path | None, changes: list[str] | None, epochs: int | None) -> Any:
     """Join file, --set and --epochs into a recipe; values are read as TOML."""
-    import tomllib
-
-    from tinyternary.errors import ConfigError
     from tinyternary.train import make_recipe
+    from tinyternary.train.recipe import grouped
 
     fields: dict[str, Any] = {}
     for change in changes or []:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise ConfigError(f"--set: expected name=value, got {change!r}")
-        try:
-            fields[name] = tomllib.loads(f"x = {value}")["x"]
-        except tomllib.TOMLDecodeError:
-            fields[name] = value  # a bare word: --set augment=light
+        fields = grouped(_field(change), base=fields)
     if epochs is not None:
         fields["epochs"] = epochs
     return make_recipe(config, **fields)
+
+
+def _field(change: str) -> dict[str, Any]:
+    import json
+    import tomllib
+
+    from tinyternary.errors import ConfigError
+
+    name, equals, value = change.partition("=")
+    # a bare word too: --set augment=light
+    for line in (change, f"{name} = {json.dumps(value)}") if equals else ():
+        try:
+            return tomllib.loads(line)
+        except tomllib.TOMLDecodeError:
+            continue
+    raise ConfigError(f"--set: expected name=value, got {change!r}")
 
 
 def _finish(run: Any, out: Path, as_json: bool) -> None:
