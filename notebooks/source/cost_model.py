@@ -34,7 +34,7 @@ import numpy as np
 from IPython.display import HTML
 
 from tinyternary import cost
-from tinyternary.report import cost as figures
+from tinyternary.report import cost_figures as figures
 from tinyternary.report.roofline import predicted_against_measured, roofline
 
 
@@ -219,7 +219,7 @@ show(rows)
 
 # %%
 from tinyternary.cost import operations
-from tinyternary.cost.counting import CountingArray, CountingNumber, Tally
+from tinyternary.cost.tally import CountingArray, CountingNumber, Tally
 
 rng = np.random.default_rng(0)
 x, trits = rng.integers(-128, 128, (3, 20)), rng.integers(-1, 2, (5, 20))

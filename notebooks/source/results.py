@@ -37,10 +37,10 @@ from IPython.display import HTML, display
 
 from tinyternary import experiments
 from tinyternary.errors import DataFileError
-from tinyternary.report import ablation as ablation_figures
-from tinyternary.report import results as figures
+from tinyternary.report import factors as ablation_figures
+from tinyternary.report import reproduction as figures
 from tinyternary.report import uncertainty
-from tinyternary.report.confusion import confusion_matrix
+from tinyternary.report.predictions import confusion_matrix
 
 # Where `tinyternary reproduce NAME --out RUNS/NAME` wrote, and the MedMNIST files; both optional
 RUNS = os.environ.get("TINYTERNARY_RUNS", "")

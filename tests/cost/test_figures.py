@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinyternary import cost
-from tinyternary.report import cost as figures
+from tinyternary.report import cost_figures as figures
 from tinyternary.report.roofline import predicted_against_measured, roofline
 
 

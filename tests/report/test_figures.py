@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from tinyternary.report.bars import Pair, pair_bars
-from tinyternary.report.confusion import confusion_matrix
-from tinyternary.report.packing import latent_to_bytes
-from tinyternary.report.samples import prediction_grid
-from tinyternary.report.weights import latent_histogram, trit_shares
+from tinyternary.report.predictions import confusion_matrix, prediction_grid
+from tinyternary.report.weights import latent_histogram, latent_to_bytes, trit_shares
 
 
 def _texts(figure) -> str:

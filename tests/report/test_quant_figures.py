@@ -8,8 +8,8 @@ import pytest
 from tinyternary.errors import ConfigError
 from tinyternary.models import ViT, preset
 from tinyternary.quant import Microscope, ternarize
-from tinyternary.report import microscope as figures
-from tinyternary.report.sensitivity import budget_path, layer_sensitivity
+from tinyternary.report import training_steps as figures
+from tinyternary.report.layer_choice import budget_path, layer_sensitivity
 from tinyternary.report.style import data_uri
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tinyternary.report.ablation import interaction_lines, main_effects, size_against
-from tinyternary.report.results import against_published, seed_pairs, stage_curves
+from tinyternary.report.factors import interaction_lines, main_effects, size_against
+from tinyternary.report.reproduction import against_published, seed_pairs, stage_curves
 from tinyternary.report.style import save
 from tinyternary.report.uncertainty import (
     by_similarity,

@@ -56,7 +56,7 @@ def cost(
         machine = this_machine()
     result = model.compare(network, names, batch=batch, bits=bits, table=table, device=machine)
     if out is not None:
-        from tinyternary.report.cost import write_cost_figures
+        from tinyternary.report.cost_figures import write_cost_figures
 
         for path in write_cost_figures(result, console.writable_folder(out)):
             console.note(str(path))

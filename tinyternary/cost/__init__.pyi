@@ -8,6 +8,21 @@ from .analyze import (
 from .analyze import (
     gaussian_zero_share as gaussian_zero_share,
 )
+from .blocking import (
+    Blocking as Blocking,
+)
+from .blocking import (
+    Gemm as Gemm,
+)
+from .blocking import (
+    Traffic as Traffic,
+)
+from .blocking import (
+    choose_blocking as choose_blocking,
+)
+from .blocking import (
+    traffic as traffic,
+)
 from .claims import (
     Claim as Claim,
 )
@@ -44,28 +59,13 @@ from .energy import (
     load_energy_table as load_energy_table,
 )
 from .evaluate import StepCost as StepCost
-from .memory import (
-    Blocking as Blocking,
-)
-from .memory import (
-    Gemm as Gemm,
-)
-from .memory import (
-    Traffic as Traffic,
-)
-from .memory import (
-    choose_blocking as choose_blocking,
-)
-from .memory import (
-    traffic as traffic,
-)
 from .report import CostReport as CostReport
-from .sensitivity import (
+from .swings import (
     Swing as Swing,
 )
-from .sensitivity import (
+from .swings import (
     sensitivity as sensitivity,
 )
-from .sensitivity import (
+from .swings import (
     zero_share_energy as zero_share_energy,
 )

@@ -22,11 +22,11 @@ from tinyternary.cost.device import REFERENCE_CACHES, Device
 from tinyternary.cost.device import device as find_device
 from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
 from tinyternary.cost.evaluate import cost_step
-from tinyternary.cost.network import vit_steps
 from tinyternary.cost.operations import EXECUTIONS
 from tinyternary.cost.report import CostReport
 from tinyternary.cost.steps import Choices, Trits
 from tinyternary.cost.storage import INT8_REST, REST, Rest, packed_row_bytes, weight_kind
+from tinyternary.cost.vit_steps import vit_steps
 from tinyternary.errors import ConfigError, unknown_name
 
 BASELINES: dict[str, dict[str, LayerQuant]] = {

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyternary.cost import files
+from tinyternary.cost import constants
 from tinyternary.cost.amounts import Range
-from tinyternary.cost.memory import Gemm
+from tinyternary.cost.blocking import Gemm
 from tinyternary.errors import ConfigError
 
 PEAKS = ("int8", "fp16", "fp32")
@@ -86,7 +86,7 @@ REFERENCE_CACHES = (Cache("SRAM 32 KB", 32768), Cache("SRAM 1 MB", 1048576))
 
 def devices() -> list[str]:
     """Names of the devices that come with the package."""
-    return files.shipped("device")
+    return constants.shipped("device")
 
 
 def device(name: str) -> Device:
@@ -99,7 +99,7 @@ def device(name: str) -> Device:
     """
     if name.endswith(".toml"):
         return load_device(name)
-    return parse_device(files.read_shipped("device", name), f"device {name!r}")
+    return parse_device(constants.read_shipped("device", name), f"device {name!r}")
 
 
 def load_device(path: str | Path) -> Device:
@@ -110,31 +110,33 @@ def load_device(path: str | Path) -> Device:
     ConfigError
         If it cannot be read, or an entry is missing, negative or of the wrong type.
     """
-    return parse_device(files.read_file(path, "device"), f"device {path}")
+    return parse_device(constants.read_file(path, "device"), f"device {path}")
 
 
-def parse_device(table: files.Table, where: str) -> Device:
+def parse_device(table: constants.Table, where: str) -> Device:
     """Turn a TOML table into a `Device`, checking every entry."""
-    peak = files.section(table, "peak", where)
+    peak = constants.section(table, "peak", where)
     rows = table.get("cache")
     if not isinstance(rows, list) or not rows:
         raise ConfigError(f"{where}: expected at least one [[cache]] section")
     caches = sorted(
         (
-            Cache(files.text(row, "name", where), int(files.positive(row, "bytes", where)))
+            Cache(constants.text(row, "name", where), int(constants.positive(row, "bytes", where)))
             for row in rows
         ),
         key=lambda cache: cache.capacity,
     )
-    dram = files.section(table, "dram", where)
+    dram = constants.section(table, "dram", where)
     return Device(
-        name=files.text(table, "name", where),
-        title=files.text(table, "title", where),
-        source=files.text(table, "source", where),
-        peak={kind: files.positive(peak, kind, f"{where}: [peak]") for kind in PEAKS},
+        name=constants.text(table, "name", where),
+        title=constants.text(table, "title", where),
+        source=constants.text(table, "source", where),
+        peak={kind: constants.positive(peak, kind, f"{where}: [peak]") for kind in PEAKS},
         caches=tuple(caches),
-        dram_bytes_per_second=files.positive(dram, "bytes_per_second", f"{where}: [dram]"),
-        watts=files.spread_about(files.section(table, "watts", where), 1.0, f"{where}: [watts]"),
+        dram_bytes_per_second=constants.positive(dram, "bytes_per_second", f"{where}: [dram]"),
+        watts=constants.spread_about(
+            constants.section(table, "watts", where), 1.0, f"{where}: [watts]"
+        ),
     )
 
 

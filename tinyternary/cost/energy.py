@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyternary.cost import files
+from tinyternary.cost import constants
 from tinyternary.cost.amounts import NOTHING, Range
 from tinyternary.errors import ConfigError
 
@@ -99,7 +99,7 @@ def energy_table(name: str = "45nm") -> EnergyTable:
     ConfigError
         If the name is unknown.
     """
-    return _parse(files.read_shipped("energy", name), f"energy table {name!r}")
+    return _parse(constants.read_shipped("energy", name), f"energy table {name!r}")
 
 
 def load_energy_table(path: str | Path) -> EnergyTable:
@@ -114,34 +114,36 @@ def load_energy_table(path: str | Path) -> EnergyTable:
     ConfigError
         If it cannot be read, or an entry is missing, negative or of the wrong type.
     """
-    return _parse(files.read_file(path, "energy"), f"energy table {path}")
+    return _parse(constants.read_file(path, "energy"), f"energy table {path}")
 
 
-def _parse(table: files.Table, where: str) -> EnergyTable:
-    spread = files.number(table, "spread", where)
+def _parse(table: constants.Table, where: str) -> EnergyTable:
+    spread = constants.number(table, "spread", where)
     if spread < 1.0:
         raise ConfigError(f"{where}: spread should be at least 1, got {spread}")
-    given = files.section(table, "picojoules", where)
+    given = constants.section(table, "picojoules", where)
     basic = {}
     for kind in BASIC_OPS:
         if kind not in given:
             raise ConfigError(f"{where}: [picojoules] misses {kind!r}")
-        basic[kind] = files.spread_about(given[kind], spread, f"{where}: {kind}")
+        basic[kind] = constants.spread_about(given[kind], spread, f"{where}: {kind}")
     stray = sorted(set(given) - set(BASIC_OPS))
     if stray:
         raise ConfigError(f"{where}: [picojoules] has unknown {stray[0]!r}")
-    expansions = {**files.read_expansions(), **table.get("expansion", {})}
+    expansions = {**constants.read_expansions(), **table.get("expansion", {})}
     return EnergyTable(
-        name=files.text(table, "name", where),
-        title=files.text(table, "title", where),
-        source=files.text(table, "source", where),
+        name=constants.text(table, "name", where),
+        title=constants.text(table, "title", where),
+        source=constants.text(table, "source", where),
         basic=basic,
         expansions={
             kind: _expansion(counts, f"{where}: expansion of {kind}")
             for kind, counts in expansions.items()
         },
         sram=_sram(table.get("sram"), spread, where),
-        dram=files.spread_about(files.section(table, "dram", where), spread, f"{where}: [dram]"),
+        dram=constants.spread_about(
+            constants.section(table, "dram", where), spread, f"{where}: [dram]"
+        ),
     )
 
 
@@ -150,9 +152,9 @@ def _sram(rows: Any, spread: float, where: str) -> tuple[tuple[int, Range], ...]
         raise ConfigError(f"{where}: expected at least two [[sram]] sections")
     parsed = []
     for row in rows:
-        capacity = int(files.positive(row, "bytes", f"{where}: [[sram]]"))
-        files.positive(row, "picojoules", f"{where}: [[sram]]")
-        parsed.append((capacity, files.spread_about(row["picojoules"], spread, where)))
+        capacity = int(constants.positive(row, "bytes", f"{where}: [[sram]]"))
+        constants.positive(row, "picojoules", f"{where}: [[sram]]")
+        parsed.append((capacity, constants.spread_about(row["picojoules"], spread, where)))
     parsed.sort()
     if len({capacity for capacity, _ in parsed}) < len(parsed):
         raise ConfigError(f"{where}: two [[sram]] sections of one size")
@@ -162,9 +164,9 @@ def _sram(rows: Any, spread: float, where: str) -> tuple[tuple[int, Range], ...]
 def _expansion(counts: Any, where: str) -> dict[str, dict[str, float]]:
     parsed = {}
     for end in ENDS:
-        parts = files.section(counts if isinstance(counts, dict) else {}, end, where)
+        parts = constants.section(counts if isinstance(counts, dict) else {}, end, where)
         unknown = sorted(set(parts) - set(BASIC_OPS))
         if unknown:
             raise ConfigError(f"{where}: {unknown[0]!r} is not one of {', '.join(BASIC_OPS)}")
-        parsed[end] = {kind: files.number(parts, kind, where) for kind in parts}
+        parsed[end] = {kind: constants.number(parts, kind, where) for kind in parts}
     return parsed

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyternary.cost.amounts import NOTHING, Range
-from tinyternary.cost.device import Cache, Device, least_seconds
-from tinyternary.cost.energy import EnergyTable
-from tinyternary.cost.memory import (
+from tinyternary.cost.blocking import (
     REGISTER_TILE,
     Blocking,
     Traffic,
     choose_blocking,
     traffic,
 )
+from tinyternary.cost.device import Cache, Device, least_seconds
+from tinyternary.cost.energy import EnergyTable
 from tinyternary.cost.steps import Step
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tinyternary.config import LayerQuant
-from tinyternary.cost.memory import Gemm
+from tinyternary.cost.blocking import Gemm
 from tinyternary.cost.storage import Rest, StoredArray
 
 Arithmetic = Literal["float32", "float16", "int8", "ternary"]

@@ -27,7 +27,7 @@ from tinyternary.demo.numbers import (
     ternary_storage,
 )
 from tinyternary.demo.table import comparison_rows
-from tinyternary.report.demo import DemoPictures, demo_page
+from tinyternary.report.demo_page import DemoPictures, demo_page
 
 QUICK_SHARE = 4
 """`--quick` divides training images and steps by this."""

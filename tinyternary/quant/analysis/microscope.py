@@ -72,7 +72,7 @@ class Microscope:
     Examples
     --------
     ``tt.train.fit(model, data, on_step=microscope)``, then
-    ``tt.report.microscope.over_time(microscope.to_dict())``.
+    ``tt.report.over_time(microscope.to_dict())``.
     """
 
     def __init__(self, every: int = 10, layers: str = "*") -> None:

@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.report.bars import Pair, pair_bars
-from tinyternary.report.confusion import confusion_matrix
 from tinyternary.report.curves import training_curves
-from tinyternary.report.packing import latent_to_bytes
 from tinyternary.report.page import Page, Section, Table, Tile
-from tinyternary.report.samples import prediction_grid
+from tinyternary.report.predictions import confusion_matrix, prediction_grid
 from tinyternary.report.style import CLINICAL_NOTE, SYNTHETIC_NOTE
-from tinyternary.report.weights import latent_histogram, trit_shares
+from tinyternary.report.weights import latent_histogram, latent_to_bytes, trit_shares
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyternary.cost import Gemm, choose_blocking, traffic
-from tinyternary.cost.memory import footprint
+from tinyternary.cost.blocking import footprint
 from tinyternary.errors import ConfigError
 
 gemms = st.builds(

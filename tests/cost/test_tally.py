@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyternary.cost import Blocking, Gemm, operations, traffic
-from tinyternary.cost.counting import CountingArray, CountingNumber, Tally, plain
+from tinyternary.cost.tally import CountingArray, CountingNumber, Tally, plain
 from tinyternary.kernels.ladder import naive
 
 

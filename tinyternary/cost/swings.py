@@ -13,9 +13,9 @@ from tinyternary.config import vit_matrices
 from tinyternary.cost.amounts import Range
 from tinyternary.cost.energy import BASIC_OPS, ENDS, EnergyTable
 from tinyternary.cost.evaluate import cost_step
-from tinyternary.cost.network import vit_steps
 from tinyternary.cost.report import CostReport
 from tinyternary.cost.steps import Choices, Trits
+from tinyternary.cost.vit_steps import vit_steps
 from tinyternary.errors import ConfigError
 
 ZERO_SHARES = (0.2, 0.5)
