@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -155,3 +157,20 @@ def test_features_follow_the_processor_that_numba_compiles_for(monkeypatch):
     monkeypatch.setattr(config, "CPU_FEATURES", None)
     monkeypatch.setattr(config, "CPU_NAME", "x86-64")
     assert "avx2" not in targets.cpu_features()
+
+
+def test_the_ladder_has_one_order_on_the_page_in_the_list_and_in_its_numbers():
+    from tinyternary.kernels import ladder
+
+    names = [backend.name for backend in kernels.backends()]
+    folder = Path(ladder.__file__).parent
+    assert {path.stem for path in folder.glob("*.py")} == {*names, "__init__"}
+    assert re.findall(r"^(\d+)\. `(\w+)`:", ladder.__doc__, re.M) == [
+        (str(number), name) for number, name in enumerate(names, 1)
+    ]
+    for number, name in enumerate(names, 1):
+        text = ast.get_docstring(ast.parse((folder / f"{name}.py").read_text("utf-8")))
+        assert text.startswith(f"Rung {number} of {len(names)}: ")
+        for other, said in re.findall(r"[Rr]ung\s+(\d+),\s+`(\w+)`", text):
+            assert names[int(other) - 1] == said
+        assert "What it adds:" in text

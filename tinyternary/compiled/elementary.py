@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from tinyternary.compiled.erf import LIMIT, P, Q
 from tinyternary.compiled.switch import njit
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}
@@ -61,25 +62,22 @@ def exp(x):
 
 @njit(fastmath={"contract"})  # reordered, y p would lose bits where y is tiny
 def erf(x):
-    """Error function, by a rational minimax approximation on [-4, 4]: error below 5e-7.
-
-    Beyond 4 it is 1 to float32. Source of the coefficients: Eigen, `perf` for floats.
-    """
-    y = f32(4) if x > f32(4) else x
-    y = f32(-4) if y < f32(-4) else y
+    """Error function by the table in `tinyternary.compiled.erf`: error below 5e-7."""
+    y = LIMIT if x > LIMIT else x
+    y = -LIMIT if y < -LIMIT else y
     s = y * y
-    p = f32(-2.72614225801306e-10)
-    p = p * s + f32(2.77068142495902e-08)
-    p = p * s + f32(-2.10102402082508e-06)
-    p = p * s + f32(-5.69250639462346e-05)
-    p = p * s + f32(-7.34990630326855e-04)
-    p = p * s + f32(-2.95459980854025e-03)
-    p = p * s + f32(-1.60960333262415e-02)
-    q = f32(-1.45660718464996e-05)
-    q = q * s + f32(-2.13374055278905e-04)
-    q = q * s + f32(-1.68282697438203e-03)
-    q = q * s + f32(-7.37332916720468e-03)
-    q = q * s + f32(-1.42647390514189e-02)
+    p = f32(P[0])
+    p = p * s + f32(P[1])
+    p = p * s + f32(P[2])
+    p = p * s + f32(P[3])
+    p = p * s + f32(P[4])
+    p = p * s + f32(P[5])
+    p = p * s + f32(P[6])
+    q = f32(Q[0])
+    q = q * s + f32(Q[1])
+    q = q * s + f32(Q[2])
+    q = q * s + f32(Q[3])
+    q = q * s + f32(Q[4])
     return y * (p / q)
 
 

@@ -82,11 +82,9 @@ class Backend:
 
     def load(self) -> Rung:
         """Import and return the rung: ``prepare`` and ``matmul``."""
-        if self.simd:
-            found: Rung = importlib.import_module("tinyternary.kernels.simd.rung").rung(self.name)
-            return found
         module: Any = importlib.import_module(f"tinyternary.kernels.ladder.{self.name}")
-        return module  # type: ignore[no-any-return]
+        found: Rung = getattr(module, "rung", module)
+        return found
 
 
 @functools.cache

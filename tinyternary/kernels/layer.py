@@ -81,9 +81,9 @@ class TernaryLinear:
         fused = self.backend.simd or (self.backend.fused and self._groups == 1)
         if fused and self.inputs == self.backend.activations and self.n > 0 and self.k > 0:
             alone = WORTH_SHARING // (self.k * self.n) + 1
-            self._plan = rung.plan(packed, self.scale, self.bias, activation, alone)
+            self._record = rung.record(packed, self.scale, self.bias, activation, alone)
             self._alone, self._rows = alone, rung.rows
-            self._run = functools.partial(rung.layer_kernel(self._groups), self._plan.address)
+            self._run = functools.partial(rung.layer_kernel(self._groups), self._record.address)
 
     def __call__(
         self,
@@ -115,7 +115,7 @@ class TernaryLinear:
         x = np.ascontiguousarray(x)
         if threads is None:
             threads = get_threads() if m >= self._alone else 1
-        share_rows(lambda tickets: self._run(tickets or BY_ONE, x, out), m, threads, self._rows)
+        share_rows(lambda counters: self._run(counters or BY_ONE, x, out), m, threads, self._rows)
         return out
 
     def _check_input(self, x: Any) -> None:

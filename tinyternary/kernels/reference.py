@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyternary.compiled import erf
 from tinyternary.config.grid import FLOOR, MOST, TERNARY_LEVEL, TERNARY_THRESHOLD
-from tinyternary.kernels import erf
 
 
 def matmul(x: NDArray[np.int8], trits: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -125,7 +125,7 @@ def ternary(
 def gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return x Phi(x) by the same float32 operations as the vector code, bit for bit.
 
-    erf is the rational approximation whose coefficients `tinyternary.kernels.erf` holds.
+    erf is the rational approximation whose coefficients `tinyternary.compiled.erf` holds.
     """
     z = np.clip(x * np.float32(0.7071067811865476), -erf.LIMIT, erf.LIMIT)
     square = z * z

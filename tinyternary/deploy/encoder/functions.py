@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from tinyternary.compiled import erf
 from tinyternary.deploy.encoder.emitters import (
     ROUND,
     ROW,
@@ -17,7 +18,6 @@ from tinyternary.deploy.encoder.emitters import (
     store,
 )
 from tinyternary.deploy.encoder.polynomials import EXP2
-from tinyternary.kernels import erf
 from tinyternary.kernels.simd.quantize import fold
 from tinyternary.kernels.simd.targets import F32, I32, I64, splat
 from tinyternary.kernels.simd.tile import broadcast, load

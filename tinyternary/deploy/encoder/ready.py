@@ -48,5 +48,5 @@ def sources() -> list[Path]:
     deploy, kernels = package / "deploy", package / "kernels"
     folders = (deploy / "encoder", deploy / "machine_code", kernels / "simd")
     found = [path for folder in folders for path in folder.glob("*.py")]
-    constants = ("config/grid.py", "kernels/erf.py", "compiled/threads.py", "compiled/switch.py")
+    constants = ("config/grid.py", "compiled/erf.py", "compiled/threads.py", "compiled/switch.py")
     return [*found, *(package / name for name in constants)]

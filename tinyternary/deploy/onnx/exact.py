@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from tinyternary.compiled import erf
 from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
 from tinyternary.deploy.encoder.polynomials import EXP2
 from tinyternary.deploy.format.header import LayerHeader
 from tinyternary.deploy.layers import FloatLinear, IntegerLinear
 from tinyternary.deploy.onnx.graph import Native
-from tinyternary.kernels import PackedTernary, erf
+from tinyternary.kernels import PackedTernary
 
 LANES = 16
 CHAINS = ((128, 0), (256, 64), (512, 32), (1024, 16))

@@ -1,4 +1,4 @@
-"""Rung 4: bit planes and popcount: 64 products by two ANDs and two counts.
+"""Rung 7 of 13: bit planes and popcount: 64 products by two ANDs and two counts.
 
 What it adds: W as two planes of bits, W+ and W-, and the int8 activations as eight planes of
 their own bits (two's complement: the top one counts -128). For each bit b of x,
@@ -9,16 +9,18 @@ Bytes per MAC: 0.25 for W; x takes 1, as planes too. Operations per MAC: eight p
 How fast that should be: 20 to 40 MAC per cycle with vector popcount (AVX-512 VPOPCNTDQ),
 3 to 5 without. It was 18, and 21 where the planes stay in the first-level cache. A dot-product
 instruction does 64 to 128: with int8 activations planes cannot win, whatever the code. Rung
-`ternary` shows where they do. (lesson 08_packing_and_kernels)
+13, `ternary`, shows where they do. (lesson 08_packing_and_kernels)
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numba import extending, types
 from numpy.typing import NDArray
 
 from tinyternary.compiled.switch import njit
-from tinyternary.kernels.ladder.counting import ones
 from tinyternary.kernels.packing import to_planes
 
 
@@ -26,6 +28,19 @@ def prepare(trits: NDArray[np.int8]) -> NDArray[np.uint64]:
     """Return the planes, uint64 (2, ceil(K / 64), N): neighbours in memory are outputs."""
     plus, minus = to_planes(trits)
     return np.ascontiguousarray(np.stack([plus.T, minus.T]))
+
+
+intrinsic: Any = extending.intrinsic
+
+
+@intrinsic
+def ones(typingctx: Any, word: Any) -> Any:
+    """Return how many bits of a uint64 are 1, as int64: one instruction."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), codegen
 
 
 @njit()

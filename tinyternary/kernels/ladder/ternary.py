@@ -1,4 +1,4 @@
-"""Rung: ternary activations as well: XOR, AND and popcount on two planes each.
+"""Rung 13 of 13: ternary activations as well: XOR, AND and popcount on two planes each.
 
 What it adds: activations of -1, 0 and +1, which the caller must be able to afford: the end
 task pays in accuracy. Then 64 products are two logic operations, two counts and two additions,
@@ -7,13 +7,11 @@ Bytes per MAC: 0.25 for W and 0.25 for x. Operations per MAC: 6 / 512 on 512-bit
 How fast that should be: with two popcounts and four vector operations a cycle, 512 MAC in
 1.5 cycles: 340 MAC per cycle, where the peak of the int8 dot product is 128. It was 270 to 310, the
 more the longer K: emptying and storing sums is the rest. Whole layers, floats in and out, reached
-240 to 260. (lesson 08_packing_and_kernels)
+240 to 260.
+(lesson 08_packing_and_kernels)
 """
 
-from __future__ import annotations
+from tinyternary.kernels.simd.rung import SimdRung
+from tinyternary.kernels.simd.targets import TERNARY
 
-from tinyternary.kernels.simd.popcount import prepare
-from tinyternary.kernels.simd.popcount_driver import ROWS as rows
-from tinyternary.kernels.simd.popcount_driver import layer_kernel, matmul, plan
-
-__all__ = ["layer_kernel", "matmul", "plan", "prepare", "rows"]
+rung = SimdRung(TERNARY)

@@ -1,9 +1,11 @@
-"""Loops over rows and tiles in plain Numba around the emitted kernels (lesson 08).
+"""The loops over rows and tiles around every micro-kernel, in plain Numba (lesson 08).
 
-`kernel(target, floats)` returns a compiled entry point of one target: int8 in and int32 out,
-or float32 in and out. The target's number is a constant of the compiled code and so part of
-the key under which Numba caches it; so is a checksum of this folder's source, because Numba
-itself only watches the file in which a function is defined.
+`kernel(target, kind)` returns a compiled entry point: int8 in and int32 out, float32 in and out, or
+that with scales per group of inputs. A layer is one call: quantisation, product, rescaling, bias
+and activation; neither codes nor int32 sums of the whole input ever reach memory. The target's
+number is a constant of the compiled code and so part of the key under which Numba caches it; so
+is a checksum of this folder's source, because Numba itself only watches the file in which a
+function is defined.
 """
 
 from __future__ import annotations
@@ -19,28 +21,32 @@ from numba import types
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import DONE, NEXT, STEP
 from tinyternary.kernels.simd.intrinsics import (
-    NOTES,
+    GROUPED,
+    INTEGERS,
     address,
-    copy_row,
-    draw,
-    fact,
-    move,
-    quantize_row,
+    fetch_add,
+    load_field,
+    memcpy_rows,
+    prepare_row,
     release,
     reserve,
-    tile,
+    spread_row,
+    store_tile,
 )
-from tinyternary.kernels.simd.plan import (
+from tinyternary.kernels.simd.micro_kernels import MICRO_KERNELS
+from tinyternary.kernels.simd.quantize import NOTES
+from tinyternary.kernels.simd.record import (
     ACTIVATION,
     ALONE,
     BLOCKS,
-    COLUMNS,
+    GROUPS,
     INPUTS,
     OUTPUTS,
     PANELS,
+    SCALE_STEP,
+    SCALES,
     WEIGHTS,
 )
-from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
 from tinyternary.kernels.simd.targets import Target
 
 CHUNK_BYTES = 16384
@@ -50,10 +56,14 @@ REFUSED, TOO_MUCH = 1, 2
 """Status: shapes do not fit; as many rows as one thread should not do. Nothing was touched."""
 
 _INT = types.int64
-INTEGERS = _INT(_INT, _INT, types.Array(types.int8, 2, "C", readonly=True), types.int32[:, ::1])
-FLOATS = _INT(_INT, _INT, types.Array(types.float32, 2, "C", readonly=True), types.float32[:, ::1])
-"""``(plan, tickets, x, out) -> status``: the address of a `Plan`, and that of the counters by
-which threads share the rows out (`threads.share`); 0 for one thread, or `threads.BY_ONE`."""
+FROM_INTEGERS = _INT(
+    _INT, _INT, types.Array(types.int8, 2, "C", readonly=True), types.int32[:, ::1]
+)
+FROM_FLOATS = _INT(
+    _INT, _INT, types.Array(types.float32, 2, "C", readonly=True), types.float32[:, ::1]
+)
+"""``(record, counters, x, out) -> status``: the address of a `Record`, and that of the counters by
+which threads share the rows out (`threads.share_rows`); 0 for one thread, or `threads.BY_ONE`."""
 
 
 @functools.cache
@@ -66,51 +76,53 @@ def checksum() -> int:
 
 
 @functools.cache
-def kernel(target: Target, floats: bool) -> Callable[..., int]:
-    """Return ``run(plan, tickets, x, out) -> status`` compiled for ``target``.
+def kernel(target: Target, kind: int) -> Callable[..., int]:
+    """Return ``run(record, counters, x, out) -> status`` compiled for ``target``.
 
-    x (M, K) float32 and out (M, N) float32, or int8 and int32; weights as `layout.interleave`
-    makes them. What stays the same from call to call comes first, so that `functools.partial`
+    x (M, K) float32 and out (M, N) float32, or int8 and int32; weights as the micro-kernel
+    prepares them. What stays the same from call to call comes first, so that `functools.partial`
     can hold it.
     """
     key, tall, outputs = target.index + 16 * checksum(), target.rows, target.outputs
-    kind = 1 if floats else 0
+    block_bytes = MICRO_KERNELS[target.index].block_bytes
+    size = 1 if kind == INTEGERS else 4  # bytes of an activation
+    grouped = 1 if kind == GROUPED else 0
 
-    @njit(signature_or_function=FLOATS if floats else INTEGERS)
-    def run(plan: int, tickets: int, x: Any, out: Any) -> int:
-        m, k, n = x.shape[0], fact(plan, INPUTS), fact(plan, OUTPUTS)
+    @njit(signature_or_function=FROM_INTEGERS if kind == INTEGERS else FROM_FLOATS)
+    def run(record: int, counters: int, x: Any, out: Any) -> int:
+        m, k, n = x.shape[0], load_field(record, INPUTS), load_field(record, OUTPUTS)
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
             return REFUSED
-        if tickets == 0 and m >= fact(plan, ALONE):
+        if counters == 0 and m >= load_field(record, ALONE):
             return TOO_MUCH
-        blocks, panels, weights = fact(plan, BLOCKS), fact(plan, PANELS), fact(plan, WEIGHTS)
-        columns, activation = fact(plan, COLUMNS), fact(plan, ACTIVATION)
-        biases, wide, panel_bytes = (
-            columns + fact(plan, COLUMN_STEP),
-            16 * blocks,
-            4 * outputs * blocks,
-        )
+        blocks, panels = load_field(record, BLOCKS), load_field(record, PANELS)
+        weights, activation = load_field(record, WEIGHTS), load_field(record, ACTIVATION)
+        scales, scale_step = load_field(record, SCALES), load_field(record, SCALE_STEP)
+        groups = load_field(record, GROUPS) if grouped else 1
+        wide, panel_bytes = 16 * blocks, block_bytes * blocks
         step = max(tall, CHUNK_BYTES // wide // tall * tall)
         most = min(m, step)
-        room = most * (wide + NOTES) + tall * outputs * 4
+        room = most * (wide + NOTES + 4 * groups * grouped) + tall * outputs * 4
         codes, source, sink = reserve(room), address(x), address(out)
         notes = codes + most * wide
-        edge = notes + most * NOTES  # where tiles that stick out go
-        if tickets > 0:
-            step = min(step, draw(tickets, STEP, 0))
+        sums = notes + most * NOTES
+        edge = sums + most * 4 * groups * grouped  # where tiles that stick out go
+        if counters > 0:
+            step = min(step, fetch_add(counters, STEP, 0))
         first = 0
         while first < m:
-            if tickets > 0:
-                first = draw(tickets, NEXT, step)
+            if counters > 0:
+                first = fetch_add(counters, NEXT, step)
                 if first >= m:
                     break
             count = min(step, m - first)
             for row in range(count):
-                begin, place = (first + row) * k, codes + row * wide
-                if floats:
-                    quantize_row(key, source + 4 * begin, k, place, notes + row * NOTES)
-                else:
-                    copy_row(key, source + begin, k, place, notes + row * NOTES)
+                place = codes + row * wide
+                begin = source + size * (first + row) * k
+                prepare_row(key, kind, begin, k, place, notes + row * NOTES)
+                if grouped:
+                    spread_row(key, place, k // groups, groups, wide // groups,
+                               sums + row * 4 * groups)  # fmt: skip
             height = tall if count >= tall else 1
             ahead = first + count  # rows that will be quantised next
             for panel in range(panels):
@@ -118,19 +130,20 @@ def kernel(target: Target, floats: bool) -> Callable[..., int]:
                 fits = column + outputs <= n
                 for number in range(-(-count // height)):
                     row = min(number * height, count - height)  # the last may overlap
-                    place, stride = sink + 4 * ((first + row) * n + column), 4 * n
+                    home = sink + 4 * ((first + row) * n + column)
+                    place, stride = home, 4 * n
                     if not fits:
                         place, stride = edge, 4 * outputs
-                    tile(key, kind, height, codes + row * wide, wide,
-                         weights + panel * panel_bytes, blocks, notes + row * NOTES,
-                         place, stride, columns + 4 * column, biases + 4 * column, activation,
-                         source + 4 * min(ahead, m - 1) * k)  # fmt: skip
+                    store_tile(key, kind, height, codes + row * wide, wide,
+                               weights + panel * panel_bytes, blocks // groups, groups,
+                               notes + row * NOTES, sums + row * 4 * groups, place, stride,
+                               scales + 4 * column, scale_step, activation,
+                               source + size * min(ahead, m - 1) * k)  # fmt: skip
                     ahead = min(ahead + 1, first + 2 * count)
                     if not fits:
-                        move(4 * (n - column), edge, stride,
-                             sink + 4 * ((first + row) * n + column), 4 * n, height)  # fmt: skip
-            if tickets > 0:
-                draw(tickets, DONE, count)
+                        memcpy_rows(4 * (n - column), edge, stride, home, 4 * n, height)
+            if counters > 0:
+                fetch_add(counters, DONE, count)
             else:
                 first += step
         release(codes, room)

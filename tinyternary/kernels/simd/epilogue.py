@@ -8,12 +8,13 @@ the NumPy code that the tests compare with.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
 
-from tinyternary.kernels import erf
+from tinyternary.compiled import erf
 from tinyternary.kernels.simd.targets import F32, I64, Target, splat
 from tinyternary.kernels.simd.tile import at, broadcast, load
 
@@ -50,6 +51,39 @@ def store_floats(
             result = builder.fmul(builder.sitofp(value, floats), scale)
             result = builder.fadd(result, load(builder, biases, offset, floats, 4))
             _store(builder, out, stride, row, column * target.width, result)
+
+
+def store_groups(
+    builder: ir.IRBuilder, target: Target, rows: int, sums_of: Callable[[Any], Any], groups: Any,
+    row_scales: list[Any], scales: Any, scale_step: Any, out: Any, stride: Any,
+) -> None:  # fmt: skip
+    """Store the sum over groups of float(acc) * (row scale * scale), plus bias, at ``out``.
+
+    Integers are exact within a group only: after each group the sums that ``sums_of(group)`` emits
+    become floats and are added to what the groups before gave, in the first-level cache. Scales of
+    a group, and after the last the biases, are ``scale_step`` bytes apart.
+    """
+    floats = ir.VectorType(F32, target.lanes)
+
+    def add(row: int, column: int, term: Any) -> None:
+        offset = ir.Constant(I64, column * target.width)
+        here = builder.add(builder.mul(stride, ir.Constant(I64, row)), offset)
+        store_at(builder, out, here, builder.fadd(load(builder, out, here, floats, 4), term))
+
+    zeros = [[splat(0.0, floats)] * target.columns for _ in range(rows)]
+    store_integers(builder, target, zeros, out, stride)
+    with cgutils.for_range(builder, groups) as loop:
+        mine = builder.gep(scales, [builder.mul(loop.index, scale_step)])
+        for row, values in enumerate(sums_of(loop.index)):
+            factor = broadcast(builder, row_scales[row], target.lanes)
+            for column, value in enumerate(values):
+                scale = load(builder, mine, column * target.width, floats, 4)
+                scale = builder.fmul(factor, scale)
+                add(row, column, builder.fmul(builder.sitofp(value, floats), scale))
+    biases = builder.gep(scales, [builder.mul(groups, scale_step)])
+    for row in range(rows):
+        for column in range(target.columns):
+            add(row, column, load(builder, biases, column * target.width, floats, 4))
 
 
 def _store(

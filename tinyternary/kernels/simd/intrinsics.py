@@ -13,15 +13,17 @@ from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
 
-from tinyternary.kernels.simd import epilogue, quantize
-from tinyternary.kernels.simd.gemv import emit_gemv
+from tinyternary.kernels.simd import epilogue
 from tinyternary.kernels.simd.layout import BLOCK
+from tinyternary.kernels.simd.micro_kernels import MICRO_KERNELS
+from tinyternary.kernels.simd.quantize import NOTES
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, TARGETS, Target
-from tinyternary.kernels.simd.tile import at, emit_tile, load, pointer_to_bytes
+from tinyternary.kernels.simd.tile import at, load, pointer_to_bytes
 
 INDEX = types.int64
-NOTES = 8
-"""Bytes that quantisation notes down per row: scale (float32), sum of the codes (int32)."""
+INTEGERS, FLOATS, GROUPED = 0, 1, 2
+"""Kinds of a product: int8 in and int32 out; float32 in and out; that with scales per group of
+inputs."""
 
 # its own annotations describe the function before decoration
 intrinsic: Any = extending.intrinsic(prefer_literal=True)
@@ -111,8 +113,9 @@ def release(typingctx: Any, place: Any, size: Any) -> Any:
 
 
 @intrinsic
-def move(typingctx: Any, size: Any, source: Any, source_step: Any, sink: Any, sink_step: Any,
-         rows: Any) -> Any:  # fmt: skip
+def memcpy_rows(
+    typingctx: Any, size: Any, source: Any, source_step: Any, sink: Any, sink_step: Any, rows: Any
+) -> Any:  # fmt: skip
     """Copy ``rows`` pieces of ``size`` bytes, a multiple of 4; steps are in bytes."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
@@ -133,8 +136,8 @@ def move(typingctx: Any, size: Any, source: Any, source_step: Any, sink: Any, si
 
 
 @intrinsic
-def fact(typingctx: Any, plan: Any, place: Any) -> Any:
-    """Return one of the numbers behind the address of a `plan.Plan`."""
+def load_field(typingctx: Any, record: Any, place: Any) -> Any:
+    """Return one of the numbers behind the address of a `record.Record`."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
         numbers = builder.inttoptr(args[0], I64.as_pointer())
@@ -144,84 +147,84 @@ def fact(typingctx: Any, plan: Any, place: Any) -> Any:
 
 
 @intrinsic
-def quantize_row(typingctx: Any, key: Any, x: Any, k: Any, codes: Any, notes: Any) -> Any:
-    """Quantise ``k`` floats; store codes, filled up to whole blocks by zeros, and notes."""
+def prepare_row(typingctx: Any, key: Any, kind: Any, x: Any, k: Any, row: Any, notes: Any) -> Any:
+    """Write ``k`` activations as the micro-kernel reads them: floats, or codes if kind is 0."""
 
     def emit(call: Call) -> None:
-        builder = call.builder
-        row = quantize.Row(builder, call.pointer(1), call.scalar(2))
-        scale = quantize.scale_of(builder, quantize.largest_bits(builder, row), call.target.most)
-        total = quantize.emit_codes(builder, row, scale, call.pointer(3))
-        notes = call.pointer(4)
-        builder.store(scale, at(builder, notes, 0, F32)).align = 4
-        builder.store(total, at(builder, notes, 4, I32)).align = 4
+        micro = MICRO_KERNELS[call.target.index]
+        take = micro.emit_floats if call.literal(1) else micro.emit_integers
+        take(call.builder, call.target, call.pointer(2), call.scalar(3), call.pointer(4),
+             call.pointer(5))  # fmt: skip
 
-    return emitted(emit, key, *[INDEX] * 4)
+    return emitted(emit, key, kind, *[INDEX] * 4)
 
 
 @intrinsic
-def copy_row(typingctx: Any, key: Any, x: Any, k: Any, codes: Any, notes: Any) -> Any:
-    """Copy ``k`` int8 codes, filled up to whole blocks by zeros, and note their sum."""
-
-    def emit(call: Call) -> None:
-        builder, k = call.builder, call.scalar(2)
-        x, codes = call.pointer(1), call.pointer(3)
-        total = cgutils.alloca_once_value(builder, ir.Constant(I32, 0))
-        with cgutils.for_range(builder, k) as loop:
-            value = builder.load(builder.gep(x, [loop.index]))
-            builder.store(value, builder.gep(codes, [loop.index]))
-            builder.store(builder.add(builder.load(total), builder.sext(value, I32)), total)
-        fifteen = ir.Constant(I64, BLOCK - 1)
-        whole = builder.and_(builder.add(k, fifteen), builder.not_(fifteen))
-        with cgutils.for_range(builder, whole, start=k) as loop:
-            builder.store(ir.Constant(I8, 0), builder.gep(codes, [loop.index]))
-        builder.store(builder.load(total), at(builder, call.pointer(4), 4, I32)).align = 4
-
-    return emitted(emit, key, *[INDEX] * 4)
-
-
-@intrinsic
-def tile(
-    typingctx: Any, key: Any, floats: Any, height: Any, codes: Any, wide: Any, weights: Any,
-    blocks: Any, notes: Any, place: Any, stride: Any, scales: Any, biases: Any, activation: Any,
-    ahead: Any,
+def store_tile(
+    typingctx: Any, key: Any, kind: Any, height: Any, x: Any, wide: Any, weights: Any,
+    blocks: Any, groups: Any, notes: Any, sums: Any, place: Any, stride: Any, scales: Any,
+    scale_step: Any, activation: Any, ahead: Any,
 ) -> Any:  # fmt: skip
     """Store a tile of ``height`` rows (1 or the target's) at ``place``, ``stride`` bytes apart.
 
-    Its int32 sums, or, if the literal ``floats`` is 1, activation(float(sums) * (row scale *
-    column scale) + bias); then what lies at ``ahead`` is fetched, 64 bytes a block.
+    What is stored depends on the literal ``kind``:
+
+    * `INTEGERS`: the int32 sums;
+    * `FLOATS`: activation(float(sums) * (row scale * scale) + bias); and what lies at ``ahead``
+      is fetched, 64 bytes a block;
+    * `GROUPED`: the same with a term of the sum for each group of ``blocks`` inputs, whose scales
+      follow each other, and where ``sums`` has each row's sums of codes, group by group.
     """
 
     def emit(call: Call) -> None:
-        builder, target = call.builder, call.target
+        builder = call.builder
         one = builder.icmp_signed("==", call.scalar(2), ir.Constant(I64, 1))
         with builder.if_else(one) as (single, whole):
             with single:
                 emit_rows(call, 1)
             with whole:
-                emit_rows(call, target.rows)
+                emit_rows(call, call.target.rows)
 
     def emit_rows(call: Call, rows: int) -> None:
-        builder, target, floats = call.builder, call.target, call.literal(1)
-        codes, weights, blocks = call.pointer(3), call.pointer(5), call.scalar(6)
-        row_scales, sums = call.notes(7, rows)
-        start = [builder.neg(total) for total in sums]
-        if rows == 1:
-            sums = [emit_gemv(builder, target, codes, weights, blocks, start[0])]
-        else:
-            ahead = call.pointer(13) if floats else None
-            sums = emit_tile(
-                builder, target, rows, codes, call.scalar(4), weights, blocks, start, ahead
-            )
-        place, stride = call.pointer(8), call.scalar(9)
-        if not floats:
-            epilogue.store_integers(builder, target, sums, place, stride)
-            return
-        scales, biases = call.pointer(10), call.pointer(11)
-        epilogue.store_floats(builder, target, sums, row_scales, scales, biases, place, stride)
-        epilogue.activate(builder, target, call.scalar(12), place, stride, rows)
+        builder, target, kind = call.builder, call.target, call.literal(1)
+        emit_sums = MICRO_KERNELS[target.index].emit_sums
+        x, wide, weights, blocks = (
+            call.pointer(3), call.scalar(4), call.pointer(5), call.scalar(6),
+        )  # fmt: skip
+        groups, scales, scale_step = call.scalar(7), call.pointer(12), call.scalar(13)
+        place, stride = call.pointer(10), call.scalar(11)
+        row_scales, row_sums = call.notes(8, rows)
 
-    return emitted(emit, key, floats, *[INDEX] * 12)
+        if kind == GROUPED:
+
+            def group_sums(group: Any) -> Any:
+                here = builder.mul(group, blocks)
+                codes = builder.gep(x, [builder.mul(here, ir.Constant(I64, BLOCK))])
+                size = ir.Constant(I64, MICRO_KERNELS[target.index].block_bytes)
+                panel = builder.gep(weights, [builder.mul(here, size)])
+                start = []
+                for row in range(rows):
+                    index = builder.add(builder.mul(groups, ir.Constant(I64, row)), group)
+                    offset = builder.mul(index, ir.Constant(I64, 4))
+                    start.append(builder.neg(load(builder, call.pointer(9), offset, I32, 4)))
+                return emit_sums(builder, target, rows, codes, wide, panel, blocks, start, None)
+
+            epilogue.store_groups(
+                builder, target, rows, group_sums, groups, row_scales, scales, scale_step, place,
+                stride,
+            )  # fmt: skip
+        else:
+            ahead = call.pointer(15) if kind == FLOATS else None
+            start = [builder.neg(total) for total in row_sums]
+            sums = emit_sums(builder, target, rows, x, wide, weights, blocks, start, ahead)
+            if kind == INTEGERS:
+                epilogue.store_integers(builder, target, sums, place, stride)
+                return
+            biases = builder.gep(scales, [scale_step])
+            epilogue.store_floats(builder, target, sums, row_scales, scales, biases, place, stride)
+        epilogue.activate(builder, target, call.scalar(14), place, stride, rows)
+
+    return emitted(emit, key, kind, *[INDEX] * 14)
 
 
 @intrinsic
@@ -261,7 +264,7 @@ def spread_row(
 
 
 @intrinsic
-def draw(typingctx: Any, address: Any, place: Any, amount: Any) -> Any:
+def fetch_add(typingctx: Any, address: Any, place: Any, amount: Any) -> Any:
     """Add ``amount`` to one of the counters that threads share; return what it was."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:

@@ -45,6 +45,15 @@ def interleave(trits: NDArray[np.int8], target: Shape) -> NDArray[np.uint8]:
     return laid
 
 
+def spread(trits: NDArray[np.int8], groups: int) -> NDArray[np.int8]:
+    """Fill every group of trits (N, K) up to whole blocks of inputs: each begins on its own."""
+    n, k = trits.shape
+    size = k // groups
+    wide = np.zeros((n, groups, padded(size, BLOCK)), dtype=np.int8)
+    wide[:, :, :size] = trits.reshape(n, groups, size)
+    return wide.reshape(n, -1)
+
+
 def aligned(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return an uninitialised array of bytes that starts at a multiple of 64."""
     size = int(np.prod(shape))

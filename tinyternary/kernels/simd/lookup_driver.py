@@ -1,4 +1,9 @@
-"""Loops around the table lookups: tiles of eight rows, and what is left over (lesson 08)."""
+"""Loops around the table lookups: tiles of eight rows, and what is left over (lesson 08).
+
+They are not `driver`'s, because the blocks of inputs are the outer loop: tables of a few blocks are
+filled, all weights looked up in them, and the sums kept for the next few. The rows that are left
+over are those of another micro-kernel.
+"""
 
 from __future__ import annotations
 
@@ -12,39 +17,39 @@ from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import DONE, NEXT, STEP
 from tinyternary.kernels.simd import epilogue, lookup, quantize
 from tinyternary.kernels.simd.driver import (
-    FLOATS,
-    INTEGERS,
+    FROM_FLOATS,
+    FROM_INTEGERS,
     REFUSED,
     TOO_MUCH,
     checksum,
 )
 from tinyternary.kernels.simd.intrinsics import (
     INDEX,
-    NOTES,
+    INTEGERS,
     Call,
     address,
-    copy_row,
-    draw,
     emitted,
-    fact,
+    fetch_add,
     intrinsic,
-    move,
-    quantize_row,
+    load_field,
+    memcpy_rows,
+    prepare_row,
     release,
     reserve,
-    tile,
+    store_tile,
 )
-from tinyternary.kernels.simd.plan import (
+from tinyternary.kernels.simd.quantize import NOTES
+from tinyternary.kernels.simd.record import (
     ACTIVATION,
     ALONE,
     BLOCKS,
-    COLUMNS,
     INPUTS,
     OUTPUTS,
     PANELS,
+    SCALE_STEP,
+    SCALES,
     WEIGHTS,
 )
-from tinyternary.kernels.simd.plan import STEP as COLUMN_STEP
 from tinyternary.kernels.simd.targets import F32, I64, LOOKUP7, splat
 from tinyternary.kernels.simd.tile import at, load
 
@@ -148,25 +153,28 @@ def _look(
 
 
 @functools.cache
-def kernel(floats: bool) -> Callable[..., int]:
-    """Return ``run(plan, tickets, x, out) -> status``, compiled, as `driver.kernel` does.
+def kernel(kind: int) -> Callable[..., int]:
+    """Return ``run(record, counters, x, out) -> status``, compiled, as `driver.kernel` does.
 
     Eight rows are quantised, then for each `DEPTH` blocks of their inputs tables are filled and all
     weights looked up in them. Rows that are left over are multiplied one by one as int8.
     """
     key, outputs = LOOKUP7.index + 16 * checksum(), LOOKUP7.outputs
-    kind = 1 if floats else 0
+    floats = kind != INTEGERS
+    size = 4 if floats else 1  # bytes of an activation
 
-    @njit(signature_or_function=FLOATS if floats else INTEGERS)
-    def run(plan: int, tickets: int, x: Any, out: Any) -> int:
-        m, k, n = x.shape[0], fact(plan, INPUTS), fact(plan, OUTPUTS)
+    @njit(signature_or_function=FROM_FLOATS if floats else FROM_INTEGERS)
+    def run(record: int, counters: int, x: Any, out: Any) -> int:
+        m, k, n = x.shape[0], load_field(record, INPUTS), load_field(record, OUTPUTS)
         if x.shape[1] != k or out.shape[0] != m or out.shape[1] != n:
             return REFUSED
-        if tickets == 0 and m >= fact(plan, ALONE):
+        if counters == 0 and m >= load_field(record, ALONE):
             return TOO_MUCH
-        blocks, panels, weights = fact(plan, BLOCKS), fact(plan, PANELS), fact(plan, WEIGHTS)
-        columns, activation = fact(plan, COLUMNS), fact(plan, ACTIVATION)
-        biases, wide, panel_bytes = columns + fact(plan, COLUMN_STEP), 16 * blocks, 256 * blocks
+        blocks, panels = load_field(record, BLOCKS), load_field(record, PANELS)
+        weights = load_field(record, WEIGHTS)
+        columns, scale_step = load_field(record, SCALES), load_field(record, SCALE_STEP)
+        biases, activation = columns + scale_step, load_field(record, ACTIVATION)
+        wide, panel_bytes = 16 * blocks, 256 * blocks
         halves = -(-n // _OUTPUTS)
         parts = -(-blocks // _DEPTH)
         depth = -(-blocks // parts)
@@ -187,12 +195,12 @@ def kernel(floats: bool) -> Callable[..., int]:
         )
         source, sink = address(x), address(out)
         step = max(m, 1)
-        if tickets > 0:
-            step = draw(tickets, STEP, 0)
+        if counters > 0:
+            step = fetch_add(counters, STEP, 0)
         first = 0
         while first < m:
-            if tickets > 0:
-                first = draw(tickets, NEXT, step)
+            if counters > 0:
+                first = fetch_add(counters, NEXT, step)
                 if first >= m:
                     break
             end = min(first + step, m)
@@ -205,20 +213,19 @@ def kernel(floats: bool) -> Callable[..., int]:
                     begin, to = (done + row) * k, codes + row * wide
                     if floats and height == _ROWS:
                         _scale(key, source + 4 * begin, k, notes + row * NOTES)
-                    elif floats:
-                        quantize_row(key, source + 4 * begin, k, to, notes + row * NOTES)
                     else:
-                        copy_row(key, source + begin, k, to, notes + row * NOTES)
+                        prepare_row(key, kind, source + size * begin, k, to, notes + row * NOTES)
                 if height == 1:
                     for panel in range(panels):
                         column = panel * outputs
                         fits = column + outputs <= n
                         home = sink + 4 * (done * n + column)
-                        tile(key, kind, 1, codes, wide, weights + panel * panel_bytes, blocks,
-                             notes, home if fits else edge, 4 * n, columns + 4 * column,
-                             biases + 4 * column, activation, source)  # fmt: skip
+                        store_tile(key, kind, 1, codes, wide, weights + panel * panel_bytes,
+                                   blocks, 1, notes, 0, home if fits else edge, 4 * n,
+                                   columns + 4 * column, scale_step, activation,
+                                   source)  # fmt: skip
                         if not fits:
-                            move(4 * (n - column), edge, 0, home, 0, 1)
+                            memcpy_rows(4 * (n - column), edge, 0, home, 0, 1)
                     done += 1
                     continue
                 for part in range(parts):
@@ -247,10 +254,10 @@ def kernel(floats: bool) -> Callable[..., int]:
                               biases + 4 * column, activation,
                               source + 4 * later * k + 64 * skip)  # fmt: skip
                         if last and not fits:
-                            move(4 * (n - column), edge, stride, home, 4 * n, _ROWS)
+                            memcpy_rows(4 * (n - column), edge, stride, home, 4 * n, _ROWS)
                 done += _ROWS
-            if tickets > 0:
-                draw(tickets, DONE, end - first)
+            if counters > 0:
+                fetch_add(counters, DONE, end - first)
             else:
                 break
         release(held, room)

@@ -19,12 +19,20 @@ from tinyternary.config.grid import FLOOR, TERNARY_LEVEL, TERNARY_THRESHOLD
 from tinyternary.kernels.packing import to_planes
 from tinyternary.kernels.simd.layout import padded
 from tinyternary.kernels.simd.quantize import WIDE, Row, fold
-from tinyternary.kernels.simd.targets import F32, I8, I16, I32, I64, Target, call_named, splat
+from tinyternary.kernels.simd.targets import (
+    F32,
+    I8,
+    I16,
+    I32,
+    I64,
+    TERNARY,
+    Target,
+    call_named,
+    splat,
+)
 from tinyternary.kernels.simd.tile import at, broadcast, load
 
-TILE = Target(-1, "ternary", 64, 4, 1, 0, False, ())
-"""A tile's shape as the epilogue wants to know it: 4 rows x 16 outputs."""
-ROWS, OUTPUTS = TILE.rows, TILE.outputs
+OUTPUTS = TERNARY.outputs
 LANES, COLUMNS = 8, 2  # counts are 64 bits wide, so that a tile takes two vectors of them
 PLANES = 16
 """Bytes of the two planes of 64 activations."""
@@ -33,7 +41,7 @@ _DOUBLES = ir.VectorType(ir.DoubleType(), WIDE)
 _FLOATS = ir.VectorType(F32, WIDE)
 
 
-def prepare(trits: NDArray[np.int8]) -> NDArray[np.uint64]:
+def prepare(trits: NDArray[np.int8], target: Target) -> NDArray[np.uint64]:
     """Return planes (N blocks, ceil(K / 64), 2 planes, 16 outputs) uint64, zeros past N and K."""
     plus, minus = to_planes(trits)
     n, words = plus.shape
@@ -44,8 +52,9 @@ def prepare(trits: NDArray[np.int8]) -> NDArray[np.uint64]:
 
 
 def emit_counts(
-    builder: ir.IRBuilder, rows: int, x: Any, x_stride: Any, planes: Any, words: Any
-) -> list[list[Any]]:
+    builder: ir.IRBuilder, target: Target, rows: int, x: Any, x_stride: Any, planes: Any,
+    words: Any, *_: Any,
+) -> list[list[Any]]:  # fmt: skip
     """Emit a tile of ``rows`` x 16 outputs; return its sums, [row][one int32 vector].
 
     ``x`` points to rows of ``words`` pairs (nonzero, sign) of uint64, ``x_stride`` bytes apart;
@@ -90,7 +99,9 @@ def emit_counts(
     return [[builder.shuffle_vector(total(row, 0), total(row, 1), both)] for row in range(rows)]
 
 
-def emit_planes(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> None:
+def emit_planes(
+    builder: ir.IRBuilder, target: Target, x: Any, k: Any, planes: Any, notes: Any
+) -> None:
     """Emit the planes of a row of ``k`` int8 trits: (nonzero, sign) for each 64 of them."""
     bytes_ = ir.VectorType(I8, 64)
     zero = splat(0, bytes_)
@@ -118,8 +129,10 @@ def emit_planes(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> None:
         take(copy, words)
 
 
-def emit_quantize(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> Any:
-    """Emit the planes of a row of ``k`` floats as ternary activations; return their scale.
+def emit_quantize(
+    builder: ir.IRBuilder, target: Target, x: Any, k: Any, planes: Any, notes: Any
+) -> None:
+    """Emit the planes of a row of ``k`` floats as ternary activations; note their scale.
 
     The same operations in the same order as `tinyternary.kernels.reference.quantize_ternary`: a row
     that is not finite gets zeros, for nothing is above a threshold of infinity or NaN.
@@ -160,4 +173,5 @@ def emit_quantize(builder: ir.IRBuilder, x: Any, k: Any, planes: Any) -> Any:
     floor = ir.Constant(F32, float(FLOOR))
     scale = builder.select(builder.fcmp_ordered(">", level, floor), level, floor)
     finite = builder.fcmp_ordered("<", unit, ir.Constant(F32, float("inf")))
-    return builder.select(finite, scale, ir.Constant(F32, float("nan")))
+    scale = builder.select(finite, scale, ir.Constant(F32, float("nan")))
+    builder.store(scale, at(builder, notes, 0, F32)).align = 4

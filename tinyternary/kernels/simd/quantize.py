@@ -15,7 +15,8 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from tinyternary.config.grid import FLOOR, MOST
-from tinyternary.kernels.simd.targets import F32, I8, I32, I64, splat
+from tinyternary.kernels.simd.layout import BLOCK
+from tinyternary.kernels.simd.targets import F32, I8, I32, I64, Target, splat
 from tinyternary.kernels.simd.tile import at, broadcast, load
 
 WIDE = 16
@@ -138,3 +139,32 @@ def emit_codes(builder: ir.IRBuilder, row: Row, scale: Any, out: Any) -> Any:
     count = builder.trunc(builder.mul(vectors, ir.Constant(I64, WIDE)), I32)
     extra = builder.mul(count, ir.Constant(I32, _MAGIC_BITS))
     return builder.sub(fold(builder, summed, builder.add), extra)
+
+
+NOTES = 8
+"""Bytes that are noted down per row: scale (float32), sum of the codes (int32)."""
+
+
+def emit_row(builder: ir.IRBuilder, target: Target, x: Any, k: Any, codes: Any, notes: Any) -> None:
+    """Emit quantisation of ``k`` floats: codes, filled up to whole blocks by zeros, and notes."""
+    row = Row(builder, x, k)
+    scale = scale_of(builder, largest_bits(builder, row), target.most)
+    total = emit_codes(builder, row, scale, codes)
+    builder.store(scale, at(builder, notes, 0, F32)).align = 4
+    builder.store(total, at(builder, notes, 4, I32)).align = 4
+
+
+def emit_copy(
+    builder: ir.IRBuilder, target: Target, x: Any, k: Any, codes: Any, notes: Any
+) -> None:
+    """Emit a copy of ``k`` int8 codes, filled up to whole blocks by zeros; note their sum."""
+    total = cgutils.alloca_once_value(builder, ir.Constant(I32, 0))
+    with cgutils.for_range(builder, k) as loop:
+        value = builder.load(builder.gep(x, [loop.index]))
+        builder.store(value, builder.gep(codes, [loop.index]))
+        builder.store(builder.add(builder.load(total), builder.sext(value, I32)), total)
+    fifteen = ir.Constant(I64, BLOCK - 1)
+    whole = builder.and_(builder.add(k, fifteen), builder.not_(fifteen))
+    with cgutils.for_range(builder, whole, start=k) as loop:
+        builder.store(ir.Constant(I8, 0), builder.gep(codes, [loop.index]))
+    builder.store(builder.load(total), at(builder, notes, 4, I32)).align = 4

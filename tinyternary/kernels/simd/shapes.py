@@ -56,7 +56,7 @@ class Shape:
     @property
     def most(self) -> int:
         """Largest activation code in absolute value."""
-        return MOST["int7" if self.name == "lookup7" else "int8"]
+        return {"lookup7": MOST["int7"], "ternary": 1}.get(self.name, MOST["int8"])
 
 
 _AVX512 = ("avx512vnni", "avx512bw", "avx512vl")
@@ -68,9 +68,11 @@ SHAPES = (
     Shape(3, "neon", 16, 4, 4, 0, False, ("dotprod", "neon")),
     Shape(4, "vector", 16, 4, 1, 31, False, ()),
     Shape(5, "lookup7", 64, 4, 4, 0, True, (*_AVX512, "avx512vbmi")),
+    Shape(6, "ternary", 64, 4, 1, 0, False, ()),
 )
 """By index. "vector" needs nothing but LLVM; "lookup7" is "avx512" for activations of seven bits,
-with tiles of its own where there are rows enough (`tinyternary.kernels.simd.lookup`)."""
+with tiles of its own where there are rows enough (`tinyternary.kernels.simd.lookup`); "ternary"
+counts bits of words that any vector unit has (`tinyternary.kernels.simd.popcount`)."""
 
 
 def shape_of(name: str) -> Shape:

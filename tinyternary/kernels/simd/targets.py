@@ -123,7 +123,7 @@ def call_named(builder: ir.IRBuilder, name: str, result: ir.Type, args: tuple[An
 
 TARGETS = tuple(Target(**vars(shape)) for shape in SHAPES)
 """By index, as `SHAPES`."""
-AVX512, AVXVNNI, AVX2, NEON, VECTOR, LOOKUP7 = TARGETS
+AVX512, AVXVNNI, AVX2, NEON, VECTOR, LOOKUP7, TERNARY = TARGETS
 
 
 def cpu_features() -> frozenset[str]:

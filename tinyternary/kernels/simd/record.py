@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-INPUTS, OUTPUTS, BLOCKS, PANELS, WEIGHTS, COLUMNS, STEP, ACTIVATION, ALONE, GROUPS, FIELDS = range(
-    11
-)
+(
+    INPUTS, OUTPUTS, BLOCKS, PANELS, WEIGHTS, SCALES, SCALE_STEP, ACTIVATION, ALONE, GROUPS, FIELDS,
+) = range(11)  # fmt: skip
 """K and N; blocks of inputs and panels of outputs; addresses of codes, and of float32 scales and
-biases, rows of `STEP` bytes; the activation; from how many rows on one thread should not do it
-alone; groups of inputs with a scale of their own."""
+then biases, rows of `SCALE_STEP` bytes; the activation; from how many rows on one thread should not
+do it alone; groups of inputs with a scale of their own."""
 
 
-class Plan:
+class Record:
     """The numbers of one layer, and the arrays that they point to.
 
     Attributes
@@ -46,7 +46,7 @@ class Plan:
         numbers[PANELS], numbers[BLOCKS] = layout.shape[:2]
         numbers[WEIGHTS] = layout.ctypes.data
         if columns is not None:
-            numbers[COLUMNS], numbers[STEP] = columns.ctypes.data, columns.strides[0]
+            numbers[SCALES], numbers[SCALE_STEP] = columns.ctypes.data, columns.strides[0]
         numbers[ACTIVATION], numbers[ALONE], numbers[GROUPS] = activation, alone, groups
         self.numbers = np.array(numbers, dtype=np.int64)
         self.address: int = self.numbers.ctypes.data

@@ -1,0 +1,74 @@
+"""The table of micro-kernels: all that the one driver knows of each (lesson 08).
+
+A micro-kernel multiplies a tile of rows by a panel of outputs in registers. It says how weights
+lie in memory, what becomes of a row of activations, and emits the sums of a tile. Loops around
+it, scales, biases and activations are `driver`'s and the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from tinyternary.kernels.simd import popcount, quantize
+from tinyternary.kernels.simd.gemv import emit_gemv
+from tinyternary.kernels.simd.layout import interleave
+from tinyternary.kernels.simd.targets import TARGETS, TERNARY, Target
+from tinyternary.kernels.simd.tile import emit_tile
+
+
+@dataclass(frozen=True)
+class MicroKernel:
+    """One way to multiply.
+
+    Attributes
+    ----------
+    target : Target
+        Shape of its tiles, and the processors that it is for.
+    prepare : callable
+        ``(trits, target) -> layout``: panels of outputs, each blocks of inputs.
+    block_bytes : int
+        Bytes of one block of a panel. A block of a row of activations takes 16.
+    emit_floats, emit_integers : callable
+        ``(builder, target, x, k, row, notes)``: write a row of activations as the tile reads it,
+        and note its scale (floats) and the sum of its codes, if that is needed.
+    emit_sums : callable
+        ``(builder, target, rows, x, stride, weights, blocks, start, ahead) -> sums``: int32,
+        [row][vector of outputs]; as `tile.emit_tile`.
+    """
+
+    target: Target
+    prepare: Callable[..., Any]
+    block_bytes: int
+    emit_floats: Callable[..., None]
+    emit_integers: Callable[..., None]
+    emit_sums: Callable[..., list[list[Any]]]
+
+
+def emit_dots(
+    builder: ir.IRBuilder, target: Target, rows: int, x: Any, stride: Any, weights: Any,
+    blocks: Any, start: list[Any], ahead: Any,
+) -> list[list[Any]]:  # fmt: skip
+    """Emit a tile of dot products, or the leaner loop that is enough for one row."""
+    if rows == 1:
+        return [emit_gemv(builder, target, x, weights, blocks, start[0])]
+    return emit_tile(builder, target, rows, x, stride, weights, blocks, start, ahead)
+
+
+def _codes(target: Target) -> MicroKernel:
+    return MicroKernel(
+        target, interleave, target.columns * target.width, quantize.emit_row, quantize.emit_copy,
+        emit_dots,
+    )  # fmt: skip
+
+
+_PLANES = MicroKernel(
+    TERNARY, popcount.prepare, popcount.PLANES * TERNARY.outputs, popcount.emit_quantize,
+    popcount.emit_planes, popcount.emit_counts,
+)  # fmt: skip
+
+MICRO_KERNELS = tuple(_PLANES if target is TERNARY else _codes(target) for target in TARGETS)
+"""By index, as `TARGETS`. That of "lookup7" is for the rows that its tables do not take."""
