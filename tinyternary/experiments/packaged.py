@@ -11,7 +11,7 @@ from tinyternary.train.recipe import read_toml
 
 
 def packaged(folder: str) -> list[str]:
-    """Names of the TOML files in a folder of `tinyternary.train`, sorted, without the ending."""
+    """Names of the TOML files in a folder of this package, sorted, without the ending."""
     files = (resources.files("tinyternary.experiments") / folder).iterdir()
     names = (entry.name for entry in files)
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
