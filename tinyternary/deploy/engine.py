@@ -164,7 +164,7 @@ class Engine:
             return self.fused(as_input(images, self.header.preprocessing))[1]
         record: dict[str, Any] = {}
         self._run(images, record)
-        features: F32 = record["features"]
+        features: F32 = record["features"][:, 0]
         return features
 
     def attention(self, images: NDArray[np.uint8]) -> F32:

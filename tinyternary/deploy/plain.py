@@ -21,8 +21,57 @@ from tinyternary.deploy.layers import F32, Layer, build_layer
 _VECTOR = 16  # floats in the longest vector of a processor
 
 
+def forward(ops: Any, config: ViTConfig, images: Any, record: dict[str, Any] | None = None) -> Any:
+    """Walk through a Vision Transformer from images to logits: the one place that says how.
+
+    What a step does is up to `ops`: `Network` computes arrays, and the export to ONNX
+    (`tinyternary.deploy.onnx`) appends nodes to a graph, where x is the name of a value.
+
+    Parameters
+    ----------
+    ops : object
+        ``patches(images)``, ``class_token(x)``, ``add_positions(x)``, ``norm(name, x)``,
+        ``layer(name, x)``, ``attention(name, qkv)``, ``activation(name, x)``, ``add(x, y)``,
+        ``add_to(x, y)`` (x is not needed again), ``first(x)`` and ``mean(x)``; for a record
+        also ``attention_maps(qkv)``.
+    config : ViTConfig
+    images
+        What ``ops.patches`` takes.
+    record : dict, optional
+        Receives "features" (B, 1, D) and, for block i, "blocks.i.attn" (B, H, T, T).
+
+    Returns
+    -------
+    (B, 1, classes)
+    """
+    x = ops.layer("patch_embed.proj", ops.patches(images))  # (B, P, D)
+    if config.pool == "cls":
+        x = ops.class_token(x)  # (B, T, D)
+    x = ops.add_positions(x)
+    for i in range(config.depth):
+        x = block(ops, config, f"blocks.{i}", x, record)
+    pooled = ops.first(x) if config.pool == "cls" else ops.mean(x)  # (B, 1, D)
+    features = ops.norm("norm", pooled)
+    if record is not None:
+        record["features"] = features
+    return ops.layer("head", features)
+
+
+def block(ops: Any, config: ViTConfig, name: str, x: Any, record: dict[str, Any] | None) -> Any:
+    """Add what attention finds, then what the feed-forward network makes of it: (B, T, D)."""
+    inner = ops.norm(f"{name}.norm1", x) if config.attn_norm else x
+    qkv = ops.layer(f"{name}.attn.qkv", inner)  # (B, T, D + 2 Hkv Dh)
+    if record is not None:
+        record[f"{name}.attn"] = ops.attention_maps(qkv)
+    mixed = ops.attention(f"{name}.attn", qkv)  # (B, T, D)
+    x = ops.add(x, ops.layer(f"{name}.attn.proj", mixed))
+    inner = ops.norm(f"{name}.norm2", x) if config.mlp_norm else x
+    hidden = ops.activation(f"{name}.mlp", ops.layer(f"{name}.mlp.fc1", inner))
+    return ops.add_to(x, ops.layer(f"{name}.mlp.fc2", hidden))
+
+
 class Network:
-    """The arrays of a packed model joined into a network.
+    """The arrays of a packed model and what each step of `forward` does with them.
 
     Parameters
     ----------
@@ -52,42 +101,63 @@ class Network:
         return self._positions
 
     def __call__(self, x: F32, record: dict[str, Any] | None = None) -> F32:
-        """Return logits (B, classes) from preprocessed images (B, C, H, W).
+        """Return logits (B, classes) from preprocessed images (B, C, H, W); see `forward`."""
+        logits: F32 = forward(self, self.config, x, record)
+        return logits[:, 0]
 
-        A dict passed as `record` receives "features" (B, D) and, for block i,
-        "blocks.i.attn" (B, H, T, T).
-        """
-        config = self.config
-        tokens = self.layers["patch_embed.proj"](patches(x, config))  # (B, P, D)
-        if config.pool == "cls":
-            first = np.broadcast_to(self.tensors["cls_token"], (len(x), 1, config.width))
-            tokens = np.concatenate((first, tokens), axis=1)  # (B, T, D)
-        tokens += self.positions
-        for i in range(config.depth):
-            tokens = self._block(tokens, f"blocks.{i}", record)
-        pooled = tokens[:, 0] if config.pool == "cls" else tokens.mean(axis=1)
-        features = self._norm(np.ascontiguousarray(pooled), "norm")
-        if record is not None:
-            record["features"] = features
-        return self.layers["head"](features[:, None])[:, 0]
+    def patches(self, images: F32) -> F32:
+        """Unfold images (B, C, H, W) into patches (B, P, C p p), see `patches`."""
+        return patches(images, self.config)
 
-    def _norm(self, x: F32, name: str) -> F32:
+    def class_token(self, x: F32) -> F32:
+        """Put the class token before the others: (B, T, D)."""
+        shape = (len(x), 1, self.config.width)
+        return np.concatenate((np.broadcast_to(self.tensors["cls_token"], shape), x), axis=1)
+
+    def add_positions(self, x: F32) -> F32:
+        """Add to each token where it comes from."""
+        return self.add_to(x, self.positions)
+
+    def layer(self, name: str, x: F32) -> F32:
+        """Apply the linear layer called `name`: (B, T, K) to (B, T, N)."""
+        return self.layers[name](x)
+
+    def norm(self, name: str, x: F32) -> F32:
+        """LayerNorm of each token."""
         t = self.tensors
         return floats.layer_norm(x, t[f"{name}.weight"], t[f"{name}.bias"], self.config.norm_eps)
 
-    def _block(self, x: F32, name: str, record: dict[str, Any] | None) -> F32:
-        config = self.config
-        inner = self._norm(x, f"{name}.norm1") if config.attn_norm else x
-        q, k, v = self._heads(self.layers[f"{name}.attn.qkv"](inner))
-        if record is not None:
-            record[f"{name}.attn"] = floats.attention_weights(q, k)
-        mixed = attend(q, k, v)  # (B, H, T, Dh)
-        joined = np.ascontiguousarray(mixed.transpose(0, 2, 1, 3)).reshape(x.shape)
-        x = x + self.layers[f"{name}.attn.proj"](joined)
-        inner = self._norm(x, f"{name}.norm2") if config.mlp_norm else x
-        hidden = activate(self.layers[f"{name}.mlp.fc1"](inner), config)
-        x += self.layers[f"{name}.mlp.fc2"](hidden)
+    def attention(self, name: str, qkv: F32) -> F32:
+        """(B, T, D + 2 Hkv Dh) to mixed values (B, T, D)."""
+        mixed = attend(*self._heads(qkv))  # (B, H, T, Dh)
+        return np.ascontiguousarray(mixed.transpose(0, 2, 1, 3)).reshape(*qkv.shape[:2], -1)
+
+    def attention_maps(self, qkv: F32) -> F32:
+        """Return how much each token takes from each: (B, H, T, T), rows sum to 1."""
+        q, k, _ = self._heads(qkv)
+        return floats.attention_weights(q, k)
+
+    def activation(self, name: str, x: F32) -> F32:
+        """Apply the non-linearity of the feed-forward network; may write over `x`."""
+        return activate(x, self.config)
+
+    def add(self, x: F32, y: F32) -> F32:
+        """Add two arrays."""
+        return x + y
+
+    def add_to(self, x: F32, y: F32) -> F32:
+        """Add `y` to `x` in place."""
+        x += y
         return x
+
+    def first(self, x: F32) -> F32:
+        """Take the class token: (B, 1, D)."""
+        return np.ascontiguousarray(x[:, :1])
+
+    def mean(self, x: F32) -> F32:
+        """Average over tokens: (B, 1, D)."""
+        mean: F32 = x.mean(axis=1, keepdims=True)
+        return mean
 
     def _heads(self, qkv: F32) -> tuple[F32, F32, F32]:
         """Split (B, T, D + 2 Hkv Dh) into q (B, H, T, Dh) and k, v (B, Hkv, T, Dh)."""

@@ -31,7 +31,7 @@ at a time (0: any number). Longer sums are cut into pieces, which rounds differe
 
 
 class Exact(Native):
-    """The parts of a network as the encoder computes them; see `Native` for what each is."""
+    """The steps of the walk as the encoder computes them; see `Native` for what each is."""
 
     def norm(self, name: str, x: str) -> str:
         """LayerNorm: mean and variance by lanes, then factor, weight and bias."""
@@ -76,9 +76,10 @@ class Exact(Native):
             name, g.add("Concat", one, x, axis=-1), np.vstack((bias, layer.weight.T))
         )
 
-    def attention(self, qkv: str) -> str:
+    def attention(self, name: str, qkv: str) -> str:
         """Scaled keys, softmax in powers of two, and division after the product with values."""
         g, c = self.graph, self.config
+        g.scope = name
         q, k, v = self.heads(qkv)
         # one factor for each number: onnxruntime would move a single one into the product
         factor = np.full(c.head_dim, np.float32(np.log2(np.e) / np.sqrt(c.head_dim)), np.float32)
@@ -99,10 +100,11 @@ class Exact(Native):
         mixed = pieces[0] if len(pieces) == 1 else g.add("Concat", *pieces, axis=-1)
         return self.join(g.add("Mul", mixed, share))
 
-    def activation(self, x: str) -> str:
+    def activation(self, name: str, x: str) -> str:
         """Apply GELU: erf as a quotient of two polynomials, or tanh by a power of two."""
-        g, name = self.graph, self.config.activation
-        if name == "gelu":
+        g, kind = self.graph, self.config.activation
+        g.scope = name
+        if kind == "gelu":
             z = g.add("Mul", x, g.scalar(float(np.float32(0.7071067811865476))))
             limit = float(erf.LIMIT)
             z = g.add("Max", g.add("Min", z, g.scalar(limit)), g.scalar(-limit))
@@ -112,7 +114,7 @@ class Exact(Native):
             half = self._double(g.add("Mul", x, g.scalar(0.5)))
             product = g.add("Mul", half, self._double(ratio))
             return self._float(g.add("Add", product, half))
-        if name == "gelu_tanh":
+        if kind == "gelu_tanh":
             cube = g.add("Mul", g.add("Mul", x, x), x)
             inner = g.add("Add", x, g.add("Mul", cube, g.scalar(0.044715)))
             power = g.add("Mul", inner, g.scalar(2.302208198))
@@ -122,11 +124,12 @@ class Exact(Native):
             negative = g.add("Less", power, g.scalar(0.0))
             kept = g.add("Where", negative, g.add("Mul", small, share), share)
             return g.add("Mul", x, kept)  # type: ignore[no-any-return]
-        return super().activation(x)
+        return super().activation(name, x)
 
     def mean(self, x: str) -> str:
         """Mean over tokens, first to last: a product with ones adds in that order."""
         g, tokens = self.graph, self.config.tokens
+        g.scope = "head"
         total, step = "", CHAINS[1][0] - 1
         for first in range(0, tokens, step):
             count = min(step, tokens - first)

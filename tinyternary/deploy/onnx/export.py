@@ -12,12 +12,8 @@ from tinyternary.deploy.format.container import write_atomically
 from tinyternary.deploy.format.reader import PackedFile, read_packed
 from tinyternary.deploy.format.writer import PackedModel, pack
 from tinyternary.deploy.onnx.exact import Exact
-from tinyternary.deploy.onnx.graph import (
-    OPSET,
-    Graph,
-    Native,
-    vit_graph,
-)
+from tinyternary.deploy.onnx.graph import OPSET, Graph, Native
+from tinyternary.deploy.plain import forward
 from tinyternary.errors import ConfigError
 
 
@@ -80,7 +76,8 @@ def to_onnx(
     header = packed.header
     config = header.config
     graph = Graph(onnx)
-    logits = vit_graph((Exact if exact else Native)(graph, packed), "images")
+    logits = forward((Exact if exact else Native)(graph, packed), config, "images")
+    logits = graph.reshape(logits, -1, config.num_classes)
     graph.nodes.append(onnx.helper.make_node("Identity", [logits], ["logits"], name="logits"))
     size = config.image_size
     kinds = onnx.TensorProto

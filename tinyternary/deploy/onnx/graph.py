@@ -71,66 +71,8 @@ class Graph:
         return self.add("Reshape", x, self.shape(*extents))  # type: ignore[no-any-return]
 
 
-def vit_graph(parts: Native, source: str) -> str:
-    """Append a whole network that reads bytes (B, S, S, C); return the name of its logits."""
-    g, config, tensors = parts.graph, parts.config, parts.tensors
-    g.scope = "embed"
-    x = _patches(g, parts.packed, source)
-    x = parts.layer("patch_embed.proj", x)  # (B, P, D)
-    g.scope = "embed"
-    if config.pool == "cls":
-        # one class token per image: zeros of the batch's size, plus the token
-        first = g.add("Slice", x, g.shape(0), g.shape(1), g.shape(1))
-        first = g.add("Mul", first, g.scalar(0.0))
-        token = g.constant("cls_token", tensors["cls_token"].reshape(1, 1, -1))
-        x = g.add("Concat", g.add("Add", first, token), x, axis=1)
-    x = g.add("Add", x, g.constant("pos_embed", positions(parts.packed)))  # (B, T, D)
-    for i in range(config.depth):
-        block = f"blocks.{i}"
-        inner = parts.norm(f"{block}.norm1", x) if config.attn_norm else x
-        qkv = parts.layer(f"{block}.attn.qkv", inner)
-        g.scope = f"{block}.attn"
-        x = g.add("Add", x, parts.layer(f"{block}.attn.proj", parts.attention(qkv)))
-        inner = parts.norm(f"{block}.norm2", x) if config.mlp_norm else x
-        hidden = parts.layer(f"{block}.mlp.fc1", inner)
-        g.scope = f"{block}.mlp"
-        hidden = parts.activation(hidden)
-        x = g.add("Add", x, parts.layer(f"{block}.mlp.fc2", hidden))
-    g.scope = "head"
-    if config.pool == "cls":
-        x = g.add("Slice", x, g.shape(0), g.shape(1), g.shape(1))
-    else:
-        x = parts.mean(x)
-    logits = parts.layer("head", parts.norm("norm", x))  # (B, 1, classes)
-    return g.reshape(logits, -1, config.num_classes)
-
-
-def _patches(g: Graph, packed: PackedFile, source: str) -> str:
-    """Bytes (B, S, S, C) to normalised patches (B, P, C p p)."""
-    config, prepare = packed.header.config, packed.header.preprocessing
-    gain = np.float32(1 / 255) / np.asarray(prepare.std, np.float32)
-    offset = np.asarray(prepare.mean, np.float32) / np.asarray(prepare.std, np.float32)
-    x = g.add("Cast", source, to=g.onnx.TensorProto.FLOAT)
-    x = g.add("Sub", g.add("Mul", x, g.constant("gain", gain)), g.constant("offset", offset))
-    size, step, grid, c = config.patch_size, config.step, config.grid, config.channels
-    if config.padding:
-        pads = [0, config.padding, config.padding, 0] * 2
-        x = g.add("Pad", x, g.constant("pads", pads, np.int64))
-    if step == size:
-        x = g.reshape(x, -1, grid, size, grid, size, c)
-        x = g.add("Transpose", x, perm=[0, 1, 3, 5, 2, 4])
-        return g.reshape(x, -1, grid * grid, c * size * size)
-    # overlapping patches: take rows, then columns, by number
-    number = step * np.arange(grid)[:, None] + np.arange(size)
-    index = g.constant("patch_rows", number, np.int64)
-    x = g.add("Gather", x, index, axis=1)  # (B, grid, p, S, C)
-    x = g.add("Gather", x, index, axis=3)  # (B, grid, p, grid, p, C)
-    x = g.add("Transpose", x, perm=[0, 1, 3, 5, 2, 4])
-    return g.reshape(x, -1, grid * grid, c * size * size)
-
-
 class Native:
-    """The parts of a network in the operators that runtimes have for them.
+    """The steps of `tinyternary.deploy.plain.forward` in the operators that runtimes have.
 
     Parameters
     ----------
@@ -147,6 +89,59 @@ class Native:
             matrix.name: build_layer(packed, matrix.name, matrix.outputs, matrix.inputs)
             for matrix in vit_matrices(self.config)
         }
+
+    def patches(self, images: str) -> str:
+        """Bytes (B, S, S, C) to normalised patches (B, P, C p p)."""
+        g, config, prepare = self.graph, self.config, self.packed.header.preprocessing
+        g.scope = "embed"
+        gain = np.float32(1 / 255) / np.asarray(prepare.std, np.float32)
+        offset = np.asarray(prepare.mean, np.float32) / np.asarray(prepare.std, np.float32)
+        x = g.add("Cast", images, to=g.onnx.TensorProto.FLOAT)
+        x = g.add("Sub", g.add("Mul", x, g.constant("gain", gain)), g.constant("offset", offset))
+        size, step, grid, c = config.patch_size, config.step, config.grid, config.channels
+        if config.padding:
+            pads = [0, config.padding, config.padding, 0] * 2
+            x = g.add("Pad", x, g.constant("pads", pads, np.int64))
+        if step == size:
+            x = g.reshape(x, -1, grid, size, grid, size, c)
+        else:  # overlapping patches: take rows, then columns, by number
+            number = step * np.arange(grid)[:, None] + np.arange(size)
+            index = g.constant("patch_rows", number, np.int64)
+            x = g.add("Gather", x, index, axis=1)  # (B, grid, p, S, C)
+            x = g.add("Gather", x, index, axis=3)  # (B, grid, p, grid, p, C)
+        x = g.add("Transpose", x, perm=[0, 1, 3, 5, 2, 4])
+        return g.reshape(x, -1, grid * grid, c * size * size)
+
+    def class_token(self, x: str) -> str:
+        """Put the class token before the others: (B, T, D)."""
+        g = self.graph
+        g.scope = "embed"
+        # one class token per image: zeros of the batch's size, plus the token
+        zeros = g.add("Mul", self._slice_first(x), g.scalar(0.0))
+        token = g.constant("cls_token", self.tensors["cls_token"].reshape(1, 1, -1))
+        return g.add("Concat", g.add("Add", zeros, token), x, axis=1)  # type: ignore[no-any-return]
+
+    def add_positions(self, x: str) -> str:
+        """Add to each token where it comes from."""
+        self.graph.scope = "embed"
+        return self.add(x, self.graph.constant("pos_embed", positions(self.packed)))
+
+    def add(self, x: str, y: str) -> str:
+        """Add two values."""
+        return self.graph.add("Add", x, y)  # type: ignore[no-any-return]
+
+    def add_to(self, x: str, y: str) -> str:
+        """Add two values: a graph has nothing to write over."""
+        return self.add(x, y)
+
+    def first(self, x: str) -> str:
+        """Take the class token: (B, 1, D)."""
+        self.graph.scope = "head"
+        return self._slice_first(x)
+
+    def _slice_first(self, x: str) -> str:
+        g = self.graph
+        return g.add("Slice", x, g.shape(0), g.shape(1), g.shape(1))  # type: ignore[no-any-return]
 
     def layer(self, name: str, x: str) -> str:
         """Append the layer called `name`: (B, T, K) to (B, T, N)."""
@@ -177,9 +172,10 @@ class Native:
             bias = layer.linear.bias
         return y if bias is None else g.add("Add", y, g.constant(f"{name}.bias", bias))  # type: ignore[no-any-return]
 
-    def attention(self, qkv: str) -> str:
+    def attention(self, name: str, qkv: str) -> str:
         """(B, T, D + 2 Hkv Dh) to mixed values (B, T, D)."""
         g = self.graph
+        g.scope = name
         q, k, v = self.heads(qkv)
         q = g.add("Mul", q, g.scalar(1 / math.sqrt(self.config.head_dim)))
         scores = g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2]))
@@ -201,13 +197,14 @@ class Native:
         mixed = g.add("Transpose", mixed, perm=[0, 2, 1, 3])
         return g.reshape(mixed, -1, c.tokens, c.width)
 
-    def activation(self, x: str) -> str:
+    def activation(self, name: str, x: str) -> str:
         """Apply the non-linearity of the feed-forward network."""
-        g, name = self.graph, self.config.activation
-        if name == "relu_squared":
+        g, kind = self.graph, self.config.activation
+        g.scope = name
+        if kind == "relu_squared":
             positive = g.add("Relu", x)
             return g.add("Mul", positive, positive)  # type: ignore[no-any-return]
-        if name == "gelu":
+        if kind == "gelu":
             inner = g.add("Erf", g.add("Div", x, g.scalar(math.sqrt(2))))
         else:
             cubic = g.add("Mul", g.add("Mul", g.add("Mul", x, x), x), g.scalar(0.044715))
@@ -218,6 +215,7 @@ class Native:
 
     def mean(self, x: str) -> str:
         """Mean over tokens: (B, T, D) to (B, 1, D)."""
+        self.graph.scope = "head"
         return self.graph.add("ReduceMean", x, axes=[1], keepdims=1)  # type: ignore[no-any-return]
 
 
