@@ -7,10 +7,7 @@ new one, never half a file (lesson 03).
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,7 @@ from safetensors.numpy import save
 
 from tinyternary import __version__
 from tinyternary.errors import CheckpointError
+from tinyternary.files import replace_content
 from tinyternary.train._migrations import current, current_arrays
 
 READABLE = (1, 2)
@@ -68,34 +66,9 @@ class Checkpoint:
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Replace a file's content in one stroke.
-
-    The bytes go to a temporary name in the same folder, are flushed to the disk
-    (fsync) and take the name by a rename, which file systems do atomically.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files for the owner only: give the usual permissions
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # the rename itself lives in the folder
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    """Replace a file's content in one stroke; its folder is made if need be."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    replace_content(path, content)
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -14,6 +14,7 @@ from tinyternary.config import Preprocessing, Task
 from tinyternary.data import Batches, Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate.evaluation import measure
+from tinyternary.files import DRAFT
 from tinyternary.models import ViT
 from tinyternary.nn import Dropout, DropPath
 from tinyternary.train._objective import Supervised
@@ -159,7 +160,7 @@ def train(
     )  # fmt: skip
     resumed = session.resume and resume_state(loop)
     if folder is not None:
-        for left_over in folder.glob(".*.part"):  # of a write that was killed
+        for left_over in folder.glob(f".*{DRAFT}"):  # of a write that was killed
             left_over.unlink()
     if folder is not None and not resumed:
         write_json(folder / "config.json", config)

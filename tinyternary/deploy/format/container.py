@@ -10,12 +10,10 @@ before it is used.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import mmap
 import os
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.errors import PackedFileError
+from tinyternary.files import replace_content
 
 MAX_HEADER_BYTES = 4 << 20
 """Longest JSON header that is read: 4 MiB, hundreds of times what a ViT needs."""
@@ -245,31 +244,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     target = Path(path)
     if target.is_dir():
         raise PackedFileError(f"{target}: is a folder; expected a file name")
-    # a link keeps pointing where it pointed: its target is replaced
-    target = Path(os.path.realpath(target))
-    draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
-        try:
-            with open(draft, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # the bytes are on the disk before the name points at them
-            os.replace(draft, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
+        replace_content(target, content)
     except OSError as error:
         raise PackedFileError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    # the rename itself is on the disk only then; not every system opens folders
-    sync: Callable[[int], None] = os.fsync
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            sync(handle)
-        finally:
-            os.close(handle)

@@ -1,0 +1,43 @@
+"""Files that a crash cannot halve: whoever looks finds the old content or the new, whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+DRAFT = ".part"
+"""Ending of a draft; one that is left over was being written when its process was killed."""
+
+
+def replace_content(path: str | os.PathLike[str], content: bytes) -> None:
+    """Replace a file's content in one stroke.
+
+    The bytes go to a draft in the same folder, are flushed to the disk, and take the name by
+    a rename, which file systems do atomically. A link keeps pointing where it pointed: its
+    target is replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the old file is as it was.
+    """
+    target = Path(os.path.realpath(path))
+    draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}{DRAFT}")
+    try:
+        with open(draft, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before the name points at it
+        os.replace(draft, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(OSError):  # not every system opens folders
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself is on the disk only then
+        finally:
+            os.close(folder)
