@@ -17,7 +17,7 @@ NUMBERS = {
 OTHER_MEANINGS = {
     ("compiled/elementary.py", 127): "bias of the exponent in a float32's bits",
     ("deploy/onnx/exact.py", 127): "a table of the powers 2^0 to 2^-126",
-    ("kernels/simd/lookup_driver.py", 63): "rounds up to whole tables of 64",
+    ("kernels/simd/tables_driver.py", 63): "rounds up to whole tables of 64",
 }
 
 

@@ -30,8 +30,8 @@ BEST = ("avx512", "avxvnni", "avx2", "neon", "vector")
 VNNI = ("avx512", "avxvnni")
 
 MUTANTS = (
-    Mutant("a field is not shifted", "simd/tile.py", "if field:", "if field > 1:", BEST),
-    Mutant("mask too wide", "simd/tile.py", "0x03030303", "0x07070707", BEST),
+    Mutant("a field is not shifted", "simd/gemm.py", "if field:", "if field > 1:", BEST),
+    Mutant("mask too wide", "simd/gemm.py", "0x03030303", "0x07070707", BEST),
     Mutant("row sum added instead of taken away", "simd/intrinsics.py",
            "builder.neg(total)", "total", BEST),
     Mutant("row sum forgotten", "simd/intrinsics.py",
@@ -80,21 +80,21 @@ MUTANTS = (
            "[builder.mul(loop.index, scale_step)]", "[ir.Constant(I64, 0)]", BEST),
     Mutant("groups moved from the front", "simd/intrinsics.py",
            "group = builder.sub(last, backwards.index)", "group = backwards.index", BEST),
-    Mutant("table entries negated", "simd/lookup.py", "{0: 1, 2: 0}",
+    Mutant("table entries negated", "simd/tables.py", "{0: 1, 2: 0}",
            "{0: 0, 2: 1}", ("lookup7",)),
-    Mutant("high and low nibble swapped", "simd/lookup.py", "if half else word",
+    Mutant("high and low nibble swapped", "simd/tables.py", "if half else word",
            "if not half else word", ("lookup7",)),
-    Mutant("sums between parts dropped", "simd/lookup_driver.py", "add_incoming(value, later)",
+    Mutant("sums between parts dropped", "simd/tables_driver.py", "add_incoming(value, later)",
            "add_incoming(zero, later)", ("lookup7",)),
-    Mutant("tables of the wrong part", "simd/lookup_driver.py", "codes + row * wide + 16 * skip",
+    Mutant("tables of the wrong part", "simd/tables_driver.py", "codes + row * wide + 16 * skip",
            "codes + row * wide", ("lookup7",)),
-    Mutant("tables of the wrong part of the floats", "simd/lookup_driver.py",
+    Mutant("tables of the wrong part of the floats", "simd/tables_driver.py",
            "(done + row) * k + 16 * skip", "(done + row) * k", ("lookup7",)),
-    Mutant("tables past the end of a row", "simd/lookup_driver.py",
+    Mutant("tables past the end of a row", "simd/tables_driver.py",
            "min(16 * few, k - 16 * skip)", "16 * few - 16", ("lookup7",)),
-    Mutant("right half reads the left one's codes", "simd/lookup_driver.py",
+    Mutant("right half reads the left one's codes", "simd/tables_driver.py",
            "128 * (half % 2)", "0 * (half % 2)", ("lookup7",)),
-    Mutant("lookups that stick out count as fitting", "simd/lookup_driver.py",
+    Mutant("lookups that stick out count as fitting", "simd/tables_driver.py",
            "fits = column + _OUTPUTS <= n", "fits = column < n", ("lookup7",)),
     Mutant("wrong nibble looked up", "ladder/lookup.py", "codes >> 4", "codes >> 2", ("lookup",)),
     Mutant("packed loop without its correction", "ladder/packed.py", "total = -correction",
@@ -168,7 +168,7 @@ def survives(mutant: Mutant, folder: Path) -> str:
 
 
 def main() -> int:
-    unchanged = Mutant("nothing", "simd/tile.py", "if field:", "if field:", BEST)
+    unchanged = Mutant("nothing", "simd/gemm.py", "if field:", "if field:", BEST)
     worst = 0
     with tempfile.TemporaryDirectory() as place:
         if survives(unchanged, Path(place)) != "SURVIVED":

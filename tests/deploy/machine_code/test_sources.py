@@ -41,4 +41,4 @@ def test_everything_that_the_encoder_imports_is_a_source():
         seen.add(path)
         assert path in known, f"{path.relative_to(ROOT)} is not in encoder.ready.sources()"
         waiting.extend(imported(path))
-    assert ROOT / "kernels" / "erf.py" in seen
+    assert ROOT / "compiled" / "erf.py" in seen

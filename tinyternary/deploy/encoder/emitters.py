@@ -15,7 +15,7 @@ from numba.core import cgutils
 from tinyternary.config.grid import FLOOR, MOST
 from tinyternary.kernels.simd.quantize import fold
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, splat
-from tinyternary.kernels.simd.tile import broadcast, load
+from tinyternary.kernels.simd.vectors import broadcast, load
 
 WIDE = 16
 """Floats per step of a row operation."""

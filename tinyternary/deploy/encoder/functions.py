@@ -20,7 +20,7 @@ from tinyternary.deploy.encoder.emitters import (
 from tinyternary.deploy.encoder.polynomials import EXP2
 from tinyternary.kernels.simd.quantize import fold
 from tinyternary.kernels.simd.targets import F32, I32, I64, splat
-from tinyternary.kernels.simd.tile import broadcast, load
+from tinyternary.kernels.simd.vectors import broadcast, load
 
 
 def exp2(builder: ir.IRBuilder, x: Any) -> Any:

@@ -13,8 +13,9 @@ from numba import extending, types
 
 from tinyternary.deploy.encoder import emitters, functions
 from tinyternary.kernels.simd.epilogue import store_floats
+from tinyternary.kernels.simd.gemm import emit_tile
 from tinyternary.kernels.simd.targets import F32, I32, I64, TARGETS
-from tinyternary.kernels.simd.tile import emit_tile, load, pointer_to_bytes
+from tinyternary.kernels.simd.vectors import load, pointer_to_bytes
 
 # its own annotations describe the function before decoration
 intrinsic: Any = extending.intrinsic(prefer_literal=True)

@@ -7,7 +7,7 @@ of eight are rung 11's.
 Bytes per MAC: 0.25 / 8 for the codes, and 2 / 4 for tables in the first-level cache. Operations per
 MAC: 2 / 128.
 How fast that should be: 128 MAC for two instructions of which three start in a cycle: 192. Whole
-layers reached 1.19 to 1.22 times the peak of rung 11; `simd.lookup` has the account.
+layers reached 1.19 to 1.22 times the peak of rung 11; `simd.tables` has the account.
 (lesson 08_packing_and_kernels)
 """
 

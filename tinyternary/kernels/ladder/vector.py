@@ -1,7 +1,7 @@
 """Rung 6 of 13: register tiles in portable vector instructions.
 
 What it adds: codes interleaved so that one wide load feeds many outputs (`simd.layout`), and a tile
-of 4 rows x 4 outputs whose sums stay in registers (`simd.tile`): a decoded vector of codes serves
+of 4 rows x 4 outputs whose sums stay in registers (`simd.gemm`): a decoded vector of codes serves
 four rows. Written as vector IR, from which LLVM makes the instructions of any processor: products
 in 16 bits, emptied into 32 before they can overflow.
 Bytes per MAC: 0.25 / 4 for the codes, 1 / 4 for the activations. Operations per MAC: two

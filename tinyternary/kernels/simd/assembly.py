@@ -13,9 +13,9 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from tinyternary.kernels.simd import epilogue, quantize
+from tinyternary.kernels.simd.gemm import emit_tile
 from tinyternary.kernels.simd.gemv import emit_gemv
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, TARGETS, Target
-from tinyternary.kernels.simd.tile import emit_tile
 
 
 @dataclass(frozen=True)

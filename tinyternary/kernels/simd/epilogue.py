@@ -16,7 +16,7 @@ from numba.core import cgutils
 
 from tinyternary.compiled import erf
 from tinyternary.kernels.simd.targets import F32, I64, Target, splat
-from tinyternary.kernels.simd.tile import at, broadcast, load
+from tinyternary.kernels.simd.vectors import at, broadcast, load
 
 
 def store_integers(

@@ -13,9 +13,10 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from tinyternary.kernels.simd.gemm import emit_tile, load_codes
 from tinyternary.kernels.simd.layout import BLOCK
 from tinyternary.kernels.simd.targets import I32, I64, Target, splat
-from tinyternary.kernels.simd.tile import broadcast, emit_tile, load
+from tinyternary.kernels.simd.vectors import broadcast, load
 
 SAFE_BLOCKS = 4096
 """Blocks of 16 inputs after which accumulator 3 is emptied: 4096 * 4 * 128 * 128 = 2^28 < 2^31."""
@@ -48,15 +49,8 @@ def emit_gemv(
             for slot in slots:
                 builder.store(splat(0, target.words), slot)
         with cgutils.for_range(builder, end, start=begin) as loop:
-            here = builder.mul(loop.index, ir.Constant(I64, columns * target.width))
             there = builder.mul(loop.index, ir.Constant(I64, BLOCK))
-            words = [
-                load(
-                    builder, codes, builder.add(here, ir.Constant(I64, c * target.width)),
-                    target.words, target.width,
-                )
-                for c in range(columns)
-            ]  # fmt: skip
+            words = load_codes(builder, target, codes, loop.index)
             for field in range(4):
                 offset = builder.add(there, ir.Constant(I64, 4 * field))
                 word = broadcast(builder, load(builder, x, offset, I32, 1), target.lanes)

@@ -18,7 +18,7 @@ from tinyternary.kernels.simd.layout import BLOCK
 from tinyternary.kernels.simd.micro_kernels import MICRO_KERNELS
 from tinyternary.kernels.simd.quantize import NOTES
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, TARGETS, Target
-from tinyternary.kernels.simd.tile import at, load, pointer_to_bytes
+from tinyternary.kernels.simd.vectors import at, load, pointer_to_bytes
 
 INDEX = types.int64
 INTEGERS, FLOATS, GROUPED = 0, 1, 2

@@ -14,10 +14,10 @@ from typing import Any
 from llvmlite import ir
 
 from tinyternary.kernels.simd import popcount, quantize
+from tinyternary.kernels.simd.gemm import emit_tile
 from tinyternary.kernels.simd.gemv import emit_gemv
 from tinyternary.kernels.simd.layout import interleave
 from tinyternary.kernels.simd.targets import TARGETS, TERNARY, Target
-from tinyternary.kernels.simd.tile import emit_tile
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MicroKernel:
         and note its scale (floats) and the sum of its codes, if that is needed.
     emit_sums : callable
         ``(builder, target, rows, x, stride, weights, blocks, start, ahead) -> sums``: int32,
-        [row][vector of outputs]; as `tile.emit_tile`.
+        [row][vector of outputs]; as `gemm.emit_tile`.
     """
 
     target: Target

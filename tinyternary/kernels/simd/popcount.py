@@ -30,7 +30,7 @@ from tinyternary.kernels.simd.targets import (
     call_named,
     splat,
 )
-from tinyternary.kernels.simd.tile import at, broadcast, load
+from tinyternary.kernels.simd.vectors import at, broadcast, load
 
 OUTPUTS = TERNARY.outputs
 LANES, COLUMNS = 8, 2  # counts are 64 bits wide, so that a tile takes two vectors of them

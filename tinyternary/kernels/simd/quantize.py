@@ -17,7 +17,7 @@ from numba.core import cgutils
 from tinyternary.config.grid import FLOOR, MOST
 from tinyternary.kernels.simd.layout import BLOCK
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, Target, splat
-from tinyternary.kernels.simd.tile import at, broadcast, load
+from tinyternary.kernels.simd.vectors import at, broadcast, load
 
 WIDE = 16
 _FLOATS = ir.VectorType(F32, WIDE)

@@ -11,12 +11,12 @@ from tinyternary.compiled.threads import BY_ONE
 from tinyternary.config.grid import MOST
 from tinyternary.errors import ShapeError
 from tinyternary.kernels.packed import PackedTernary
-from tinyternary.kernels.simd import driver, epilogue, lookup_driver
+from tinyternary.kernels.simd import driver, epilogue, tables_driver
 from tinyternary.kernels.simd.intrinsics import FLOATS, GROUPED, INTEGERS
 from tinyternary.kernels.simd.layout import BLOCK, spread
-from tinyternary.kernels.simd.lookup import ROWS
 from tinyternary.kernels.simd.micro_kernels import MICRO_KERNELS
 from tinyternary.kernels.simd.record import Record, columns
+from tinyternary.kernels.simd.tables import ROWS
 from tinyternary.kernels.simd.targets import AVX512, LOOKUP7, Target
 
 
@@ -82,5 +82,5 @@ class SimdRung:
 
     def _kernel(self, kind: int) -> Callable[..., int]:
         if self.target is LOOKUP7:
-            return lookup_driver.kernel(kind)
+            return tables_driver.kernel(kind)
         return driver.kernel(self.target, kind)

@@ -71,7 +71,7 @@ SHAPES = (
     Shape(6, "ternary", 64, 4, 1, 0, False, ()),
 )
 """By index. "vector" needs nothing but LLVM; "lookup7" is "avx512" for activations of seven bits,
-with tiles of its own where there are rows enough (`tinyternary.kernels.simd.lookup`); "ternary"
+with tiles of its own where there are rows enough (`tinyternary.kernels.simd.tables`); "ternary"
 counts bits of words that any vector unit has (`tinyternary.kernels.simd.popcount`)."""
 
 

@@ -15,7 +15,7 @@ from llvmlite import ir
 
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import DONE, NEXT, STEP
-from tinyternary.kernels.simd import epilogue, lookup, quantize
+from tinyternary.kernels.simd import epilogue, quantize
 from tinyternary.kernels.simd.driver import (
     FROM_FLOATS,
     FROM_INTEGERS,
@@ -50,15 +50,19 @@ from tinyternary.kernels.simd.record import (
     SCALES,
     WEIGHTS,
 )
-from tinyternary.kernels.simd.targets import F32, I64, LOOKUP7, splat
-from tinyternary.kernels.simd.tile import at, load
-
-_ROWS, _OUTPUTS, _DEPTH, _TABLES = (
-    lookup.ROWS,
-    lookup.TILE.outputs,
-    lookup.DEPTH,
-    lookup.TABLES,
+from tinyternary.kernels.simd.tables import (
+    DEPTH,
+    ROWS,
+    TABLES,
+    TILE,
+    emit_float_tables,
+    emit_lookups,
+    emit_tables,
 )
+from tinyternary.kernels.simd.targets import F32, I64, LOOKUP7, splat
+from tinyternary.kernels.simd.vectors import at, load
+
+_OUTPUTS = TILE.outputs
 _PARTIAL = 4 * _OUTPUTS  # bytes of a row of sums that are not finished
 
 
@@ -67,7 +71,7 @@ def _fill(typingctx: Any, key: Any, codes: Any, blocks: Any, tables: Any) -> Any
     """Fill the tables of ``blocks`` blocks of a row."""
 
     def emit(call: Call) -> None:
-        lookup.emit_tables(call.builder, call.pointer(1), call.scalar(2), call.pointer(3))
+        emit_tables(call.builder, call.pointer(1), call.scalar(2), call.pointer(3))
 
     return emitted(emit, key, *[INDEX] * 3)
 
@@ -92,7 +96,7 @@ def _quantize_and_fill(typingctx: Any, key: Any, x: Any, k: Any, notes: Any, tab
     def emit(call: Call) -> None:
         scale = load(call.builder, call.pointer(3), 0, F32, 4)
         x, k, tables = call.pointer(1), call.scalar(2), call.pointer(4)
-        lookup.emit_float_tables(call.builder, x, k, scale, tables)
+        emit_float_tables(call.builder, x, k, scale, tables)
 
     return emitted(emit, key, *[INDEX] * 4)
 
@@ -103,14 +107,14 @@ def _look(
     partial: Any, begins: Any, ends: Any, notes: Any, place: Any, place_stride: Any, scales: Any,
     biases: Any, activation: Any, ahead: Any,
 ) -> Any:  # fmt: skip
-    """Add some blocks to a tile's sums in ``partial``; if it ends, store it as `tile` does."""
+    """Add blocks to a tile's sums in ``partial``; if it ends, store it as `store_tile` does."""
 
     def emit(call: Call) -> None:
-        builder, target = call.builder, lookup.TILE
+        builder, target = call.builder, TILE
         partial = call.pointer(6)
         begins = builder.icmp_signed("!=", call.scalar(7), ir.Constant(I64, 0))
         zero = splat(0, target.words)
-        start = [[zero] * target.columns for _ in range(_ROWS)]
+        start = [[zero] * target.columns for _ in range(ROWS)]
         fresh = builder.block
         with builder.if_then(builder.not_(begins)):
             loaded = [
@@ -118,7 +122,7 @@ def _look(
                     load(builder, partial, _PARTIAL * row + 64 * column, target.words, 64)
                     for column in range(target.columns)
                 ]
-                for row in range(_ROWS)
+                for row in range(ROWS)
             ]
             later = builder.block
         for row, values in enumerate(loaded):
@@ -126,7 +130,7 @@ def _look(
                 start[row][column] = builder.phi(target.words)
                 start[row][column].add_incoming(zero, fresh)
                 start[row][column].add_incoming(value, later)
-        sums = lookup.emit_lookups(
+        sums = emit_lookups(
             builder, call.pointer(2), call.scalar(3), call.pointer(4), call.scalar(5), start,
             call.pointer(15),
         )  # fmt: skip
@@ -139,15 +143,15 @@ def _look(
                 epilogue.store_integers(builder, target, sums, partial, step)
 
     def finish(call: Call, sums: Any) -> None:
-        builder, target = call.builder, lookup.TILE
+        builder, target = call.builder, TILE
         place, stride = call.pointer(10), call.scalar(11)
         if not call.literal(1):
             epilogue.store_integers(builder, target, sums, place, stride)
             return
-        rows, _ = call.notes(9, _ROWS)
+        rows, _ = call.notes(9, ROWS)
         scales, biases = call.pointer(12), call.pointer(13)
         epilogue.store_floats(builder, target, sums, rows, scales, biases, place, stride)
-        epilogue.activate(builder, target, call.scalar(14), place, stride, _ROWS)
+        epilogue.activate(builder, target, call.scalar(14), place, stride, ROWS)
 
     return emitted(emit, key, floats, *[INDEX] * 14)
 
@@ -176,11 +180,11 @@ def kernel(kind: int) -> Callable[..., int]:
         biases, activation = columns + scale_step, load_field(record, ACTIVATION)
         wide, panel_bytes = 16 * blocks, 256 * blocks
         halves = -(-n // _OUTPUTS)
-        parts = -(-blocks // _DEPTH)
+        parts = -(-blocks // DEPTH)
         depth = -(-blocks // parts)
         # tables, sums between parts, tiles that stick out: on whole lines; then codes and notes
-        most = min(m, _ROWS)
-        partial = _ROWS * depth * _TABLES if most == _ROWS else 0
+        most = min(m, ROWS)
+        partial = ROWS * depth * TABLES if most == ROWS else 0
         edge = partial + (halves if parts > 1 else 0) * most * _PARTIAL
         codes = edge + most * 4 * outputs
         notes = codes + most * wide
@@ -206,12 +210,12 @@ def kernel(kind: int) -> Callable[..., int]:
             end = min(first + step, m)
             done = first
             while done < end:
-                height = _ROWS if end - done >= _ROWS else 1
-                if height == 1 and end - done > 2 and end - first >= _ROWS:
-                    done, height = end - _ROWS, _ROWS  # the last may overlap
+                height = ROWS if end - done >= ROWS else 1
+                if height == 1 and end - done > 2 and end - first >= ROWS:
+                    done, height = end - ROWS, ROWS  # the last may overlap
                 for row in range(height):
                     begin, to = (done + row) * k, codes + row * wide
-                    if floats and height == _ROWS:
+                    if floats and height == ROWS:
                         _scale(key, source + 4 * begin, k, notes + row * NOTES)
                     else:
                         prepare_row(key, kind, source + size * begin, k, to, notes + row * NOTES)
@@ -232,8 +236,8 @@ def kernel(kind: int) -> Callable[..., int]:
                     skip = part * depth
                     few = min(depth, blocks - skip)
                     last = part == parts - 1
-                    for row in range(_ROWS):
-                        to = tables + row * depth * _TABLES
+                    for row in range(ROWS):
+                        to = tables + row * depth * TABLES
                         if floats:
                             _quantize_and_fill(
                                 key, source + 4 * ((done + row) * k + 16 * skip),
@@ -246,16 +250,16 @@ def kernel(kind: int) -> Callable[..., int]:
                         fits = column + _OUTPUTS <= n
                         home = sink + 4 * (done * n + column)
                         stride = 4 * n if fits else 4 * _OUTPUTS
-                        later = min(done + _ROWS + min(half, _ROWS - 1), m - 1)
-                        _look(key, kind, tables, depth * _TABLES,
+                        later = min(done + ROWS + min(half, ROWS - 1), m - 1)
+                        _look(key, kind, tables, depth * TABLES,
                               weights + half // 2 * panel_bytes + 256 * skip + 128 * (half % 2),
-                              few, partial + half * _ROWS * _PARTIAL, part == 0, last, notes,
+                              few, partial + half * ROWS * _PARTIAL, part == 0, last, notes,
                               home if fits else edge, stride, columns + 4 * column,
                               biases + 4 * column, activation,
                               source + 4 * later * k + 64 * skip)  # fmt: skip
                         if last and not fits:
-                            memcpy_rows(4 * (n - column), edge, stride, home, 4 * n, _ROWS)
-                done += _ROWS
+                            memcpy_rows(4 * (n - column), edge, stride, home, 4 * n, ROWS)
+                done += ROWS
             if counters > 0:
                 fetch_add(counters, DONE, end - first)
             else:

@@ -15,38 +15,20 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from tinyternary.kernels.simd.layout import BLOCK
-from tinyternary.kernels.simd.targets import I8, I32, I64, Target, splat
+from tinyternary.kernels.simd.targets import I32, I64, Target, splat
+from tinyternary.kernels.simd.vectors import broadcast, load, prefetch
 
 
-def at(builder: ir.IRBuilder, pointer: Any, offset: Any, kind: ir.Type) -> Any:
-    """Return ``pointer`` (bytes) moved by ``offset`` bytes, as a pointer to ``kind``."""
-    if isinstance(offset, int):
-        offset = ir.Constant(I64, offset)
-    return builder.bitcast(builder.gep(pointer, [offset]), kind.as_pointer())
-
-
-def broadcast(builder: ir.IRBuilder, scalar: Any, count: int) -> Any:
-    """Return a vector with ``scalar`` in each of ``count`` lanes."""
-    vector = ir.VectorType(scalar.type, count)
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(I32, 0))
-    zeros = ir.Constant(ir.VectorType(I32, count), [0] * count)
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
-
-
-def load(builder: ir.IRBuilder, pointer: Any, offset: Any, kind: ir.Type, align: int) -> Any:
-    """Load one ``kind`` from ``pointer`` (bytes) + ``offset``."""
-    value = builder.load(at(builder, pointer, offset, kind))
-    value.align = align
-    return value
-
-
-def prefetch(builder: ir.IRBuilder, pointer: Any, offset: Any) -> None:
-    """Fetch the line at ``pointer`` (bytes) + ``offset`` ahead of use; a wrong one is no harm."""
-    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
-    name = "llvm.prefetch.p0"
-    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-    read, near, data = (ir.Constant(I32, value) for value in (0, 2, 1))
-    builder.call(function, [builder.gep(pointer, [offset]), read, near, data])
+def load_codes(builder: ir.IRBuilder, target: Target, codes: Any, block: Any) -> list[Any]:
+    """Load the vectors of codes of one block of inputs, one per column of the tile."""
+    here = builder.mul(block, ir.Constant(I64, target.columns * target.width))
+    return [
+        load(
+            builder, codes, builder.add(here, ir.Constant(I64, c * target.width)), target.words,
+            target.width,
+        )
+        for c in range(target.columns)
+    ]  # fmt: skip
 
 
 def decode(builder: ir.IRBuilder, target: Target, word: Any, field: int) -> Any:
@@ -92,17 +74,10 @@ def emit_tile(
 
     def run(first: Any, last: Any, running: list[list[Any]]) -> None:
         with cgutils.for_range(builder, last, start=first) as loop:
-            here = builder.mul(loop.index, ir.Constant(I64, columns * target.width))
             there = builder.mul(loop.index, ir.Constant(I64, BLOCK))
             if ahead is not None:
                 prefetch(builder, ahead, builder.mul(loop.index, ir.Constant(I64, 64)))
-            words = [
-                load(
-                    builder, codes, builder.add(here, ir.Constant(I64, c * target.width)),
-                    target.words, target.width,
-                )
-                for c in range(columns)
-            ]  # fmt: skip
+            words = load_codes(builder, target, codes, loop.index)
             for field in range(4):
                 decoded = [decode(builder, target, word, field) for word in words]
                 for row in range(rows):
@@ -140,8 +115,3 @@ def _run_flushed(
         for slots, wide in zip(running, total):
             for slot, sink in zip(slots, wide):
                 builder.store(target.empty(builder, builder.load(sink), builder.load(slot)), sink)
-
-
-def pointer_to_bytes(builder: ir.IRBuilder, pointer: Any) -> Any:
-    """Return any pointer as a pointer to bytes."""
-    return builder.bitcast(pointer, I8.as_pointer())

@@ -29,7 +29,7 @@ from numba.core import cgutils
 
 from tinyternary.kernels.simd import quantize
 from tinyternary.kernels.simd.targets import I8, I32, I64, LOOKUP7, call_named, splat
-from tinyternary.kernels.simd.tile import at, broadcast, load, prefetch
+from tinyternary.kernels.simd.vectors import at, broadcast, load, prefetch
 
 ROWS = 8
 TILE = dataclasses.replace(LOOKUP7, rows=ROWS, columns=2)
