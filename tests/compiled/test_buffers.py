@@ -1,8 +1,7 @@
 """The pool: a buffer is used again only when nothing looks at it any more."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tinyternary.compiled.buffers import SMALLEST, Pool
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.ndimage import affine_transform
 
 from tinyternary.compiled.warp import warp_bytes, warp_bytes_numpy

@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tinyternary.config import Preprocessing, Task
 from tinyternary.data import Batches, Dataset, balanced_order, fit_preprocessing, phantoms

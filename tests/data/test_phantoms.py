@@ -9,8 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tinyternary.data import PHANTOM_CLASSES, fit_preprocessing, load, phantoms
 from tinyternary.data.phantoms._draws import PortableDraws, unit_vector

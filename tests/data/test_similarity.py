@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tinyternary.data import load, most_similar
 from tinyternary.errors import ConfigError, DataFileError, ShapeError

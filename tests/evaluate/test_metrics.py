@@ -7,8 +7,7 @@ import json
 import numpy as np
 import pytest
 import sklearn.metrics as sk
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from tinyternary.config import Task
 from tinyternary.errors import ConfigError, ShapeError, TinyTernaryError, TrainingError

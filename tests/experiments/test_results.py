@@ -12,8 +12,8 @@ from tinyternary.experiments import (
     over_seeds,
     read_results,
     reproduce,
+    results as results_module,
 )
-from tinyternary.experiments import results as results_module
 
 PLAN = """
 name = "plan"

@@ -6,8 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tinyternary.autograd import Tensor, cross_entropy
 from tinyternary.errors import ConfigError, NonFiniteError

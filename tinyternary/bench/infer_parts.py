@@ -63,9 +63,7 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
 def _stages(engine: Any) -> dict[str, Callable[[], Any]]:
     """Functions that run one stage for all tokens of an image."""
     from tinyternary.compiled.switch import njit
-    from tinyternary.deploy.encoder import attention as mixing
-    from tinyternary.deploy.encoder import plan as places
-    from tinyternary.deploy.encoder import stages
+    from tinyternary.deploy.encoder import attention as mixing, plan as places, stages
 
     network = engine.fused
     work = network.workspace()

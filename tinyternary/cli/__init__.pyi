@@ -1,2 +1,1 @@
-from .main import commands as commands
-from .main import main as main
+from .main import commands as commands, main as main

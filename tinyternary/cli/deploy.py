@@ -82,8 +82,7 @@ def _threshold(run: Any, goal: Any, root: Path | None) -> list[float]:
     """Choose the threshold(s) for a packed file, which asks once about each image."""
     import numpy as np
 
-    from tinyternary import data as datasets
-    from tinyternary import evaluate as judging
+    from tinyternary import data as datasets, evaluate as judging
 
     images = datasets.load(run.dataset, root=root)["val"]
     logits = judging.predict_logits(run.model, images.images, run.preprocessing)

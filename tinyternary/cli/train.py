@@ -49,8 +49,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network, float or (with --policy) ternary, on labelled images."""
-    from tinyternary import models, quant
-    from tinyternary import train as training
+    from tinyternary import models, quant, train as training
 
     splits = _splits(data, root, seed, download)
     console.writable_folder(out)
@@ -91,8 +90,7 @@ def distill(
     as_json: AsJson = False,
 ) -> None:
     """Train a ternary student on labels and on a teacher's answers."""
-    from tinyternary import models, quant
-    from tinyternary import train as training
+    from tinyternary import models, quant, train as training
 
     splits = _splits(data, root, seed, download)
     run = training.load_run(teacher)
@@ -139,10 +137,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Judge a trained or packed model: ACC, AUC and more, with 95 % intervals."""
-    from tinyternary import data as datasets
-    from tinyternary import deploy, quant
-    from tinyternary import evaluate as judging
-    from tinyternary import train as training
+    from tinyternary import data as datasets, deploy, evaluate as judging, quant, train as training
     from tinyternary.errors import ConfigError, unknown_name
 
     if split not in ("train", "val", "test"):

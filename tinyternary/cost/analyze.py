@@ -18,8 +18,7 @@ from tinyternary.config import (
     vit_matrices,
 )
 from tinyternary.config.grid import TWN_FRACTION
-from tinyternary.cost.device import REFERENCE_CACHES, Device
-from tinyternary.cost.device import device as find_device
+from tinyternary.cost.device import REFERENCE_CACHES, Device, device as find_device
 from tinyternary.cost.energy import EnergyTable, energy_table, load_energy_table
 from tinyternary.cost.evaluate import cost_step
 from tinyternary.cost.operations import EXECUTIONS

@@ -14,13 +14,17 @@ try:
     import jupytext as jupytext
     import nbformat as nbformat
     from ipykernel.kernelspec import make_ipkernel_cmd as make_ipkernel_cmd
-    from jupyter_client.kernelspec import KernelSpec as KernelSpec
-    from jupyter_client.kernelspec import KernelSpecManager as KernelSpecManager
+    from jupyter_client.kernelspec import (
+        KernelSpec as KernelSpec,
+        KernelSpecManager as KernelSpecManager,
+    )
     from jupyter_client.manager import AsyncKernelManager as AsyncKernelManager
     from nbclient import NotebookClient as NotebookClient
-    from nbclient.exceptions import CellExecutionError as CellExecutionError
-    from nbclient.exceptions import CellTimeoutError as CellTimeoutError
-    from nbclient.exceptions import DeadKernelError as DeadKernelError
+    from nbclient.exceptions import (
+        CellExecutionError as CellExecutionError,
+        CellTimeoutError as CellTimeoutError,
+        DeadKernelError as DeadKernelError,
+    )
     from nbformat import v4
 except ModuleNotFoundError as error:
     raise LessonError(

@@ -1,3 +1,2 @@
 from .story import run_demo as run_demo
-from .table import comparison_rows as comparison_rows
-from .table import summary as summary
+from .table import comparison_rows as comparison_rows, summary as summary

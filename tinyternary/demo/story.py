@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 import tinyternary
-from tinyternary import cost, deploy, experiments, kernels, models, quant, train
-from tinyternary import data as datasets
+from tinyternary import cost, data as datasets, deploy, experiments, kernels, models, quant, train
 from tinyternary.bench.machine import describe_machine
 from tinyternary.demo.numbers import (
     ENERGY_TABLE,

@@ -1,10 +1,4 @@
-from .evaluation import evaluate as evaluate
-from .evaluation import predict_logits as predict_logits
-from .judged import Judged as Judged
-from .judged import decide as decide
-from .judged import judge as judge
-from .judged import scores as scores
-from .metrics import accuracy as accuracy
-from .metrics import auc as auc
-from .metrics import evaluate_scores as evaluate_scores
+from .evaluation import evaluate as evaluate, predict_logits as predict_logits
+from .judged import Judged as Judged, decide as decide, judge as judge, scores as scores
+from .metrics import accuracy as accuracy, auc as auc, evaluate_scores as evaluate_scores
 from .thresholds import choose_threshold as choose_threshold

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyternary.config import Task
-from tinyternary.config import decide as decide
-from tinyternary.config import scores as scores
+from tinyternary.config import Task, decide as decide, scores as scores
 from tinyternary.errors import ConfigError, ShapeError, TrainingError
 
 

@@ -150,8 +150,7 @@ def factorial_effects(
     ConfigError
         If there are too few cells even for main effects, or a value is not finite.
     """
-    from scipy.stats import f as f_distribution
-    from scipy.stats import t
+    from scipy.stats import f as f_distribution, t
 
     y = np.asarray(values, np.float64)
     if len(y) != len(rows) or not np.isfinite(y).all():

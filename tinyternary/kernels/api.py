@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyternary.compiled.threads import WORTH_SHARING, share_rows
-from tinyternary.compiled.threads import get_threads as get_threads
-from tinyternary.compiled.threads import set_threads as set_threads
+from tinyternary.compiled.threads import (
+    WORTH_SHARING,
+    get_threads as get_threads,
+    set_threads as set_threads,
+    share_rows,
+)
 from tinyternary.errors import ShapeError
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.layer import TernaryLinear, check_out

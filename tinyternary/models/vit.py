@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor, concatenate
-from tinyternary.config import PRESETS as PRESETS
-from tinyternary.config import LayerQuant, ViTConfig
-from tinyternary.config import preset as preset
+from tinyternary.config import PRESETS as PRESETS, LayerQuant, ViTConfig, preset as preset
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.models.positions import sinusoidal_positions
 from tinyternary.nn import (

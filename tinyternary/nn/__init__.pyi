@@ -1,23 +1,28 @@
-from .layers import GELU as GELU
-from .layers import Dropout as Dropout
-from .layers import DropPath as DropPath
-from .layers import LayerNorm as LayerNorm
-from .layers import Linear as Linear
-from .layers import RMSNorm as RMSNorm
-from .layers import Sequential as Sequential
-from .layers import truncated_normal as truncated_normal
-from .layers import xavier_uniform as xavier_uniform
-from .losses import BCEWithLogitsLoss as BCEWithLogitsLoss
-from .losses import CrossEntropyLoss as CrossEntropyLoss
-from .losses import KLDivergenceLoss as KLDivergenceLoss
-from .losses import bce_with_logits as bce_with_logits
-from .losses import cross_entropy as cross_entropy
-from .losses import kl_divergence as kl_divergence
-from .losses import mse as mse
-from .module import Module as Module
-from .module import Parameter as Parameter
-from .transformer import ACTIVATIONS as ACTIVATIONS
-from .transformer import Attention as Attention
-from .transformer import EncoderBlock as EncoderBlock
-from .transformer import Mlp as Mlp
-from .transformer import PatchEmbed as PatchEmbed
+from .layers import (
+    GELU as GELU,
+    Dropout as Dropout,
+    DropPath as DropPath,
+    LayerNorm as LayerNorm,
+    Linear as Linear,
+    RMSNorm as RMSNorm,
+    Sequential as Sequential,
+    truncated_normal as truncated_normal,
+    xavier_uniform as xavier_uniform,
+)
+from .losses import (
+    BCEWithLogitsLoss as BCEWithLogitsLoss,
+    CrossEntropyLoss as CrossEntropyLoss,
+    KLDivergenceLoss as KLDivergenceLoss,
+    bce_with_logits as bce_with_logits,
+    cross_entropy as cross_entropy,
+    kl_divergence as kl_divergence,
+    mse as mse,
+)
+from .module import Module as Module, Parameter as Parameter
+from .transformer import (
+    ACTIVATIONS as ACTIVATIONS,
+    Attention as Attention,
+    EncoderBlock as EncoderBlock,
+    Mlp as Mlp,
+    PatchEmbed as PatchEmbed,
+)

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.autograd import Tensor
-from tinyternary.autograd import bce_with_logits as bce_with_logits
-from tinyternary.autograd import cross_entropy as cross_entropy
-from tinyternary.autograd import kl_divergence as kl_divergence
-from tinyternary.autograd import mse as mse
+from tinyternary.autograd import (
+    Tensor,
+    bce_with_logits as bce_with_logits,
+    cross_entropy as cross_entropy,
+    kl_divergence as kl_divergence,
+    mse as mse,
+)
 from tinyternary.nn.module import Module
 
 

@@ -1,21 +1,17 @@
 from .activations.absmax import absmax as absmax
 from .activations.ternary import ternary as ternary
 from .analysis.microscope import Microscope as Microscope
-from .analysis.search import Proposal as Proposal
-from .analysis.search import search_policy as search_policy
-from .analysis.sensitivity import Sensitivity as Sensitivity
-from .analysis.sensitivity import sensitivity as sensitivity
-from .bitlinear import BitLinear as BitLinear
-from .bitlinear import set_activation_bits as set_activation_bits
-from .bitlinear import set_sharpness as set_sharpness
-from .bitlinear import set_strength as set_strength
-from .describe import Description as Description
-from .describe import describe as describe
-from .quantized import Quantised as Quantised
-from .quantized import Quantized as Quantized
-from .quantized import QuantizedInt as QuantizedInt
-from .registry import quantizers as quantizers
-from .registry import weight_quantizer as weight_quantizer
+from .analysis.search import Proposal as Proposal, search_policy as search_policy
+from .analysis.sensitivity import Sensitivity as Sensitivity, sensitivity as sensitivity
+from .bitlinear import (
+    BitLinear as BitLinear,
+    set_activation_bits as set_activation_bits,
+    set_sharpness as set_sharpness,
+    set_strength as set_strength,
+)
+from .describe import Description as Description, describe as describe
+from .quantized import Quantised as Quantised, Quantized as Quantized, QuantizedInt as QuantizedInt
+from .registry import quantizers as quantizers, weight_quantizer as weight_quantizer
 from .rules.absmean import absmean as absmean
 from .rules.band import band as band
 from .rules.integers import integer as integer
@@ -23,7 +19,5 @@ from .rules.seq import seq as seq
 from .rules.ttq import ttq as ttq
 from .rules.twn import twn as twn
 from .ste import STRAIGHT_THROUGH as STRAIGHT_THROUGH
-from .ternarize import POLICIES as POLICIES
-from .ternarize import LayerQuant as LayerQuant
-from .ternarize import ternarize as ternarize
+from .ternarize import POLICIES as POLICIES, LayerQuant as LayerQuant, ternarize as ternarize
 from .ternary_norm import TernaryNorm as TernaryNorm

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from tinyternary.config import POLICIES as POLICIES
-from tinyternary.config import LayerQuant as LayerQuant
-from tinyternary.config import Policy, resolve_policy
+from tinyternary.config import (
+    POLICIES as POLICIES,
+    LayerQuant as LayerQuant,
+    Policy,
+    resolve_policy,
+)
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.nn import LayerNorm, Linear, Module, RMSNorm
 from tinyternary.quant.bitlinear import BitLinear

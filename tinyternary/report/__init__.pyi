@@ -1,39 +1,41 @@
-from .bars import Pair as Pair
-from .bars import pair_bars as pair_bars
-from .cost_figures import bytes_by_layer as bytes_by_layer
-from .cost_figures import energy_against_zero_share as energy_against_zero_share
-from .cost_figures import energy_bars as energy_bars
-from .cost_figures import tornado as tornado
-from .cost_figures import write_cost_figures as write_cost_figures
-from .curves import schedule_curve as schedule_curve
-from .curves import training_curves as training_curves
-from .factors import interaction_lines as interaction_lines
-from .factors import main_effects as main_effects
-from .factors import size_against as size_against
-from .ladder import kernel_roofline as kernel_roofline
-from .ladder import ladder_bars as ladder_bars
-from .layer_choice import budget_path as budget_path
-from .layer_choice import layer_sensitivity as layer_sensitivity
-from .page import Page as Page
-from .page import Section as Section
-from .page import Table as Table
-from .page import Tile as Tile
-from .predictions import confusion_matrix as confusion_matrix
-from .predictions import prediction_grid as prediction_grid
-from .reproduction import against_published as against_published
-from .reproduction import seed_pairs as seed_pairs
-from .reproduction import stage_curves as stage_curves
-from .roofline import predicted_against_measured as predicted_against_measured
-from .roofline import roofline as roofline
-from .style import data_uri as data_uri
-from .style import save as save
-from .training_steps import latent_over_time as latent_over_time
-from .training_steps import over_time as over_time
-from .training_steps import shares_over_time as shares_over_time
-from .uncertainty import by_similarity as by_similarity
-from .uncertainty import half_widths as half_widths
-from .uncertainty import missed_by as missed_by
-from .uncertainty import reliability_diagram as reliability_diagram
-from .weights import latent_histogram as latent_histogram
-from .weights import latent_to_bytes as latent_to_bytes
-from .weights import trit_shares as trit_shares
+from .bars import Pair as Pair, pair_bars as pair_bars
+from .cost_figures import (
+    bytes_by_layer as bytes_by_layer,
+    energy_against_zero_share as energy_against_zero_share,
+    energy_bars as energy_bars,
+    tornado as tornado,
+    write_cost_figures as write_cost_figures,
+)
+from .curves import schedule_curve as schedule_curve, training_curves as training_curves
+from .factors import (
+    interaction_lines as interaction_lines,
+    main_effects as main_effects,
+    size_against as size_against,
+)
+from .ladder import kernel_roofline as kernel_roofline, ladder_bars as ladder_bars
+from .layer_choice import budget_path as budget_path, layer_sensitivity as layer_sensitivity
+from .page import Page as Page, Section as Section, Table as Table, Tile as Tile
+from .predictions import confusion_matrix as confusion_matrix, prediction_grid as prediction_grid
+from .reproduction import (
+    against_published as against_published,
+    seed_pairs as seed_pairs,
+    stage_curves as stage_curves,
+)
+from .roofline import predicted_against_measured as predicted_against_measured, roofline as roofline
+from .style import data_uri as data_uri, save as save
+from .training_steps import (
+    latent_over_time as latent_over_time,
+    over_time as over_time,
+    shares_over_time as shares_over_time,
+)
+from .uncertainty import (
+    by_similarity as by_similarity,
+    half_widths as half_widths,
+    missed_by as missed_by,
+    reliability_diagram as reliability_diagram,
+)
+from .weights import (
+    latent_histogram as latent_histogram,
+    latent_to_bytes as latent_to_bytes,
+    trit_shares as trit_shares,
+)

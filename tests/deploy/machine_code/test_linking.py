@@ -7,8 +7,7 @@ import ctypes
 import math
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tests.deploy.machine_code.objects import (
     CALLS,
