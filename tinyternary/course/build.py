@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tinyternary.course._present import RECORD
 from tinyternary.course.kernel import kernel
 from tinyternary.course.source import Cell, Lesson, find_lessons, list_lessons, read_lesson
 from tinyternary.errors import LessonError
+from tinyternary.files import replace_content
 
 CELL_LIMIT = 60.0
 """Seconds that one cell of a solved lesson may take."""
@@ -253,11 +253,7 @@ def _write(path: Path, text: str) -> None:
     """Write a file so that a crash leaves the old one or the new one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        replace_content(path, text.encode())
     except OSError as error:
         raise LessonError(f"{path}: cannot be written ({error.strerror})") from None
 

@@ -26,6 +26,7 @@ from tinyternary.demo.numbers import (
     ternary_storage,
 )
 from tinyternary.demo.table import comparison_rows
+from tinyternary.files import replace_content
 from tinyternary.report.demo_page import DemoPictures, demo_page
 
 QUICK_SHARE = 4
@@ -156,7 +157,7 @@ def run_demo(
         metrics["seconds"] = clock.total()
         page = demo_page(metrics, comparison_rows(metrics), pictures)
         page.write(folder / "report.html")
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    replace_content(folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     return metrics
 
 

@@ -7,6 +7,7 @@ H heads, Dh = D / H.
 
 from __future__ import annotations
 
+import functools
 from math import sqrt
 from typing import Any
 
@@ -27,22 +28,9 @@ def forward(ops: Any, config: ViTConfig, images: Any, record: dict[str, Any] | N
     What a step does is up to `ops`: `Network` computes arrays, and the export to ONNX
     (`tinyternary.deploy.onnx`) appends nodes to a graph, where x is the name of a value.
 
-    Parameters
-    ----------
-    ops : object
-        ``patches(images)``, ``class_token(x)``, ``add_positions(x)``, ``norm(name, x)``,
-        ``layer(name, x)``, ``attention(name, qkv)``, ``activation(name, x)``, ``add(x, y)``,
-        ``add_to(x, y)`` (x is not needed again), ``first(x)`` and ``mean(x)``; for a record
-        also ``attention_maps(qkv)``.
-    config : ViTConfig
-    images
-        What ``ops.patches`` takes.
-    record : dict, optional
-        Receives "features" (B, 1, D) and, for block i, "blocks.i.attn" (B, H, T, T).
-
-    Returns
-    -------
-    (B, 1, classes)
+    `ops` has the methods of `Network` (``add_to(x, y)`` need not keep x); `images` is what its
+    ``patches`` takes. A dict passed as `record` receives "features" (B, 1, D) and, for block i,
+    "blocks.i.attn" (B, H, T, T). Returns logits (B, 1, classes).
     """
     x = ops.layer("patch_embed.proj", ops.patches(images))  # (B, P, D)
     if config.pool == "cls":
@@ -91,14 +79,11 @@ class Network:
             for matrix in vit_matrices(self.config)
         }
         self._packed = packed
-        self._positions: F32 | None = None
 
-    @property
+    @functools.cached_property
     def positions(self) -> F32:
         """Position embedding (T, D), made when first used: a header may claim many tokens."""
-        if self._positions is None:
-            self._positions = positions(self._packed)
-        return self._positions
+        return positions(self._packed)
 
     def __call__(self, x: F32, record: dict[str, Any] | None = None) -> F32:
         """Return logits (B, classes) from preprocessed images (B, C, H, W); see `forward`."""
@@ -106,8 +91,14 @@ class Network:
         return logits[:, 0]
 
     def patches(self, images: F32) -> F32:
-        """Unfold images (B, C, H, W) into patches (B, P, C p p), see `patches`."""
-        return patches(images, self.config)
+        """Unfold images (B, C, H, W) into patches (B, P, C p p), in the order C, row, column."""
+        c, pad, size = self.config, self.config.padding, self.config.patch_size
+        if pad:
+            images = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(2, 3))
+        grid = windows[:, :, :: c.step, :: c.step]  # (B, C, rows, columns, p, p)
+        flat = np.ascontiguousarray(grid.transpose(0, 2, 3, 1, 4, 5))
+        return flat.reshape(len(images), c.grid**2, c.channels * size**2)
 
     def class_token(self, x: F32) -> F32:
         """Put the class token before the others: (B, T, D)."""
@@ -139,7 +130,10 @@ class Network:
 
     def activation(self, name: str, x: F32) -> F32:
         """Apply the non-linearity of the feed-forward network; may write over `x`."""
-        return activate(x, self.config)
+        if self.config.activation == "relu_squared":
+            np.maximum(x, 0, out=x)
+            return np.multiply(x, x, out=x)
+        return floats.gelu(x, "tanh" if self.config.activation == "gelu_tanh" else "none")
 
     def add(self, x: F32, y: F32) -> F32:
         """Add two arrays."""
@@ -161,16 +155,9 @@ class Network:
 
     def _heads(self, qkv: F32) -> tuple[F32, F32, F32]:
         """Split (B, T, D + 2 Hkv Dh) into q (B, H, T, Dh) and k, v (B, Hkv, T, Dh)."""
-        c = self.config
+        c, shape = self.config, (*qkv.shape[:2], -1, self.config.head_dim)
         parts = np.split(qkv, (c.width, c.width + c.key_value_heads * c.head_dim), axis=2)
-        q, k, v = (
-            np.ascontiguousarray(
-                part.reshape(*part.shape[:2], part.shape[2] // c.head_dim, c.head_dim).transpose(
-                    0, 2, 1, 3
-                )
-            )
-            for part in parts
-        )
+        q, k, v = (np.ascontiguousarray(p.reshape(shape).transpose(0, 2, 1, 3)) for p in parts)
         return q, k, v
 
 
@@ -181,33 +168,10 @@ def attend(q: F32, k: F32, v: F32) -> F32:
     if rest:
         pads = ((0, 0), (0, 0), (0, 0), (0, rest))
         # attention divides by the root of the width that it sees
-        q, k, v = (
-            np.pad(q * np.float32(sqrt(1 + rest / width)), pads),
-            np.pad(k, pads),
-            np.pad(v, pads),
-        )
+        q = q * np.float32(sqrt(1 + rest / width))
+        q, k, v = (np.pad(x, pads) for x in (q, k, v))
     mixed: F32 = floats.attention(q, k, v)[..., :width]
     return mixed
-
-
-def activate(x: F32, config: ViTConfig) -> F32:
-    """Apply the non-linearity of the feed-forward network; may write over `x`."""
-    if config.activation == "relu_squared":
-        np.maximum(x, 0, out=x)
-        return np.multiply(x, x, out=x)
-    return floats.gelu(x, "tanh" if config.activation == "gelu_tanh" else "none")
-
-
-def patches(x: F32, config: ViTConfig) -> F32:
-    """Unfold images (B, C, H, W) into patches (B, P, C * p * p), in the order C, row, column."""
-    pad, size, step = config.padding, config.patch_size, config.step
-    if pad:
-        x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))
-    grid = windows[:, :, ::step, ::step]  # (B, C, rows, columns, p, p)
-    return np.ascontiguousarray(grid.transpose(0, 2, 3, 1, 4, 5)).reshape(
-        len(x), config.grid**2, config.channels * size**2
-    )
 
 
 def positions(packed: PackedFile) -> F32:

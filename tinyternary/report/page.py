@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 from matplotlib.figure import Figure
 
+from tinyternary.files import replace_content
 from tinyternary.report.style import CLINICAL_NOTE, data_uri
 
 
@@ -84,5 +85,5 @@ class Page:
 
     def write(self, path: Path) -> Path:
         """Write the page to a file and return its path."""
-        path.write_text(self.render(), encoding="utf-8")
+        replace_content(path, self.render().encode())
         return path
