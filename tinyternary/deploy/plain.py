@@ -136,7 +136,7 @@ class Network:
         return floats.gelu(x, "tanh" if self.config.activation == "gelu_tanh" else "none")
 
     def add(self, x: F32, y: F32) -> F32:
-        """Add two arrays."""
+        """Add two arrays into a new one."""
         return x + y
 
     def add_to(self, x: F32, y: F32) -> F32:

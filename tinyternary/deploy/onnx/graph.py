@@ -127,7 +127,7 @@ class Native:
         return self.add(x, self.graph.constant("pos_embed", positions(self.packed)))
 
     def add(self, x: str, y: str) -> str:
-        """Add two values."""
+        """Append the sum of two values."""
         return self.graph.add("Add", x, y)  # type: ignore[no-any-return]
 
     def add_to(self, x: str, y: str) -> str:
