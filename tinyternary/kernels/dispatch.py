@@ -1,7 +1,9 @@
 """Which kernels exist, which of them this processor can run, and which one to take.
 
-`backends()` lists the ladder, `choose` picks a rung: the one asked for by the caller, by
-``TINYTERNARY_KERNEL``, or the fastest that runs here. (lesson 08_packing_and_kernels)
+A backend is one way to compute the product; its name is what ``backend=`` and the environment's
+``TINYTERNARY_KERNEL`` take. A rung is a backend seen by its place on the ladder. `backends()` lists
+them, `choose` picks one: the one asked for by the caller, by the environment, or the fastest that
+runs here. (lesson 08_packing_and_kernels)
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Backend:
     Attributes
     ----------
     name : str
-        What ``backend=`` and ``TINYTERNARY_KERNEL`` take.
+        What ``backend=`` and ``TINYTERNARY_KERNEL`` take, and the rung's file in `ladder`.
     summary : str
         One line: how it computes.
     needs : tuple of str
