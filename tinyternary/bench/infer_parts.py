@@ -50,9 +50,10 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
         raise ConfigError(f"parts cannot be timed here: {engine.plain_because}")
     images = random_images(preset, 1)
     whole = _fastest(lambda: engine(images), repeats)
+    memory = engine.fused.memory()  # addresses in it are all that stages hold
     parts = {
         name: _fastest(run, repeats) * (1 if name == "patch embedding" else model.config.depth)
-        for name, run in _stages(engine).items()
+        for name, run in _stages(engine.fused, memory).items()
     }
     parts["norms, sums, calls"] = max(whole - sum(parts.values()), 0.0)
     total = sum(parts.values())
@@ -60,62 +61,61 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
     return {"preset": preset, "policy": policy, "parts": rows, "whole_us": whole * 1e6}
 
 
-def _stages(engine: Any) -> dict[str, Callable[[], Any]]:
+def _stages(network: Any, memory: Any) -> dict[str, Callable[[], Any]]:
     """Functions that run one stage for all tokens of an image."""
     from tinyternary.compiled.switch import njit
-    from tinyternary.deploy.encoder import attention as mixing, plan as places, stages
+    from tinyternary.deploy.encoder import attention as mixing
+    from tinyternary.deploy.encoder.kept import fingerprint
+    from tinyternary.deploy.encoder.operations import floats, target_of, view
+    from tinyternary.deploy.encoder.records import LAYER, MEMORY, NETWORK
+    from tinyternary.deploy.encoder.steps import Rows, linear, rows_of
 
-    network = engine.fused
-    work = network.workspace()
-    at = network.shape.tolist()
-    tall = network.target.rows
-    key = network.target.index + 16 * places.fingerprint()
-    tokens, chunk, wide, joined, hidden, value = (
-        at[i] for i in (places.TOKENS, places.CHUNK, places.STREAM, places.JOINT, places.HIDDEN,
-                        places.VALUE)
-    )  # fmt: skip
-    heads, kv_heads, head = at[places.HEADS], at[places.KV_HEADS], at[places.HEAD]
-    rows = -(-tokens // tall) * tall
+    net, blocks, places = network.record, network.blocks, memory.record[0]
+    key = network.target.index + 16 * fingerprint()
+    tall, chunk = network.target.rows, int(net["chunk"][0])
+    rows = -(-int(net["tokens"][0]) // tall) * tall
+    network_at, memory_at = network.record.ctypes.data, memory.address
     rng = np.random.default_rng(1)
-    for array in (work.joint, work.rows_a, work.rows_b):
-        array[...] = rng.normal(size=array.shape)
 
     @njit(cache=False)
-    def layer(
-        plan: Any, number: int, codes: Any, floats: Any, source: Any, stride: int, out: Any,
-        out_stride: int, activation: int, row_codes: Any, sums: Any, row_scales: Any, normed: Any,
-    ) -> None:  # fmt: skip
-        zero = np.int64(0)
-        for start in range(0, rows, chunk):
-            stages.apply_layer(key, plan, number, codes, floats, source, zero, stride,
-                               min(chunk, rows - start), out, zero, out_stride, activation,
-                               row_codes, sums, row_scales, normed)  # fmt: skip
+    def fill(address: int, values: Any) -> None:
+        out = floats(address, values.size)
+        for i in range(values.size):
+            out[i] = values[i]
+
+    for name, count in (("qkv", 2 * rows), ("hidden", chunk), ("normed", chunk)):
+        size = count * int(places[name]["step"]) // 4
+        fill(int(places[name]["at"]), rng.normal(size=size).astype(np.float32))
 
     @njit(cache=False)
-    def attention(qkv: Any, keys: Any, values: Any, scores: Any, out: Any) -> None:
-        mixing.lay_keys(key, qkv, joined, np.int64(0), tokens, heads, kv_heads, head, tokens,
-                        keys, values, value, np.float32(0.1))  # fmt: skip
+    def layer(at: int, x: int, x_step: int, out: int, out_step: int) -> None:
+        target, this, here = target_of(key), view(at, LAYER), view(memory_at, MEMORY)
         for start in range(0, rows, chunk):
-            mixing.attend(key, qkv, joined, start, min(chunk, rows - start), heads, kv_heads, head,
-                          tokens, keys, values, value, scores, out, wide)  # fmt: skip
+            count = min(chunk, rows - start)
+            linear(target, this, Rows(x, x_step), Rows(out, out_step), count, here)
 
-    def apply(
-        number: int, source: Any, stride: int, out: Any, out_stride: int, activation: int
-    ) -> Any:
-        return lambda: layer(
-            network.plan, number, network.codes, network.floats, source, stride, out, out_stride,
-            activation, work.row_codes, work.sums, work.row_scales, work.normed,
-        )  # fmt: skip
+    @njit(cache=False)
+    def attention() -> None:
+        target, net = target_of(key), view(network_at, NETWORK)
+        here = view(memory_at, MEMORY)
+        mixing.lay_keys(target, net, rows_of(here.qkv, 0), here)
+        for start in range(0, rows, chunk):
+            mixing.attend(
+                target, net, rows_of(here.qkv, start), rows_of(here.attended, 0),
+                min(chunk, rows - start), here,
+            )  # fmt: skip
 
-    a, b, qkv = work.rows_a, work.rows_b, work.joint[0]
-    patch = -(-int(network.plan[0, places.INPUTS]) // 16) * 16
+    def apply(part: Any, x: str, out: str) -> Callable[[], Any]:
+        ends = [int(places[name][field]) for name in (x, out) for field in ("at", "step")]
+        return lambda: layer(part.ctypes.data, *ends)
+
     return {
-        "patch embedding": apply(0, b, patch, a, wide, 0),
-        "qkv": apply(1, a, wide, qkv, joined, 0),
-        "attention": lambda: attention(qkv, work.keys, work.values, work.scores, a),
-        "projection": apply(2, a, wide, b, wide, 0),
-        "fc1 and activation": apply(3, a, wide, b, hidden, at[places.ACTIVATION]),
-        "fc2": apply(4, b, hidden, a, wide, 0),
+        "patch embedding": apply(net["embedding"], "patches", "normed"),
+        "qkv": apply(blocks["qkv"], "normed", "qkv"),
+        "attention": attention,
+        "projection": apply(blocks["proj"], "attended", "attention_out"),
+        "fc1 and activation": apply(blocks["fc1"], "normed", "hidden"),
+        "fc2": apply(blocks["fc2"], "hidden", "mlp_out"),
     }
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tinyternary.compiled.threads import check_threads, using_threads
 from tinyternary.config import decide, scores
-from tinyternary.deploy.encoder.ready import encoder
+from tinyternary.deploy.encoder.kept import encoder
 from tinyternary.deploy.format.reader import PackedFile, read_packed
 from tinyternary.deploy.images import as_input
 from tinyternary.deploy.layers import has_encoder, unfusable

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tinyternary import kernels
 from tinyternary.compiled import PreparedLinear
 from tinyternary.config.grid import BITLINEAR_EPS, MOST
-from tinyternary.deploy.encoder import ready
+from tinyternary.deploy.encoder import kept
 from tinyternary.deploy.floats import rms_norm
 from tinyternary.deploy.format.header import LayerHeader
 from tinyternary.deploy.format.reader import PackedFile
@@ -237,6 +237,6 @@ def runs_on(packed: PackedFile) -> str:
     if reason:
         return f"one layer after the other: {reason}"
     backend = dispatch.choose().name
-    file, because = ready.kept(shape_of(backend))
+    file, because = kept.look(shape_of(backend))
     how = f"Numba: {because}" if file is None else f"machine code kept in {file}"
     return f"compiled encoder ({backend}), {how}"

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import tinyternary
-from tinyternary.deploy.encoder.ready import sources
+from tinyternary.deploy.encoder.kept import sources
 
 ROOT = Path(tinyternary.__file__).parent
 # they hold no number that becomes part of machine code
@@ -39,6 +39,6 @@ def test_everything_that_the_encoder_imports_is_a_source():
         if path in seen or str(path.relative_to(ROOT)) in WITHOUT_CODE:
             continue
         seen.add(path)
-        assert path in known, f"{path.relative_to(ROOT)} is not in encoder.ready.sources()"
+        assert path in known, f"{path.relative_to(ROOT)} is not in encoder.kept.sources()"
         waiting.extend(imported(path))
     assert ROOT / "compiled" / "erf.py" in seen

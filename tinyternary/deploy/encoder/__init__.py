@@ -1,12 +1,20 @@
-"""A whole encoder in compiled code: floats, integers and attention without leaving the cache.
+"""A whole encoder in compiled code: one call takes an image from its bytes to its logits.
 
-The ternary products are those of `tinyternary.kernels.simd`; what stands between
-them (norms, float products, attention, pooling) is here, so that one call runs an
-image from its bytes to its logits and Python is met twice per call, not ten times
-per layer. (lessons 08_packing_and_kernels and 10_deployment)
+What `tinyternary.deploy.plain` does layer by layer in NumPy, with nothing leaving the cache
+between layers and Python met twice per call, not ten times per layer. The ternary products are
+those of `tinyternary.kernels.simd`. (lessons 08_packing_and_kernels and 10_deployment)
 
-* `emitters`, `functions`: float tiles, norms, softmax and activations as vector IR;
-* `operations`: the same as functions that Numba code can call;
-* `stages`, `attention`: layers and attention for a range of tokens;
-* `encoder`: the network for a range of images, on one thread or a team.
+In reading order:
+
+* `records`: the network and the memory it works in, as records of named fields;
+* `encoder`: the forward pass: `embed`, `project`, `block`, `head`;
+* `steps`, `attention`: what it calls, for a few rows each;
+* `team`: how threads share images, and the rows of one image;
+* `network`: fills the records in from a packed file, and hands batches to a team;
+* `kept`: the encoder from kept machine code, without a compiler.
+
+Below that, for those who want to see the vectors:
+
+* `operations`: emitted code as functions that Numba code can call;
+* `emitters`, `functions`: float tiles, norms, softmax and activations as vector IR.
 """

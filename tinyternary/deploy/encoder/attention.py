@@ -1,4 +1,4 @@
-"""Attention for a range of tokens, in plain Numba around the emitters (lessons 05 and 10)."""
+"""Attention for a few rows against the keys of all (lessons 05 and 10)."""
 
 from __future__ import annotations
 
@@ -7,147 +7,140 @@ from typing import Any
 import numpy as np
 
 from tinyternary.deploy.encoder.operations import (
-    copy_row,
     float_strip,
     float_tile,
+    floats,
     new_float_strip,
     new_float_tile,
+    scale_row,
     softmax_row,
     transpose_block,
 )
-from tinyternary.deploy.encoder.stages import stage
-from tinyternary.kernels.simd.targets import TARGETS
+from tinyternary.deploy.encoder.steps import Rows, step
 
 _DEPTH = 64  # keys per step of the product with the values: 16 KiB, a third of a first-level cache
 _FAR = np.float32(-1e30)
+_ONE = np.float32(1)
 
 
-@stage
-def lay_keys(
-    key: Any, qkv: Any, stride: Any, first: Any, last: Any, heads: Any, kv_heads: Any, head: Any,
-    tokens: Any, keys: Any, values: Any, value_stride: Any, factor: Any,
-) -> Any:  # fmt: skip
+@step
+def lay_keys(target: Any, net: Any, qkv: Rows, memory: Any) -> None:
     """Put keys into panels, transposed and scaled, and values into rows.
 
     Keys are multiplied by log2(e) / sqrt(Dh) here, once each: the softmax then works
     with powers of two.
     """
-    outputs = TARGETS[key.literal_value % 16].outputs
-
-    def lay(
-        key: Any, qkv: Any, stride: Any, first: Any, last: Any, heads: Any, kv_heads: Any,
-        head: Any, tokens: Any, keys: Any, values: Any, value_stride: Any, factor: Any,
-    ) -> Any:  # fmt: skip
-        panels = -(-tokens // outputs)
-        for group in range(kv_heads):
-            key_at = (heads + group) * head
-            value_at = (heads + kv_heads + group) * head
-            token = first
-            while token < last:
-                row = token * stride
-                place = ((group * panels + token // outputs) * head) * outputs + token % outputs
-                if token % 16 == 0 and token + 16 <= last and head % 16 == 0:
-                    for d in range(0, head, 16):
-                        transpose_block(
-                            qkv, row + key_at + d, stride, factor, keys, place + d * outputs,
-                            outputs,
-                        )  # fmt: skip
-                    token += 16
-                else:
-                    for d in range(head):
-                        keys[place + d * outputs] = qkv[row + key_at + d] * factor
-                    token += 1
-            for token in range(first, last):
-                place = (group * panels * outputs + token) * value_stride
-                row = token * stride + value_at
-                if head % 16 == 0:
-                    copy_row(qkv, row, head // 16, np.float32(1), values, place)
-                else:
-                    for d in range(head):
-                        values[place + d] = qkv[row + d]
-
-    return lay
+    tokens, width, outputs = net.tokens, net.head_width, target.outputs
+    panels = -(-tokens // outputs)
+    whole = tokens // 16 * 16 if width % 16 == 0 else 0
+    for group in range(net.kv_heads):
+        key = qkv.at + 4 * (net.heads + group) * width
+        value = key + 4 * net.kv_heads * width
+        keys = memory.keys + 4 * group * panels * outputs * width
+        values = memory.values + 4 * group * panels * outputs * net.value_width
+        for token in range(0, whole, 16):
+            place = keys + 4 * (token // outputs * outputs * width + token % outputs)
+            for d in range(0, width, 16):
+                transpose_block(
+                    key + token * qkv.step + 4 * d, qkv.step, net.attention_scale,
+                    place + 4 * d * outputs, 4 * outputs,
+                )  # fmt: skip
+        for token in range(whole, tokens):
+            row = floats(key + token * qkv.step, width)
+            place = keys + 4 * (token // outputs * outputs * width + token % outputs)
+            column = floats(place, width * outputs)
+            for d in range(width):
+                column[d * outputs] = row[d] * net.attention_scale
+        for token in range(tokens):
+            source, place = value + token * qkv.step, values + 4 * token * net.value_width
+            if width % 16 == 0:
+                scale_row(source, width // 16, _ONE, place)
+            else:
+                row, out = floats(source, width), floats(place, width)
+                for d in range(width):
+                    out[d] = row[d]
 
 
-@stage
-def attend(
-    key: Any, qkv: Any, stride: Any, first: Any, rows: Any, heads: Any, kv_heads: Any, head: Any,
-    tokens: Any, keys: Any, values: Any, value_stride: Any, scores: Any, out: Any, out_stride: Any,
-) -> Any:  # fmt: skip
-    """Compute softmax(q k^T) v for ``rows`` tokens from ``first`` on."""
-    target = TARGETS[key.literal_value % 16]
-    tall, outputs, lanes = target.rows, target.outputs, target.lanes
+@step
+def attend(target: Any, net: Any, queries: Rows, out: Rows, count: int, memory: Any) -> None:
+    """Out = softmax(q k^T) v for each head of ``count`` tokens."""
+    width, outputs = net.head_width, target.outputs
+    panels = -(-net.tokens // outputs)
+    scores = Rows(memory.scores.at, memory.scores.step)
+    for head in range(net.heads):
+        group = head * net.kv_heads // net.heads
+        keys = memory.keys + 4 * group * panels * outputs * width
+        values = memory.values + 4 * group * panels * outputs * net.value_width
+        column = 4 * head * width
+        _score(target, net, Rows(queries.at + column, queries.step), keys, scores, count)
+        _softmax(net, scores, count, memory.scales)
+        _mix(target, net, scores, values, Rows(out.at + column, out.step), count)
+        shares = floats(memory.scales, count)
+        for row in range(count):
+            # divided by the sum here and not in the scores: there are fewer numbers in the result.
+            # What this writes past the head's own columns is written anew by the next head
+            place = out.at + column + row * out.step
+            scale_row(place, -(-width // 16), shares[row], place)
 
-    def run(
-        key: Any, qkv: Any, stride: Any, first: Any, rows: Any, heads: Any, kv_heads: Any,
-        head: Any, tokens: Any, keys: Any, values: Any, value_stride: Any, scores: Any, out: Any,
-        out_stride: Any,
-    ) -> Any:  # fmt: skip
-        panels = -(-tokens // outputs)
-        # sixteen more than needed: rows a power of two apart would share one set of the cache
-        wide = panels * outputs + 16
-        seen = -(-tokens // 16) * 16
-        for h in range(heads):
-            group = h * kv_heads // heads
-            query = first * stride + h * head
-            for panel in range(panels):
-                matrix = (group * panels + panel) * head * outputs
-                column = panel * outputs
-                left = min(seen - column, outputs)
-                if 2 * left > outputs:
-                    for row in range(0, rows, tall):
-                        new_float_tile(
-                            key, qkv, query + row * stride, stride, keys, matrix, outputs, head,
-                            scores, row * wide + column, wide,
-                        )  # fmt: skip
-                else:  # strips take half as long again for what they do: not for a full panel
-                    for start in range(0, left, lanes):
-                        for row in range(0, rows, tall):
-                            new_float_strip(
-                                key, qkv, query + row * stride, stride, keys, matrix + start,
-                                outputs, head, scores, row * wide + column + start, wide,
-                            )  # fmt: skip
-            column = h * head
-            for row in range(rows):
-                for token in range(tokens, seen):
-                    scores[row * wide + token] = _FAR
-                total = softmax_row(scores, row * wide, seen // 16)
-                # normalised here and not in the scores: there are fewer numbers in the result
-                scores[rows * wide + row] = np.float32(1) / total
-            start = group * panels * outputs * value_stride
-            for token in range(0, tokens, _DEPTH):
-                depth = min(_DEPTH, tokens - token)
-                matrix = start + token * value_stride
-                done = 0
-                while done < value_stride:
-                    whole = done + outputs <= value_stride
-                    for row in range(0, rows, tall):
-                        share = row * wide + token
-                        place = row * out_stride + column + done
-                        if whole and token == 0:
-                            new_float_tile(
-                                key, scores, share, wide, values, matrix + done, value_stride,
-                                depth, out, place, out_stride,
-                            )  # fmt: skip
-                        elif whole:
-                            float_tile(
-                                key, scores, share, wide, values, matrix + done, value_stride,
-                                depth, out, place, out_stride,
-                            )  # fmt: skip
-                        elif token == 0:
-                            new_float_strip(
-                                key, scores, share, wide, values, matrix + done, value_stride,
-                                depth, out, place, out_stride,
-                            )  # fmt: skip
-                        else:
-                            float_strip(
-                                key, scores, share, wide, values, matrix + done, value_stride,
-                                depth, out, place, out_stride,
-                            )  # fmt: skip
-                    done += outputs if whole else lanes
-            for row in range(rows):
-                # what this writes past the head's own columns is written anew by the next head
-                place = row * out_stride + column
-                copy_row(out, place, -(-head // 16), scores[rows * wide + row], out, place)
 
-    return run
+@step
+def _score(target: Any, net: Any, queries: Rows, keys: int, out: Rows, count: int) -> None:
+    """Out = q k^T, for as many keys as whole vectors hold."""
+    width, outputs = net.head_width, target.outputs
+    seen = -(-net.tokens // 16) * 16
+    for first in range(0, seen, outputs):
+        panel, left = keys + 4 * first * width, min(seen - first, outputs)
+        # strips take half as long again for what they do: not for a full panel
+        whole = 2 * left > outputs
+        for start in range(0, outputs if whole else left, outputs if whole else target.lanes):
+            for row in range(0, count, target.rows):
+                _multiply(
+                    target, whole, True, Rows(queries.at + row * queries.step, queries.step),
+                    panel + 4 * start, 4 * outputs, width,
+                    Rows(out.at + row * out.step + 4 * (first + start), out.step),
+                )  # fmt: skip
+
+
+@step
+def _softmax(net: Any, scores: Rows, count: int, shares: int) -> None:
+    """Scores = 2^(scores - their maximum), and shares = 1 / their sum, by row."""
+    seen = -(-net.tokens // 16) * 16
+    for row in range(count):
+        here = scores.at + row * scores.step
+        values = floats(here, seen)
+        for token in range(net.tokens, seen):
+            values[token] = _FAR
+        softmax_row(here, seen // 16, shares + 4 * row)
+
+
+@step
+def _mix(target: Any, net: Any, scores: Rows, values: int, out: Rows, count: int) -> None:
+    """Out = scores v, a few keys after the other."""
+    wide, outputs = net.value_width, target.outputs
+    for token in range(0, net.tokens, _DEPTH):
+        depth, done = min(_DEPTH, net.tokens - token), 0
+        while done < wide:
+            whole = done + outputs <= wide
+            for row in range(0, count, target.rows):
+                _multiply(
+                    target, whole, token == 0,
+                    Rows(scores.at + row * scores.step + 4 * token, scores.step),
+                    values + 4 * (token * wide + done), 4 * wide, depth,
+                    Rows(out.at + row * out.step + 4 * done, out.step),
+                )  # fmt: skip
+            done += outputs if whole else target.lanes
+
+
+@step
+def _multiply(
+    target: Any, whole: bool, fresh: bool, a: Rows, b: int, b_step: int, depth: int, out: Rows
+) -> None:
+    """Out = a b (``fresh``) or out += a b, for a ``whole`` tile of out or a strip of it."""
+    if whole and fresh:
+        new_float_tile(target, a.at, a.step, b, b_step, depth, out.at, out.step)
+    elif whole:
+        float_tile(target, a.at, a.step, b, b_step, depth, out.at, out.step)
+    elif fresh:
+        new_float_strip(target, a.at, a.step, b, b_step, depth, out.at, out.step)
+    else:
+        float_strip(target, a.at, a.step, b, b_step, depth, out.at, out.step)

@@ -125,7 +125,7 @@ def emit_add(builder: ir.IRBuilder, x: Any, y: Any, vectors: Any) -> None:
         store(builder, x, here, both)
 
 
-def emit_copy(builder: ir.IRBuilder, x: Any, vectors: Any, factor: Any, out: Any) -> None:
+def emit_scale(builder: ir.IRBuilder, x: Any, vectors: Any, factor: Any, out: Any) -> None:
     """Emit out = factor * x for a row."""
     gain = broadcast(builder, factor, WIDE)
     with each(builder, vectors) as loop:

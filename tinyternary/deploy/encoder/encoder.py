@@ -1,13 +1,12 @@
-"""The network for a range of images, on one thread or a team (lesson 10_deployment).
+"""The forward pass of a ViT as compiled code: embed, blocks, head (lesson 10_deployment).
 
-One compiled call takes bytes of images and leaves logits. An image has depth + 1 phases,
-each a few rows at a time so that the wide hidden layer never leaves the cache: attention,
-projection and feed-forward network of a block, then queries, keys and values of the next;
-the first phase embeds patches instead, the last has no next block. A token's attention
-needs all keys: between phases threads wait for the pieces that others have drawn. The joint
-rows of queries, keys and values alternate between two buffers so that once is enough. Each
-thread lays keys and values out for itself: threads that write into one panel of keys, or
-read what another core has just written in no order, take longer than doing it twice.
+`run` takes bytes of images and leaves logits. An image has depth + 1 phases, each a few rows at
+a time so that the wide hidden layer never leaves the cache: what follows the queries, keys and
+values of a block up to those of the next. A token's attention needs all keys: between phases
+threads wait for the pieces that others have drawn. The joint rows of queries, keys and values
+alternate between two buffers so that once is enough. Each thread lays keys and values out for
+itself: threads that write into one panel of keys, or read what another core has just written in
+no order, take longer than doing it twice.
 """
 
 from __future__ import annotations
@@ -16,240 +15,161 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numba import types
 
 from tinyternary.compiled.switch import njit
 from tinyternary.deploy.encoder.attention import attend, lay_keys
-from tinyternary.deploy.encoder.operations import add, add_row, layer_norm_row
-from tinyternary.deploy.encoder.plan import (
-    ACTIVATION,
-    ANSWERED,
-    CHANNELS,
-    CHUNK,
-    CLASSES,
-    CLS,
-    CLS_TOKEN,
-    DEPTH,
-    EPS,
-    GAIN,
-    GRID,
-    HEAD,
-    HEADS,
-    HIDDEN,
-    INPUTS,
-    JOINT,
-    KV_HEADS,
-    OFFSET,
-    OUTPUTS,
-    PADDING,
-    PATCH,
-    POSITIONS,
-    SIZE,
-    STEP,
-    STREAM,
-    TAKEN,
-    TOKENS,
-    VALUE,
-    WIDTH,
-    fingerprint,
+from tinyternary.deploy.encoder.kept import fingerprint
+from tinyternary.deploy.encoder.operations import fetch_add, floats, target_of, view
+from tinyternary.deploy.encoder.records import ANSWERED, BLOCK, MEMORY, NETWORK
+from tinyternary.deploy.encoder.steps import (
+    Rows,
+    add_positions,
+    cut_patches,
+    layer_norm,
+    linear,
+    mean_token,
+    residual,
+    rows_of,
+    step,
 )
-from tinyternary.deploy.encoder.stages import apply_layer
-from tinyternary.deploy.encoder.team import piece, place_of, wait_for
+from tinyternary.deploy.encoder.team import (
+    Team,
+    finish,
+    next_image,
+    next_piece,
+    piece,
+    place_of,
+    wait_for,
+    wait_for_all,
+)
 from tinyternary.kernels.simd.shapes import Shape
 
-_I, _I32, _F = types.int64, types.int32[::1], types.float32[::1]
-_RUN = types.void(
-    types.int64[::1],
-    types.int64[:, ::1],
-    types.int64[:, ::1],
-    types.uint8[::1],
-    _F,
-    types.Array(types.uint8, 4, "C", readonly=True),
-    _I,
-    _I,
-    _I,
-    _I,
-    _I32,
-    _F,
-    types.float32[:, ::1],
-    _F,
-    _F,
-    types.int8[::1],
-    _I32,
-    _F,
-    _F,
-    _F,
-    _F,
-    _F,
-    types.float32[:, ::1],
-    types.float32[:, ::1],
-)
-"""Types of `run`: one compilation, whether or not the images may be written to."""
+_BLOCK_BYTES = BLOCK.itemsize
 
 
-@njit()
-def _cut(
-    shape: Any, floats: Any, images: Any, image: int, token: int, out: Any, at: int, wide: int
+@step
+def embed(
+    target: Any, net: Any, images: Any, image: int, x: Rows, first: int, count: int, memory: Any
 ) -> None:
-    """Write one patch, normalised, in the order channel, row, column."""
-    size, channels, patch = shape[SIZE], shape[CHANNELS], shape[PATCH]
-    top = token // shape[GRID] * shape[STEP] - shape[PADDING]
-    left = token % shape[GRID] * shape[STEP] - shape[PADDING]
-    for c in range(channels):
-        gain, offset = floats[shape[GAIN] + c], floats[shape[OFFSET] + c]
-        for i in range(patch):
-            y = top + i
-            place = at + (c * patch + i) * patch
-            for j in range(patch):
-                x = left + j
-                value = np.float32(0)
-                if 0 <= y < size and 0 <= x < size:
-                    pixel = np.float32(images[image, y, x, c])
-                    value = pixel * gain - offset
-                out[place + j] = value
-    for i in range(channels * patch * patch, wide):
-        out[at + i] = np.float32(0)
+    """Write the embedded patches of ``count`` tokens from ``first`` on into x."""
+    patches = rows_of(memory.patches, 0)
+    cut_patches(net, images, image, first, count, patches)
+    linear(target, net.embedding, patches, x, count, memory)
+    add_positions(net, x, first, count)
+
+
+@step
+def project(target: Any, net: Any, block: Any, x: Rows, qkv: Rows, count: int, memory: Any) -> None:
+    """Write the queries, keys and values of a block: its first half, up to where all must be."""
+    normed = layer_norm(net, block.norm1, x, rows_of(memory.normed, 0), count)
+    linear(target, block.qkv, normed, qkv, count, memory)
+
+
+@step
+def block(target: Any, net: Any, block: Any, x: Rows, qkv: Rows, count: int, memory: Any) -> None:
+    """Run the rest of a block: attention and feed-forward network, each added to x."""
+    attended, attention_out = rows_of(memory.attended, 0), rows_of(memory.attention_out, 0)
+    attend(target, net, qkv, attended, count, memory)
+    linear(target, block.proj, attended, attention_out, count, memory)
+    residual(net, x, attention_out, count)
+
+    hidden, mlp_out = rows_of(memory.hidden, 0), rows_of(memory.mlp_out, 0)
+    normed = layer_norm(net, block.norm2, x, rows_of(memory.normed, 0), count)
+    linear(target, block.fc1, normed, hidden, count, memory)  # and the activation
+    linear(target, block.fc2, hidden, mlp_out, count, memory)
+    residual(net, x, mlp_out, count)
+
+
+@step
+def head(
+    target: Any, net: Any, stream: Rows, image: int, features: Any, logits: Any, memory: Any
+) -> None:
+    """Pool the tokens; write features and logits of an image."""
+    pooled, out = rows_of(memory.pooled, 0), rows_of(memory.logits, 0)
+    mean_token(net, stream, pooled)
+    layer_norm(net, net.norm, pooled, pooled, 1)
+    linear(target, net.head, pooled, out, target.rows, memory)
+    for row, values in ((features, pooled), (logits, out)):
+        found = floats(values.at, row.shape[1])
+        for i in range(row.shape[1]):
+            row[image, i] = found[i]
+
+
+@step
+def forward(
+    target: Any, net: Any, images: Any, image: int, team: Team, memory: Any, common: Any
+) -> None:
+    """Run one image up to its last block, alone or with the other threads of a team."""
+    tiles = -(-net.tokens // target.rows)  # rows past the last token are padding
+    for phase in range(net.depth + 1):
+        place = place_of(image - team.first, phase, net.depth)
+        # where the joint rows of the block before and of the next begin
+        before, after = (phase + 1) % 2 * tiles * target.rows, phase % 2 * tiles * target.rows
+        number, laid = -1, False
+        while True:
+            number = next_piece(team, place, number)
+            tile, height = piece(number, tiles, team.size, net.chunk // target.rows)
+            if height == 0:
+                break
+            first, count = tile * target.rows, height * target.rows
+            x = rows_of(common.stream, first)
+            if phase == 0:
+                embed(target, net, images, image, x, first, count, memory)
+            else:
+                if not laid:
+                    lay_keys(target, net, rows_of(common.qkv, before), memory)
+                    laid = True
+                this = view(net.blocks + (phase - 1) * _BLOCK_BYTES, BLOCK)
+                block(target, net, this, x, rows_of(common.qkv, before + first), count, memory)
+            if phase < net.depth:
+                following = view(net.blocks + phase * _BLOCK_BYTES, BLOCK)
+                qkv = rows_of(common.qkv, after + first)
+                project(target, net, following, x, qkv, count, memory)
+            finish(team, place, height)
+        wait_for_all(team, place, tiles)
+
+
+_I = types.int64
+_RUN = types.void(
+    _I, _I, _I, types.Array(types.uint8, 4, "C", readonly=True), _I, _I, _I, _I,
+    types.int32[::1], types.float32[:, ::1], types.float32[:, ::1],
+)  # fmt: skip
+"""Types of `run`: one compilation, whether or not the images may be written to."""
 
 
 @functools.cache
 def encoder(target: Shape) -> Callable[..., None]:
-    """Return ``run(shape, plan, norms, codes, floats, images, ...)`` compiled for ``target``."""
-    key, tall, outputs = target.index + 16 * fingerprint(), target.rows, target.outputs
+    """Return ``run(network, memory, common, images, ...)`` compiled for ``target``.
+
+    Its arguments: addresses of a `records.NETWORK`, of this thread's `records.MEMORY` and of
+    the one whose stream and joint rows all members of the team use; images (B, S, S, C) uint8
+    and the range of them that is asked for; this thread's number and how many there are; the
+    call's counters; features (B, width) and logits (B, classes) to be written.
+    """
+    # the target's number is a constant of the compiled code, and so part of the key under which
+    # Numba caches it
+    key = target.index + 16 * fingerprint()
 
     @njit(signature_or_function=_RUN)
     def run(
-        shape: Any, plan: Any, norms: Any, codes: Any, floats: Any, images: Any, first_image: int,
-        last_image: int, member: int, team: int, counters: Any, stream: Any, joint: Any, keys: Any,
-        values: Any, row_codes: Any, sums: Any, row_scales: Any, normed: Any, rows_a: Any,
-        rows_b: Any, scores: Any, features: Any, logits: Any,
+        network: int, memory: int, common: int, images: Any, first: int, last: int, member: int,
+        size: int, counters: Any, features: Any, logits: Any,
     ) -> None:  # fmt: skip
-        none = np.int64(0)  # a literal would compile everything that it is passed to once more
-        tokens, width, depth = shape[TOKENS], shape[WIDTH], shape[DEPTH]
-        wide, joined, hidden = shape[STREAM], shape[JOINT], shape[HIDDEN]
-        heads, kv_heads, head = shape[HEADS], shape[KV_HEADS], shape[HEAD]
-        vectors = -(-width // 16)
-        eps = floats[shape[EPS]]
-        factor = np.float32(np.log2(np.e) / np.sqrt(head))
-        # rows come in whole tiles: those past the last token are padding
-        tiles, most = -(-tokens // tall), shape[CHUNK] // tall
-        special = 1 if shape[CLS] else 0
-        patch_wide = -(-plan[0, INPUTS] // 16) * 16
-        if team > 1:  # images before these: somebody may be at one in the arrays to be shared
-            wait_for(counters, ANSWERED, first_image)
-        image = first_image - 1
-        while True:
-            image = image + 1 if team > 1 else first_image + add(counters, TAKEN, 1)
-            if image >= last_image:
-                break
-            for phase in range(depth + 1):
-                at = place_of(image - first_image, phase, depth)
-                number, laid = -1, False
-                while True:
-                    number = add(counters, at, 1) if team > 1 else number + 1
-                    tile, count = piece(number, tiles, team, most)
-                    if count == 0:
-                        break
-                    start, rows = tile * tall, count * tall
-                    if phase == 0:
-                        for row in range(rows):
-                            token = start + row
-                            if special <= token < tokens:
-                                _cut(
-                                    shape, floats, images, image, token - special, rows_b,
-                                    row * patch_wide, patch_wide,
-                                )  # fmt: skip
-                        apply_layer(
-                            key, plan, none, codes, floats, rows_b, none, patch_wide, rows, stream,
-                            start * wide, wide, none, row_codes, sums, row_scales, normed,
-                        )  # fmt: skip
-                        for row in range(rows):
-                            token = start + row
-                            if token < tokens:
-                                if token < special:
-                                    for d in range(width):
-                                        stream[token * wide + d] = floats[shape[CLS_TOKEN] + d]
-                                position = shape[POSITIONS] + token * vectors * 16
-                                add_row(stream, token * wide, floats, position, vectors)
-                    else:
-                        block = phase - 1
-                        layer, qkv = 1 + 4 * block, joint[block % 2]
-                        if not laid:
-                            laid = True
-                            lay_keys(
-                                key, qkv, joined, none, tokens, heads, kv_heads, head, tokens,
-                                keys, values, shape[VALUE], factor,
-                            )  # fmt: skip
-                        attend(
-                            key, qkv, joined, start, rows, heads, kv_heads, head, tokens, keys,
-                            values, shape[VALUE], scores, rows_a, wide,
-                        )  # fmt: skip
-                        apply_layer(
-                            key, plan, layer + 1, codes, floats, rows_a, none, wide, rows, rows_b,
-                            none, wide, none, row_codes, sums, row_scales, normed,
-                        )  # fmt: skip
-                        source, source_at = stream, start * wide
-                        for row in range(rows):
-                            add_row(stream, (start + row) * wide, rows_b, row * wide, vectors)
-                            if norms[2 * block + 1, 0] >= 0:
-                                layer_norm_row(
-                                    stream, (start + row) * wide, floats, norms[2 * block + 1, 0],
-                                    norms[2 * block + 1, 1], width, vectors, eps, rows_a,
-                                    row * wide,
-                                )  # fmt: skip
-                                source, source_at = rows_a, 0
-                        apply_layer(
-                            key, plan, layer + 2, codes, floats, source, source_at, wide, rows,
-                            rows_b, none, hidden, shape[ACTIVATION], row_codes, sums, row_scales,
-                            normed,
-                        )  # fmt: skip
-                        apply_layer(
-                            key, plan, layer + 3, codes, floats, rows_b, none, hidden, rows,
-                            rows_a, none, wide, none, row_codes, sums, row_scales, normed,
-                        )  # fmt: skip
-                        for row in range(rows):
-                            add_row(stream, (start + row) * wide, rows_a, row * wide, vectors)
-                    if phase < depth:
-                        for row in range(rows):
-                            layer_norm_row(
-                                stream, (start + row) * wide, floats, norms[2 * phase, 0],
-                                norms[2 * phase, 1], width, vectors, eps, rows_a, row * wide,
-                            )  # fmt: skip
-                        apply_layer(
-                            key, plan, 1 + 4 * phase, codes, floats, rows_a, none, wide, rows,
-                            joint[phase % 2], start * joined, joined, none, row_codes, sums,
-                            row_scales, normed,
-                        )  # fmt: skip
-                    if team > 1:
-                        add(counters, at + 1, count)
-                if team > 1:
-                    wait_for(counters, at + 1, tiles)
-            end = place_of(image - first_image, depth + 1, depth)
-            if member == 0 or team == 1:
-                for d in range(vectors * 16):
-                    rows_a[d] = stream[d]
-                if special == 0:
-                    for token in range(1, tokens):
-                        add_row(rows_a, 0, stream, token * wide, vectors)
-                    for d in range(width):
-                        rows_a[d] /= np.float32(tokens)
-                last = 2 * depth
-                layer_norm_row(
-                    rows_a, 0, floats, norms[last, 0], norms[last, 1], width, vectors, eps, rows_a,
-                    0,
-                )  # fmt: skip
-                for d in range(width):
-                    features[image, d] = rows_a[d]
-                head_layer = 1 + 4 * depth
-                across = -(-plan[head_layer, OUTPUTS] // outputs) * outputs
-                apply_layer(
-                    key, plan, head_layer, codes, floats, rows_a, none, wide, tall, rows_b, none,
-                    across, none, row_codes, sums, row_scales, normed,
-                )  # fmt: skip
-                for j in range(shape[CLASSES]):
-                    logits[image, j] = rows_b[j]
-                add(counters, end if team > 1 else ANSWERED, 1)
-            elif image + 1 < last_image:  # nobody writes into the stream while it is pooled
+        target, net = target_of(key), view(network, NETWORK)
+        mine, ours = view(memory, MEMORY), view(common, MEMORY)
+        team = Team(member, size, counters, first)
+        if size > 1:  # images before these: somebody may be at one in the arrays to be shared
+            wait_for(counters, ANSWERED, first)
+        image = next_image(team, first - 1)
+        while image < last:
+            forward(target, net, images, image, team, mine, ours)
+            end = place_of(image - first, net.depth + 1, net.depth)
+            if member == 0 or size == 1:
+                head(target, net, rows_of(ours.stream, 0), image, features, logits, mine)
+                fetch_add(counters, end if size > 1 else ANSWERED, 1)
+            elif image + 1 < last:  # nobody writes into the stream while it is pooled
                 wait_for(counters, end, 1)
+            image = next_image(team, image)
 
     return run

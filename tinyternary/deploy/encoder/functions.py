@@ -19,7 +19,7 @@ from tinyternary.deploy.encoder.emitters import (
 )
 from tinyternary.deploy.encoder.polynomials import EXP2
 from tinyternary.kernels.simd.quantize import fold
-from tinyternary.kernels.simd.targets import F32, I32, I64, splat
+from tinyternary.kernels.simd.targets import F32, I32, I64, Target, splat
 from tinyternary.kernels.simd.vectors import broadcast, load
 
 
@@ -39,8 +39,8 @@ def exp2(builder: ir.IRBuilder, x: Any) -> Any:
     return builder.bitcast(builder.add(builder.bitcast(value, words), power), kind)
 
 
-def emit_softmax(builder: ir.IRBuilder, x: Any, vectors: Any) -> Any:
-    """Emit x = 2^(x - max x) for a row, in place; return the sum of the results."""
+def emit_softmax(builder: ir.IRBuilder, x: Any, vectors: Any, share: Any) -> None:
+    """Emit x = 2^(x - max x) for a row, in place; store 1 / the sum of the results at ``share``."""
     top = cgutils.alloca_once_value(builder, splat(-3.0e38, ROW))
 
     def larger(a: Any, b: Any) -> Any:
@@ -56,20 +56,21 @@ def emit_softmax(builder: ir.IRBuilder, x: Any, vectors: Any) -> Any:
         value = exp2(builder, builder.fsub(load(builder, x, here, ROW, 4), largest))
         store(builder, x, here, value)
         builder.store(builder.fadd(builder.load(total), value), total)
-    return fold(builder, builder.load(total), builder.fadd)
+    sum_ = fold(builder, builder.load(total), builder.fadd)
+    store(builder, share, ir.Constant(I64, 0), builder.fdiv(ir.Constant(F32, 1.0), sum_))
 
 
-def emit_gelu(builder: ir.IRBuilder, shape: tuple[int, int, int], out: Any, stride: Any) -> None:
+def emit_gelu(builder: ir.IRBuilder, target: Target, out: Any, step: Any) -> None:
     """Emit GELU in place for a tile: x / 2 (1 + erf(x / sqrt 2)), as `simd.epilogue.gelu`.
 
     Here with fused multiply-adds: half the instructions, the same polynomials.
     """
-    rows, columns, lanes = shape
+    lanes = target.lanes
     kind = ir.VectorType(F32, lanes)
     limit = float(erf.LIMIT)
-    with cgutils.for_range(builder, ir.Constant(I64, rows)) as loop:
-        begin = builder.mul(loop.index, stride)
-        for column in range(columns):
+    with cgutils.for_range(builder, ir.Constant(I64, target.rows)) as loop:
+        begin = builder.mul(loop.index, step)
+        for column in range(target.columns):
             here = builder.add(begin, ir.Constant(I64, column * lanes * 4))
             x = load(builder, out, here, kind, 4)
             z = builder.fmul(x, splat(0.7071067811865476, kind))

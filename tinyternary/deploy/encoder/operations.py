@@ -1,291 +1,245 @@
-"""The emitters as functions that Numba code can call (lesson 08_packing_and_kernels).
+"""Emitted code as functions that Numba code can call (lesson 08_packing_and_kernels).
 
-As in `tinyternary.kernels.simd.intrinsics`, the first argument is a compile-time
-integer that names the `Target`, and arrays come with an element offset.
+What lies in memory comes as an address: an int64, counted in bytes. Operations on tiles take the
+`Target` first, whose type says which processor to emit code for.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import extending, types
+from numba.core.datamodel import models
+from numba.np import arrayobj
 
 from tinyternary.deploy.encoder import emitters, functions
+from tinyternary.deploy.encoder.records import GELU
+from tinyternary.kernels.simd import targets
 from tinyternary.kernels.simd.epilogue import store_floats
 from tinyternary.kernels.simd.gemm import emit_tile
-from tinyternary.kernels.simd.targets import F32, I32, I64, TARGETS
-from tinyternary.kernels.simd.vectors import load, pointer_to_bytes
+from tinyternary.kernels.simd.targets import F32, I8, I32, I64, TARGETS
+from tinyternary.kernels.simd.vectors import load
 
 # its own annotations describe the function before decoration
 intrinsic: Any = extending.intrinsic(prefer_literal=True)
-_INDEX = types.int64
-_FLOAT = types.float32
-FOUR = ir.Constant(I64, 4)
-GELU = 1
-"""The activation that a tile applies by itself; others run over whole rows."""
 
 
-def _pointer(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, at: Any) -> Any:
-    """Return a pointer to the bytes of element ``at`` of an array."""
-    data = context.make_array(kind)(context, builder, array).data
-    size = ir.Constant(I64, kind.dtype.bitwidth // 8)
-    return builder.gep(pointer_to_bytes(builder, data), [builder.mul(at, size)])
+# ---- the processor, known when code is compiled ----------------------------------------------
 
 
-def tile_shape(index: int, vectors: int) -> tuple[int, int, int]:
-    """Rows, vectors and floats per vector of a float tile for target number ``index``."""
-    target = TARGETS[index % 16]
-    return target.rows, vectors, target.lanes
+class Target(types.Type):
+    """Type of a value that is nothing but its type: one for each `targets.Target`."""
+
+    def __init__(self, target: targets.Target) -> None:
+        self.target = target
+        super().__init__(name=f"Target({target.name})")
 
 
-def _float_tile(vectors: int | None, fresh: bool) -> Any:
-    @intrinsic
-    def float_tile(
-        typingctx: Any, key: Any, a: Any, a_at: Any, a_stride: Any, b: Any, b_at: Any,
-        b_stride: Any, depth: Any, out: Any, out_at: Any, out_stride: Any,
-    ) -> Any:  # fmt: skip
-        """Set a tile of out to the product of a and b, or add it, see the names below."""
+extending.register_model(Target)(models.OpaqueModel)
 
+
+@intrinsic
+def target_of(typingctx: Any, key: Any) -> Any:
+    """Return the target whose number is in the low four bits of a literal."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        return context.get_dummy_value()
+
+    return Target(TARGETS[key.literal_value % 16])(key), codegen
+
+
+def _constant(name: str) -> None:
+    """Let compiled code read a field of a target."""
+
+    def get(target):  # type: ignore[no-untyped-def]  # Numba compares it with the lambda
+        value = int(getattr(target.target, name))
+        return lambda target: value
+
+    extending.overload_attribute(Target, name)(get)
+
+
+for _name in ("rows", "outputs", "lanes"):
+    _constant(_name)
+
+
+# ---- views of memory -------------------------------------------------------------------------
+
+
+@intrinsic
+def view(typingctx: Any, address: Any, kind: Any) -> Any:
+    """Return the record of dtype ``kind`` that lies at an address."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
+
+    return kind.dtype(types.int64, kind), codegen
+
+
+@intrinsic
+def floats(typingctx: Any, address: Any, count: Any) -> Any:
+    """Return the ``count`` float32 at an address as an array."""
+    kind = types.float32[::1]
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        array = context.make_array(kind)(context, builder)
+        data = builder.inttoptr(args[0], array.data.type)
+        size = context.get_constant(types.intp, 4)
+        # no owner: whoever calls the encoder keeps its memory alive
+        arrayobj.populate_array(array, data, [args[1]], [size], size, meminfo=None)
+        return array._getvalue()
+
+    return kind(types.int64, types.int64), codegen
+
+
+# ---- what emitters emit ----------------------------------------------------------------------
+
+ADDRESS, INDEX, FLOAT = "address", types.int64, types.float32
+
+
+def operation(emit: Callable[..., Any], *kinds: Any, of_target: bool = False) -> Any:
+    """Make a function of compiled code out of one that emits it.
+
+    Parameters
+    ----------
+    emit : callable
+        Called with a builder, the target if it is ``of_target``, and a value for each of `kinds`.
+    *kinds : Numba type or `ADDRESS`
+        The latter is an int64 that ``emit`` gets as a pointer to bytes.
+    of_target : bool
+        Whether compiled code passes a `Target` first.
+    """
+    first = 1 if of_target else 0
+
+    def typed(typingctx: Any, *given: Any) -> Any:
         def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-            index = sig.args[0].literal_value
-            columns = TARGETS[index % 16].columns if vectors is None else vectors
-            a_p, b_p, out_p = (
-                _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (1, 4, 8)
-            )
-            strides = [builder.mul(args[i], FOUR) for i in (3, 6, 10)]
-            emitters.emit_float_tile(
-                builder, tile_shape(index, columns), a_p, strides[0], b_p, strides[1], args[7],
-                out_p, strides[2], fresh,
-            )  # fmt: skip
+            values = [
+                builder.inttoptr(value, I8.as_pointer()) if kind is ADDRESS else value
+                for kind, value in zip(kinds, args[first:], strict=True)
+            ]
+            emit(builder, *[kind.target for kind in given[:first]], *values)
             return context.get_dummy_value()
 
-        kinds = (a, _INDEX, _INDEX, b, _INDEX, _INDEX, _INDEX, out, _INDEX, _INDEX)
-        return types.none(key, *kinds), codegen
+        numbers = [INDEX if kind is ADDRESS else kind for kind in kinds]
+        return types.none(*given[:first], *numbers), codegen
 
-    return float_tile
+    # Numba would want a tuple for ``*given``
+    names = ["typingctx", *(f"argument_{i}" for i in range(first + len(kinds)))]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    typed.__signature__ = signature  # type: ignore[attr-defined]
+    return intrinsic(typed)
+
+
+def _emit_quantize(
+    builder: ir.IRBuilder, x: Any, width: Any, vectors: Any, codes: Any, scale: Any, total: Any
+) -> None:
+    _store_quantized(builder, x, None, width, vectors, None, codes, scale, total)
+
+
+def _store_quantized(
+    builder: ir.IRBuilder, x: Any, weight: Any, width: Any, vectors: Any, eps: Any, codes: Any,
+    scale: Any, total: Any,
+) -> None:  # fmt: skip
+    found = emitters.emit_quantize(builder, x, weight, width, vectors, eps, codes)
+    for value, place in zip(found, (scale, total), strict=True):
+        emitters.store(builder, place, ir.Constant(I64, 0), value)
+
+
+def _emit_ternary_tile(
+    builder: ir.IRBuilder, target: targets.Target, codes: Any, step: Any, weights: Any,
+    blocks: Any, sums: Any, row_scales: Any, scales: Any, biases: Any, out: Any, out_step: Any,
+    activation: Any,
+) -> None:  # fmt: skip
+    def items(place: Any, kind: Any) -> list[Any]:
+        return [load(builder, place, 4 * row, kind, 4) for row in range(target.rows)]
+
+    start = [builder.neg(total) for total in items(sums, I32)]
+    tile = emit_tile(builder, target, target.rows, codes, step, weights, blocks, start)
+    store_floats(builder, target, tile, items(row_scales, F32), scales, biases, out, out_step)
+    with builder.if_then(builder.icmp_signed("==", activation, ir.Constant(I64, GELU))):
+        functions.emit_gelu(builder, target, out, out_step)
+
+
+def _float_tile(columns: int | None, fresh: bool) -> Any:
+    def emit(
+        builder: ir.IRBuilder, target: targets.Target, a: Any, a_step: Any, b: Any, b_step: Any,
+        depth: Any, out: Any, out_step: Any,
+    ) -> None:  # fmt: skip
+        shape = (target.rows, columns or target.columns, target.lanes)
+        emitters.emit_float_tile(builder, shape, a, a_step, b, b_step, depth, out, out_step, fresh)
+
+    kinds = (ADDRESS, INDEX, ADDRESS, INDEX, INDEX, ADDRESS, INDEX)
+    return operation(emit, *kinds, of_target=True)
 
 
 new_float_tile, float_tile = _float_tile(None, True), _float_tile(None, False)
-"""out = a b and out += a b, as many columns wide as the target's integer tile."""
+"""``(target, a, a_step, b, b_step, depth, out, out_step)``: out = a b and out += a b for a tile
+of out, as many columns wide as the target's ternary tile."""
 new_float_strip, float_strip = _float_tile(1, True), _float_tile(1, False)
 """The same, one vector wide: for what is narrower than a tile."""
+ternary_tile = operation(
+    _emit_ternary_tile, ADDRESS, INDEX, ADDRESS, INDEX, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+    ADDRESS, INDEX, INDEX, of_target=True,
+)  # fmt: skip
+"""``(target, codes, step, weights, blocks, sums, row_scales, scales, biases, out, out_step,
+activation)``: a tile of integers * (row scale * column scale) + bias, and `GELU` of it if that is
+the activation: others run over whole rows."""
+gelu_tile = operation(functions.emit_gelu, ADDRESS, INDEX, of_target=True)
+"""``(target, x, step)``: GELU of a tile in place."""
+quantize_row = operation(_emit_quantize, ADDRESS, INDEX, INDEX, ADDRESS, ADDRESS, ADDRESS)
+"""``(x, width, vectors, codes, scale, sum)``: int8 codes of a row, their scale and their sum."""
+norm_quantize_row = operation(
+    _store_quantized, ADDRESS, ADDRESS, INDEX, INDEX, FLOAT, ADDRESS, ADDRESS, ADDRESS
+)
+"""``(x, weight, width, vectors, eps, codes, scale, sum)``: the same of its RMSNorm."""
+layer_norm_row = operation(
+    emitters.emit_layer_norm, ADDRESS, ADDRESS, ADDRESS, INDEX, INDEX, FLOAT, ADDRESS
+)
+"""``(x, weight, bias, width, vectors, eps, out)``"""
+rms_norm_row = operation(emitters.emit_rms_norm, ADDRESS, ADDRESS, INDEX, INDEX, FLOAT, ADDRESS)
+"""``(x, weight, width, vectors, eps, out)``"""
+softmax_row = operation(functions.emit_softmax, ADDRESS, INDEX, ADDRESS)
+"""``(x, vectors, total)``: x = 2^(x - max x) in place, and 1 / their sum."""
+gelu_tanh_row = operation(functions.emit_gelu_tanh, ADDRESS, INDEX)
+relu_squared_row = operation(functions.emit_relu_squared, ADDRESS, INDEX)
+"""``(x, vectors)``: in place."""
+add_row = operation(emitters.emit_add, ADDRESS, ADDRESS, INDEX)
+"""``(x, y, vectors)``: x += y."""
+scale_row = operation(emitters.emit_scale, ADDRESS, INDEX, FLOAT, ADDRESS)
+"""``(x, vectors, factor, out)``: out = factor x."""
+transpose_block = operation(emitters.emit_transpose, ADDRESS, INDEX, FLOAT, ADDRESS, INDEX)
+"""``(x, x_step, factor, out, out_step)``: out = factor x transposed, for 16 x 16 floats."""
+
+
+# ---- counters that threads share -------------------------------------------------------------
+
+
+def _counter(context: Any, builder: ir.IRBuilder, kind: Any, counters: Any, at: Any) -> Any:
+    data = context.make_array(kind)(context, builder, counters).data
+    return builder.gep(data, [at])
 
 
 @intrinsic
-def tile(
-    typingctx: Any, key: Any, x: Any, x_at: Any, x_stride: Any, codes: Any, codes_at: Any,
-    blocks: Any, sums: Any, scales: Any, first: Any, columns: Any, columns_at: Any,
-    biases_at: Any, out: Any, out_at: Any, out_stride: Any, activation: Any,
-) -> Any:  # fmt: skip
-    """One tile of a ternary layer: activation(integers * (row scale * column scale) + bias).
-
-    Scales and biases of the columns lie in one array; `sums` and `scales` belong to the rows
-    from ``first`` on.
-    """
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        target = TARGETS[sig.args[0].literal_value % 16]
-
-        def pointer(index: int, at: int) -> Any:
-            return _pointer(context, builder, sig.args[index], args[index], args[at])
-
-        def items(index: int, kind: Any) -> list[Any]:
-            place = pointer(index, 9)
-            return [load(builder, place, 4 * row, kind, 4) for row in range(target.rows)]
-
-        start = [builder.neg(total) for total in items(7, I32)]
-        tile = emit_tile(
-            builder, target, target.rows, pointer(1, 2), args[3], pointer(4, 5), args[6], start
-        )
-        place, stride = pointer(13, 14), builder.mul(args[15], FOUR)
-        store_floats(
-            builder, target, tile, items(8, F32), pointer(10, 11), pointer(10, 12), place, stride
-        )
-        with builder.if_then(builder.icmp_signed("==", args[16], ir.Constant(I64, GELU))):
-            functions.emit_gelu(builder, (target.rows, target.columns, target.lanes), place, stride)
-        return context.get_dummy_value()
-
-    kinds = (
-        x, _INDEX, _INDEX, codes, _INDEX, _INDEX, sums, scales, _INDEX, columns, _INDEX, _INDEX,
-        out, _INDEX, _INDEX, _INDEX,
-    )  # fmt: skip
-    return types.none(key, *kinds), codegen
-
-
-@intrinsic
-def gelu_tile(typingctx: Any, key: Any, out: Any, out_at: Any, out_stride: Any) -> Any:
-    """Apply GELU to a tile in place."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        target = TARGETS[sig.args[0].literal_value % 16]
-        place = _pointer(context, builder, sig.args[1], args[1], args[2])
-        shape = (target.rows, target.columns, target.lanes)
-        functions.emit_gelu(builder, shape, place, builder.mul(args[3], FOUR))
-        return context.get_dummy_value()
-
-    return types.none(key, out, _INDEX, _INDEX), codegen
-
-
-@intrinsic
-def transpose_block(
-    typingctx: Any, x: Any, x_at: Any, x_stride: Any, factor: Any, out: Any, out_at: Any,
-    out_stride: Any,
-) -> Any:  # fmt: skip
-    """Write 16 x 16 floats transposed and multiplied by a factor."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        source, sink = (
-            _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 4)
-        )
-        strides = [builder.mul(args[i], FOUR) for i in (2, 6)]
-        emitters.emit_transpose(builder, source, strides[0], args[3], sink, strides[1])
-        return context.get_dummy_value()
-
-    return types.none(x, _INDEX, _INDEX, _FLOAT, out, _INDEX, _INDEX), codegen
-
-
-def _quantizer(with_norm: bool) -> Any:
-    @intrinsic
-    def quantize(
-        typingctx: Any, x: Any, x_at: Any, weights: Any, weight_at: Any, width: Any, vectors: Any,
-        eps: Any, codes: Any, codes_at: Any,
-    ) -> Any:  # fmt: skip
-        """Quantise a row to int8; return its scale and the sum of its codes."""
-
-        def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-            source, weight, sink = (
-                _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 2, 7)
-            )
-            norm = weight if with_norm else None
-            found = emitters.emit_quantize(builder, source, norm, args[4], args[5], args[6], sink)
-            return context.make_tuple(builder, sig.return_type, found)
-
-        kinds = (x, _INDEX, weights, _INDEX, _INDEX, _INDEX, _FLOAT, codes, _INDEX)
-        return types.Tuple((types.float32, types.int32))(*kinds), codegen
-
-    return quantize
-
-
-quantize_row, norm_quantize_row = _quantizer(False), _quantizer(True)
-"""Without and with an RMSNorm."""
-
-
-@intrinsic
-def add_row(typingctx: Any, x: Any, x_at: Any, y: Any, y_at: Any, vectors: Any) -> Any:
-    """Add 16 * vectors floats of y to x."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        left, right = (
-            _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 2)
-        )
-        emitters.emit_add(builder, left, right, args[4])
-        return context.get_dummy_value()
-
-    return types.none(x, _INDEX, y, _INDEX, _INDEX), codegen
-
-
-@intrinsic
-def copy_row(
-    typingctx: Any, x: Any, x_at: Any, vectors: Any, factor: Any, out: Any, out_at: Any
-) -> Any:
-    """Write 16 * vectors floats multiplied by a factor."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        source, sink = (
-            _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 4)
-        )
-        emitters.emit_copy(builder, source, args[2], args[3], sink)
-        return context.get_dummy_value()
-
-    return types.none(x, _INDEX, _INDEX, _FLOAT, out, _INDEX), codegen
-
-
-@intrinsic
-def layer_norm_row(
-    typingctx: Any, x: Any, x_at: Any, weights: Any, weight_at: Any, bias_at: Any, width: Any,
-    vectors: Any, eps: Any, out: Any, out_at: Any,
-) -> Any:  # fmt: skip
-    """LayerNorm of a row; weight and bias lie in one array."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        source = _pointer(context, builder, sig.args[0], args[0], args[1])
-        weight, bias = (_pointer(context, builder, sig.args[2], args[2], args[i]) for i in (3, 4))
-        sink = _pointer(context, builder, sig.args[8], args[8], args[9])
-        emitters.emit_layer_norm(builder, source, weight, bias, args[5], args[6], args[7], sink)
-        return context.get_dummy_value()
-
-    kinds = (x, _INDEX, weights, _INDEX, _INDEX, _INDEX, _INDEX, _FLOAT, out, _INDEX)
-    return types.none(*kinds), codegen
-
-
-@intrinsic
-def rms_norm_row(
-    typingctx: Any, x: Any, x_at: Any, weights: Any, weight_at: Any, width: Any, vectors: Any,
-    eps: Any, out: Any, out_at: Any,
-) -> Any:  # fmt: skip
-    """RMSNorm of a row."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        source, weight, sink = (
-            _pointer(context, builder, sig.args[i], args[i], args[i + 1]) for i in (0, 2, 7)
-        )
-        emitters.emit_rms_norm(builder, source, weight, args[4], args[5], args[6], sink)
-        return context.get_dummy_value()
-
-    kinds = (x, _INDEX, weights, _INDEX, _INDEX, _INDEX, _FLOAT, out, _INDEX)
-    return types.none(*kinds), codegen
-
-
-@intrinsic
-def softmax_row(typingctx: Any, x: Any, x_at: Any, vectors: Any) -> Any:
-    """x = 2^(x - max x) in place for 16 * vectors floats; return their sum."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        row = _pointer(context, builder, sig.args[0], args[0], args[1])
-        return functions.emit_softmax(builder, row, args[2])
-
-    return types.float32(x, _INDEX, _INDEX), codegen
-
-
-def _in_place(emit: Any) -> Any:
-    @intrinsic
-    def apply(typingctx: Any, x: Any, x_at: Any, vectors: Any) -> Any:
-        """Apply a function to 16 * vectors floats of x, in place."""
-
-        def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-            emit(builder, _pointer(context, builder, sig.args[0], args[0], args[1]), args[2])
-            return context.get_dummy_value()
-
-        return types.none(x, _INDEX, _INDEX), codegen
-
-    return apply
-
-
-gelu_tanh_row = _in_place(functions.emit_gelu_tanh)
-relu_squared_row = _in_place(functions.emit_relu_squared)
-
-
-@intrinsic
-def add(typingctx: Any, counters: Any, at: Any, amount: Any) -> Any:
+def fetch_add(typingctx: Any, counters: Any, at: Any, amount: Any) -> Any:
     """Add to an int32 counter that other threads read and add to; return what it was."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        place = _pointer(context, builder, sig.args[0], args[0], args[1])
-        place = builder.bitcast(place, I32.as_pointer())
+        place = _counter(context, builder, sig.args[0], args[0], args[1])
         before = builder.atomic_rmw("add", place, builder.trunc(args[2], I32), "seq_cst")
         return builder.sext(before, I64)
 
-    return types.int64(counters, _INDEX, _INDEX), codegen
+    return types.int64(counters, INDEX, INDEX), codegen
 
 
 @intrinsic
-def look(typingctx: Any, counters: Any, at: Any) -> Any:
+def load_counter(typingctx: Any, counters: Any, at: Any) -> Any:
     """Return what such a counter is now."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-        place = _pointer(context, builder, sig.args[0], args[0], args[1])
-        place = builder.bitcast(place, I32.as_pointer())
+        place = _counter(context, builder, sig.args[0], args[0], args[1])
         return builder.sext(builder.load_atomic(place, "seq_cst", 4), I64)
 
-    return types.int64(counters, _INDEX), codegen
+    return types.int64(counters, INDEX), codegen

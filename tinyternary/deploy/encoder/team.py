@@ -9,13 +9,13 @@ that threads finish it together. Which thread computes a row changes none of its
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from numba import types
 
-from tinyternary.compiled.switch import njit
-from tinyternary.deploy.encoder.operations import look
-from tinyternary.deploy.encoder.plan import FIRST
+from tinyternary.deploy.encoder.operations import fetch_add, load_counter
+from tinyternary.deploy.encoder.records import FIRST, TAKEN
+from tinyternary.deploy.encoder.steps import step
 
 _PATIENCE = 60_000
 """Looks at a counter, about 60 us, before a thread goes to sleep.
@@ -30,26 +30,67 @@ _sleep: Any
 if os.name == "posix":
     _sleep = types.ExternalFunction("usleep", types.int32(types.uint32))
 else:
-    _sleep = njit()(lambda microseconds: 0)
+    _sleep = step(lambda microseconds: 0)
 
 
-@njit()
+class Team(NamedTuple):
+    """Threads that share images from ``first`` on, or (``size`` 1) a thread by itself.
+
+    ``member`` is this thread's number, ``counters`` what all of a call have in common.
+    """
+
+    member: int
+    size: int
+    counters: Any
+    first: int
+
+
+@step
+def next_image(team: Team, image: int) -> int:
+    """Return the image after ``image``: a single thread takes one that no other has."""
+    if team.size > 1:
+        return image + 1
+    taken: int = fetch_add(team.counters, TAKEN, 1)
+    return team.first + taken
+
+
+@step
+def next_piece(team: Team, place: int, number: int) -> int:
+    """Return the number of the piece after ``number``, which no other has either."""
+    return fetch_add(team.counters, place, 1) if team.size > 1 else number + 1
+
+
+@step
+def finish(team: Team, place: int, tiles: int) -> None:
+    """Tell the others that ``tiles`` of a phase are done."""
+    if team.size > 1:
+        fetch_add(team.counters, place + 1, tiles)
+
+
+@step
+def wait_for_all(team: Team, place: int, tiles: int) -> None:
+    """Wait until all ``tiles`` of a phase are done."""
+    if team.size > 1:
+        wait_for(team.counters, place + 1, tiles)
+
+
+@step
 def place_of(image: int, phase: int, depth: int) -> int:
     """Return where the counters of one phase of a shared image stand (``depth + 1``: its end)."""
     return FIRST + image * (2 * depth + 3) + 2 * phase
 
 
-@njit()
+@step
 def wait_for(counters: Any, at: int, count: int) -> None:
     """Wait until a counter has come to ``count``."""
     turns = 0
-    while look(counters, at) < count:
+    while load_counter(counters, at) < count:
         turns += 1
         if turns > _PATIENCE:
             _sleep(_REST)
 
 
-@njit()
+@step
 def piece(number: int, tiles: int, team: int, most: int) -> tuple[int, int]:
     """Return first tile and tiles of piece ``number``: none if all ``tiles`` are in earlier ones.
 

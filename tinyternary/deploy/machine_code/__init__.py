@@ -12,8 +12,6 @@ usually do that; here both fit on two pages:
 
 * `elf`: reads an object file;
 * `linking`: lays its sections out in memory and fills the addresses in;
-* `memory`: asks the system for pages, and for the right to run what is in them;
-* `processor`, `cpuid`: which processor this is and what it can do, without asking LLVM;
 * `cache`: the file, its key and its checksum;
 * `emitting`: makes an object file from a Numba function (the only part that loads Numba);
 * `calling`: a Python object that can be called;
@@ -24,7 +22,6 @@ Numba answers as before and `Compiled.because` says why. ``TINYTERNARY_NATIVE=0`
 """
 
 from tinyternary.deploy.machine_code.cache import folder
-from tinyternary.deploy.machine_code.calling import Held
 from tinyternary.deploy.machine_code.loading import (
     Compiled,
     function,
@@ -32,4 +29,4 @@ from tinyternary.deploy.machine_code.loading import (
     unavailable,
 )
 
-__all__ = ["Compiled", "Held", "folder", "function", "look", "unavailable"]
+__all__ = ["Compiled", "folder", "function", "look", "unavailable"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,32 +15,7 @@ ENTRY = "tinyternary_entry"
 INTEGER = "int"
 
 _Entry = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)  # lets go of Python's lock while it runs
-
-
 _DIGITS = "0123456789"
-
-
-class Held:
-    """Arrays that are passed again and again: their addresses are looked up once.
-
-    Attributes
-    ----------
-    arrays : tuple of C-contiguous ndarray
-        Kept alive.
-    kinds : list of str
-        `kind_of` each.
-    words : list of int
-        For each, its address and its extents.
-    """
-
-    __slots__ = ("arrays", "kinds", "words")
-
-    def __init__(self, *arrays: NDArray[Any]) -> None:
-        self.arrays = arrays
-        self.kinds: list[str] = []
-        self.words: list[int] = []
-        for array in arrays:
-            _note(array, self.words, self.kinds)
 
 
 def kind_of(dtype: Any, dimensions: int) -> str:
@@ -85,8 +60,8 @@ class NativeFunction:
         numbers = sum(1 if kind == INTEGER else 1 + int(kind[1:]) for kind in kinds)
         self._table = struct.Struct(f"={numbers}q")
 
-    def __call__(self, *parts: int | NDArray[Any] | Held) -> None:
-        """Call it with integers, arrays, and what stands for several arrays.
+    def __call__(self, *parts: int | NDArray[Any]) -> None:
+        """Call it with integers and arrays.
 
         Raises
         ------
@@ -101,9 +76,6 @@ class NativeFunction:
             if isinstance(part, int):
                 words.append(part)
                 kinds.append(INTEGER)
-            elif isinstance(part, Held):
-                words += part.words
-                kinds += part.kinds
             else:
                 _note(part, words, kinds)
         if kinds != self._kinds:  # wrong ones would be read as addresses
@@ -111,20 +83,3 @@ class NativeFunction:
         status = self._entry(self._table.pack(*words))
         if status:
             raise RuntimeError(f"compiled code reports error {status}")
-
-
-class NumbaFunction:
-    """A Numba dispatcher that is called in the same way."""
-
-    def __init__(self, dispatcher: Callable[..., Any]) -> None:
-        self.dispatcher = dispatcher
-
-    def __call__(self, *parts: int | NDArray[Any] | Held) -> None:
-        """Call it with integers, arrays, and what stands for several arrays."""
-        arguments: list[Any] = []
-        for part in parts:
-            if isinstance(part, Held):
-                arguments += part.arrays
-            else:
-                arguments.append(part)
-        self.dispatcher(*arguments)

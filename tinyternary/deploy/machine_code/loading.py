@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinyternary.deploy.machine_code import cache, elf
-from tinyternary.deploy.machine_code.calling import ENTRY, NativeFunction, NumbaFunction
+from tinyternary.deploy.machine_code.calling import ENTRY, NativeFunction
 from tinyternary.deploy.machine_code.elf import Damaged
 from tinyternary.deploy.machine_code.linking import Linked
 from tinyternary.kernels import processor
@@ -21,14 +21,14 @@ class Compiled(NamedTuple):
     Attributes
     ----------
     run : callable
-        Takes int64s, C-contiguous arrays, and `Held` for several of them.
+        Takes int64s and C-contiguous arrays: a `NativeFunction`, or Numba's dispatcher.
     file : Path or None
         The file of machine code that runs; None where it is Numba's dispatcher.
     because : str
         Why it is Numba's; empty if it is not.
     """
 
-    run: NativeFunction | NumbaFunction
+    run: Callable[..., None]
     file: Path | None
     because: str
 
@@ -63,7 +63,7 @@ def function(name: str, sources: Iterable[Path], compiled: Callable[[], Any]) ->
         except NotUsable as reason:
             because = str(reason)
             _say("info", f"Numba runs {name}: {because}")
-    return Compiled(NumbaFunction(compiled()), None, because)
+    return Compiled(compiled(), None, because)
 
 
 def look(name: str, sources: Iterable[Path]) -> tuple[Path | None, str]:

@@ -6,6 +6,7 @@ Nothing here loads a compiler unless there is something to compile.
 from __future__ import annotations
 
 import functools
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tinyternary.kernels.simd.shapes import Shape
 
 
 def encoder(target: Shape) -> machine_code.Compiled:
-    """Return ``run(shape, plan, norms, codes, floats, images, ...)`` for ``target``.
+    """Return ``run(network, memory, common, images, ...)`` for ``target``, see `encoder`.
 
     The first use on a processor compiles, for some seconds; see `machine_code.function`.
     """
@@ -33,7 +34,7 @@ def _encoder(target: Shape, because: str, folder: Path) -> machine_code.Compiled
     return machine_code.function(_name(target), sources(), compiled)
 
 
-def kept(target: Shape) -> tuple[Path | None, str]:
+def look(target: Shape) -> tuple[Path | None, str]:
     """Return the file of machine code that `encoder` would load, or None and why; make nothing."""
     return machine_code.look(_name(target), sources())
 
@@ -50,3 +51,12 @@ def sources() -> list[Path]:
     found = [path for folder in folders for path in folder.glob("*.py")]
     constants = ("config/grid.py", "compiled/erf.py", "compiled/threads.py", "compiled/switch.py")
     return [*found, *(package / name for name in constants)]
+
+
+@functools.cache
+def fingerprint() -> int:
+    """CRC of the sources: Numba's cache watches one file, machine code depends on all."""
+    total = 0
+    for path in sorted(sources()):
+        total = zlib.crc32(path.read_bytes(), total)
+    return total & 0xFFFFFF
