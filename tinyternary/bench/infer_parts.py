@@ -50,6 +50,7 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
         raise ConfigError(f"parts cannot be timed here: {engine.plain_because}")
     images = random_images(preset, 1)
     whole = _fastest(lambda: engine(images), repeats)
+    assert engine.fused is not None  # nothing stands in its way
     memory = engine.fused.memory()  # addresses in it are all that stages hold
     parts = {
         name: _fastest(run, repeats) * (1 if name == "patch embedding" else model.config.depth)

@@ -87,7 +87,7 @@ def add_positions(net: Any, x: Rows, first: int, count: int) -> None:
 
 @step
 def residual(net: Any, x: Rows, update: Rows, count: int) -> None:
-    """X += update."""
+    """Add what a branch found to the stream: x += update, ``count`` rows of both."""
     for row in range(count):
         add_row(x.at + row * x.step, update.at + row * update.step, net.vectors)
 
