@@ -245,6 +245,9 @@ def test_attention(batch, groups, per_group, tokens, keys, width, layout, seed):
     q = draw.strided(rng, (batch, groups * per_group, tokens, width), layout)
     k, v = (draw.strided(rng, (batch, groups, keys, width), layout) for _ in range(2))
     assert gradcheck(ag.attention, q, k, v)
+    none = [Tensor(x[:0], requires_grad=True) for x in (q, k, v)]
+    ag.attention(*none).sum().backward()  # an empty batch is no mistake
+    assert [x.grad.shape for x in none] == [x.shape for x in none]
 
 
 @quick

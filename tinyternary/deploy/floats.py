@@ -46,18 +46,21 @@ def gelu(x: F32, approximate: str = "none") -> F32:
 
 def attention_weights(q: F32, k: F32) -> F32:
     """softmax(q k^T / sqrt(D)): (B, H, T, S) from q (B, H, T, D) and k (B, Hkv, S, D)."""
-    batch, heads, tokens, width = q.shape
-    # the query heads of one group, one below the other: they share a key/value head
-    scores = q.reshape(batch, k.shape[1], -1, width) @ k.swapaxes(-1, -2)
-    scores *= scores.dtype.type(1 / sqrt(width))
+    scores = _grouped(q, k) @ k.swapaxes(-1, -2)
+    scores *= scores.dtype.type(1 / sqrt(q.shape[3]))
     weights: F32 = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
-    return weights.reshape(batch, heads, tokens, k.shape[2])
+    return weights.reshape(*q.shape[:3], k.shape[2])
+
+
+def _grouped(x: F32, k: F32) -> F32:
+    """Put a group's query heads one below the other: they share a key/value head."""
+    rows = x.shape[1] // k.shape[1] * x.shape[2]
+    return x.reshape(len(x), k.shape[1], rows, x.shape[3])
 
 
 @with_twin("Attention")
 def attention(q: F32, k: F32, v: F32) -> F32:
     """softmax(q k^T / sqrt(D)) v: (B, H, T, D)."""
-    weights = attention_weights(q, k)
-    mixed: F32 = weights.reshape(len(q), k.shape[1], -1, k.shape[2]) @ v
+    mixed: F32 = _grouped(attention_weights(q, k), k) @ v
     return mixed.reshape(q.shape)

@@ -65,7 +65,8 @@ def attention_weights(q: Array, k: Array) -> Array:
 
 def _grouped(x: Array, k: Array) -> Array:
     """Put a group's query heads one below the other: (B, H, T, W) to (B, Hkv, H / Hkv T, W)."""
-    return x.reshape(len(x), k.shape[1], -1, x.shape[3])
+    rows = x.shape[1] // k.shape[1] * x.shape[2]
+    return x.reshape(len(x), k.shape[1], rows, x.shape[3])
 
 
 class PackedAttention(Function):
@@ -74,15 +75,14 @@ class PackedAttention(Function):
     @staticmethod
     def forward(ctx: Context, qkv: Array, heads: int, kv_heads: int) -> Array:
         mixed = Attention.forward(ctx, *_split(qkv, heads, kv_heads))  # (B, H, T, D)
-        return mixed.transpose(0, 2, 1, 3).reshape(*qkv.shape[:2], -1)
+        return mixed.transpose(0, 2, 1, 3).reshape(*qkv.shape[:2], heads * mixed.shape[3])
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        batch, tokens, _ = grad.shape
-        heads = ctx.saved[0].shape[1]
-        g = grad.reshape(batch, tokens, heads, -1).transpose(0, 2, 1, 3)
+        _, heads, tokens, width = ctx.saved[0].shape
+        g = grad.reshape(-1, tokens, heads, width).transpose(0, 2, 1, 3)
         joined = np.concatenate(Attention.backward(ctx, g), axis=1)  # (B, H + 2 Hkv, T, D)
-        return joined.transpose(0, 2, 1, 3).reshape(batch, tokens, -1)
+        return joined.transpose(0, 2, 1, 3).reshape(len(grad), tokens, joined.shape[1] * width)
 
 
 def _split(qkv: Array, heads: int, kv_heads: int) -> tuple[Array, Array, Array]:
