@@ -37,7 +37,7 @@ from IPython.display import HTML, display
 
 from tinyternary import experiments
 from tinyternary.errors import DataFileError
-from tinyternary.report import factors as ablation_figures, reproduction as figures, uncertainty
+from tinyternary.report import effects as ablation_figures, result_figures as figures, uncertainty
 from tinyternary.report.predictions import confusion_matrix
 
 # Where `tinyternary reproduce NAME --out RUNS/NAME` wrote, and the MedMNIST files; both optional

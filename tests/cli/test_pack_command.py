@@ -32,7 +32,7 @@ def trained(folder, splits, classes, channels):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::tinyternary.data.medmnist.files.DataFileWarning")
+@pytest.mark.filterwarnings("ignore::tinyternary.data.medmnist.archives.DataFileWarning")
 def test_the_file_decides_where_validation_images_are_served_best(tmp_path):
     write_breastmnist(tmp_path)
     splits = data.load("breastmnist", root=tmp_path)

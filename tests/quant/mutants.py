@@ -108,7 +108,7 @@ MUTANTS = [
            "features: Tensor = self.norm(pooled)", "features: Tensor = pooled", VIT),
     Mutant("ViT: no positions", "models/vit.py",
            "x = x + (self.pos_embed if", "x = x + 0 * (self.pos_embed if", VIT),
-    Mutant("positions: rows and columns alike", "models/positions.py",
+    Mutant("positions: rows and columns alike", "models/position_grid.py",
            "np.broadcast_to(waves[:, None, :], shape)", "np.broadcast_to(waves[None, :, :], shape)", VIT),
     Mutant("import: query, key and value in another order", "models/naming.py",
            'joined = np.concatenate([parts[k][1] for k in "qkv"])',
@@ -117,7 +117,7 @@ MUTANTS = [
            "gamma.reshape(-1, *[1] * (array.ndim - 1))", "gamma", FILES),
     Mutant("import: colour channels averaged", "models/pretrained.py",
            "patch.sum(axis=1, keepdims=True)", "patch.mean(axis=1, keepdims=True)", FILES),
-    Mutant("interpolation: corners aligned", "models/positions.py",
+    Mutant("interpolation: corners aligned", "models/position_grid.py",
            "at = (np.arange(new) + 0.5) * old / new - 0.5",
            "at = np.arange(new) * (old - 1) / max(new - 1, 1)", FILES),
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tinyternary.report.factors import interaction_lines, main_effects, size_against
-from tinyternary.report.reproduction import against_published, seed_pairs, stage_curves
+from tinyternary.report.effects import interaction_lines, main_effects, size_against
+from tinyternary.report.result_figures import against_published, seed_pairs, stage_curves
 from tinyternary.report.style import save
 from tinyternary.report.uncertainty import (
     by_similarity,

@@ -16,13 +16,13 @@ from .batches import (
     mixup as mixup,
 )
 from .dataset import Dataset as Dataset, Split as Split, Splits as Splits
-from .medmnist.catalog import MEDMNIST as MEDMNIST, MedMNISTSet as MedMNISTSet
-from .medmnist.download import download as download
-from .medmnist.files import (
+from .medmnist.archives import (
     DataFileWarning as DataFileWarning,
     data_root as data_root,
     medmnist as medmnist,
 )
+from .medmnist.catalog import MEDMNIST as MEDMNIST, MedMNISTSet as MedMNISTSet
+from .medmnist.download import download as download
 from .phantoms.smear import PHANTOM_CLASSES as PHANTOM_CLASSES, phantoms as phantoms
 from .preprocess import fit_preprocessing as fit_preprocessing
 from .similarity import most_similar as most_similar

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from tinyternary.data.dataset import Splits
+from tinyternary.data.medmnist.archives import medmnist
 from tinyternary.data.medmnist.catalog import MEDMNIST
-from tinyternary.data.medmnist.files import medmnist
 from tinyternary.data.phantoms.smear import phantoms
 
 NAMES: tuple[str, ...] = ("phantoms", *MEDMNIST)

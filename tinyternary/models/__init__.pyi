@@ -1,4 +1,4 @@
-from .positions import (
+from .position_grid import (
     resize_positions as resize_positions,
     sinusoidal_positions as sinusoidal_positions,
 )

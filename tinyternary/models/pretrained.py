@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinyternary.errors import CheckpointError
 from tinyternary.models.naming import Renamed, rename
-from tinyternary.models.positions import resize_positions
+from tinyternary.models.position_grid import resize_positions
 from tinyternary.models.vit import ViT
 
 Array = NDArray[Any]

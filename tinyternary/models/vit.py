@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinyternary.autograd import Tensor, concatenate
 from tinyternary.config import PRESETS as PRESETS, LayerQuant, ViTConfig, preset as preset
 from tinyternary.errors import ConfigError, ShapeError
-from tinyternary.models.positions import sinusoidal_positions
+from tinyternary.models.position_grid import sinusoidal_positions
 from tinyternary.nn import (
     Attention,
     Dropout,

@@ -7,7 +7,7 @@ from .cost_figures import (
     write_cost_figures as write_cost_figures,
 )
 from .curves import schedule_curve as schedule_curve, training_curves as training_curves
-from .factors import (
+from .effects import (
     interaction_lines as interaction_lines,
     main_effects as main_effects,
     size_against as size_against,
@@ -16,7 +16,7 @@ from .ladder import kernel_roofline as kernel_roofline, ladder_bars as ladder_ba
 from .layer_choice import budget_path as budget_path, layer_sensitivity as layer_sensitivity
 from .page import Page as Page, Section as Section, Table as Table, Tile as Tile
 from .predictions import confusion_matrix as confusion_matrix, prediction_grid as prediction_grid
-from .reproduction import (
+from .result_figures import (
     against_published as against_published,
     seed_pairs as seed_pairs,
     stage_curves as stage_curves,

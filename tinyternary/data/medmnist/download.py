@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tinyternary.data.medmnist.files import data_root, how_to_get, known_set
+from tinyternary.data.medmnist.archives import data_root, how_to_get, known_set
 from tinyternary.errors import DataFileError
 
 

@@ -34,7 +34,7 @@ from tinyternary.deploy.format.header import (
     PackedHeader,
     Storage,
 )
-from tinyternary.deploy.format.options import (
+from tinyternary.deploy.format.pack_options import (
     names_for,
     plain_json,
     preprocessing_for,
