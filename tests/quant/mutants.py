@@ -108,7 +108,7 @@ MUTANTS = [
            "features: Tensor = self.norm(pooled)", "features: Tensor = pooled", VIT),
     Mutant("ViT: no positions", "models/vit.py",
            "x = x + (self.pos_embed if", "x = x + 0 * (self.pos_embed if", VIT),
-    Mutant("positions: rows and columns alike", "models/position_grid.py",
+    Mutant("positions: rows and columns alike", "config/positions.py",
            "np.broadcast_to(waves[:, None, :], shape)", "np.broadcast_to(waves[None, :, :], shape)", VIT),
     Mutant("import: query, key and value in another order", "models/naming.py",
            'joined = np.concatenate([parts[k][1] for k in "qkv"])',
