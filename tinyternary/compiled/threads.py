@@ -93,9 +93,12 @@ def check_threads(count: Any, name: str = "threads") -> int:
 
 def _said() -> int | None:
     """Return the number that was asked for: by a block, by a call, by the environment."""
+    here = _here.get()
+    if here is not None:
+        return here
+    if _chosen is not None:
+        return _chosen
     listed = os.environ.get("TINYTERNARY_THREADS")
-    if _here.get() is not None or _chosen is not None:
-        return _here.get() or _chosen
     return check_threads(listed, "TINYTERNARY_THREADS") if listed else None
 
 
@@ -247,11 +250,14 @@ def share_pieces(
     seconds : float
         What one of `count` takes, about: little work is not shared.
     """
-    threads, units = get_threads(), -(-count // unit)
-    number = min(PIECES * threads, int(count * seconds / WORTH), units)
-    if threads < 2 or number < 2:
+    units = -(-count // unit)
+    worth = min(int(count * seconds / WORTH), units)
+    # most calls are small: asking for the number of threads takes longer than seeing that
+    threads = get_threads() if worth > 1 else 1
+    if threads < 2:
         kernel(0, count, *args)
         return
+    number = min(PIECES * threads, worth)
     edges = [units * i // number * unit for i in range(number)] + [count]
     pieces, members = dict(enumerate(itertools.pairwise(edges))), min(threads, number)
 

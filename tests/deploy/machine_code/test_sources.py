@@ -3,8 +3,11 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import tinyternary
-from tinyternary.deploy.encoder.kept import sources
+from tinyternary.deploy.encoder import kept
+from tinyternary.kernels.simd import sources as simd
 
 ROOT = Path(tinyternary.__file__).parent
 # they hold no number that becomes part of machine code
@@ -31,14 +34,22 @@ def imported(path):
                 yield file
 
 
-def test_everything_that_the_encoder_imports_is_a_source():
+@pytest.mark.parametrize(
+    ("start", "sources"),
+    [
+        ("deploy/encoder/encoder.py", kept.sources),
+        ("kernels/simd/driver.py", simd.sources),
+        ("kernels/simd/tables_driver.py", simd.sources),
+    ],
+)
+def test_everything_that_machine_code_is_made_with_is_a_source(start, sources):
     known = set(sources())
-    seen, waiting = set(), [ROOT / "deploy" / "encoder" / "encoder.py"]
+    seen, waiting = set(), [ROOT / start]
     while waiting:
         path = waiting.pop()
         if path in seen or str(path.relative_to(ROOT)) in WITHOUT_CODE:
             continue
         seen.add(path)
-        assert path in known, f"{path.relative_to(ROOT)} is not in encoder.kept.sources()"
+        assert path in known, f"{path.relative_to(ROOT)} is not in sources() of {start}"
         waiting.extend(imported(path))
     assert ROOT / "compiled" / "erf.py" in seen

@@ -6,11 +6,11 @@ Nothing here loads a compiler unless there is something to compile.
 from __future__ import annotations
 
 import functools
-import zlib
 from pathlib import Path
 from typing import Any
 
 from tinyternary.deploy import machine_code
+from tinyternary.kernels.simd import sources as simd
 from tinyternary.kernels.simd.shapes import Shape
 
 
@@ -45,18 +45,12 @@ def _name(target: Shape) -> str:
 
 def sources() -> list[Path]:
     """Return every file that the encoder's machine code depends on."""
-    package = Path(__file__).parents[2]
-    deploy, kernels = package / "deploy", package / "kernels"
-    folders = (deploy / "encoder", deploy / "machine_code", kernels / "simd")
-    found = [path for folder in folders for path in folder.glob("*.py")]
-    constants = ("config/grid.py", "compiled/erf.py", "compiled/threads.py", "compiled/switch.py")
-    return [*found, *(package / name for name in constants)]
+    deploy = Path(__file__).parents[1]
+    folders = (deploy / "encoder", deploy / "machine_code")
+    return [*(path for folder in folders for path in folder.glob("*.py")), *simd.sources()]
 
 
 @functools.cache
 def fingerprint() -> int:
-    """CRC of the sources: Numba's cache watches one file, machine code depends on all."""
-    total = 0
-    for path in sorted(sources()):
-        total = zlib.crc32(path.read_bytes(), total)
-    return total & 0xFFFFFF
+    """Checksum of the sources: part of the key under which Numba caches the encoder."""
+    return simd.checksum(sources())

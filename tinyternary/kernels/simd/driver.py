@@ -4,16 +4,14 @@
 that with scales per group of inputs. A layer is one call: quantisation, product, rescaling, bias
 and activation; neither codes nor int32 sums of the whole input ever reach memory. The target's
 number is a constant of the compiled code and so part of the key under which Numba caches it; so
-is a checksum of this folder's source, because Numba itself only watches the file in which a
-function is defined.
+is a checksum of the sources, because Numba itself only watches the file in which a function is
+defined.
 """
 
 from __future__ import annotations
 
 import functools
-import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from numba import types
@@ -47,6 +45,7 @@ from tinyternary.kernels.simd.record import (
     SCALES,
     WEIGHTS,
 )
+from tinyternary.kernels.simd.sources import checksum, sources
 from tinyternary.kernels.simd.targets import Target
 
 CHUNK_BYTES = 16384
@@ -67,12 +66,9 @@ which threads share the rows out (`threads.share_rows`); 0 for one thread, or `t
 
 
 @functools.cache
-def checksum() -> int:
-    """CRC of this folder's source, so that editing an emitter cannot revive old machine code."""
-    total = 0
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        total = zlib.crc32(path.read_bytes(), total)
-    return total & 0xFFFFFF
+def fingerprint() -> int:
+    """Checksum of all sources: part of the key under which Numba caches an entry point."""
+    return checksum(sources())
 
 
 @functools.cache
@@ -83,7 +79,7 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
     prepares them. What stays the same from call to call comes first, so that `functools.partial`
     can hold it.
     """
-    key, tall, outputs = target.index + 16 * checksum(), target.rows, target.outputs
+    key, tall, outputs = target.index + 16 * fingerprint(), target.rows, target.outputs
     block_bytes = MICRO_KERNELS[target.index].block_bytes
     size = 1 if kind == INTEGERS else 4  # bytes of an activation
     grouped = 1 if kind == GROUPED else 0
