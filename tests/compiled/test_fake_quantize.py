@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tinyternary.autograd import Tensor
-from tinyternary.compiled import registry
+from tinyternary.compiled import twins
 from tinyternary.compiled.switch import jit_enabled
 from tinyternary.quant.activations.absmax import FakeAbsmax, NormAbsmax
 from tinyternary.quant.rules.absmean import FakeAbsmean
@@ -30,7 +30,7 @@ class Ctx:
 
 
 def both(function, *arrays, **static):
-    twin = registry.twin(function.__name__)
+    twin = twins.twin(function.__name__)
     assert twin is not function
     assert twin.fits(*arrays, **static)
     return twin.forward(Ctx(), *arrays, **static), function.forward(Ctx(), *arrays, **static)

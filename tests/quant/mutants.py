@@ -79,7 +79,7 @@ MUTANTS = [
            "np.abs(x).max(axis=-1, keepdims=True, initial=0)",
            "np.broadcast_to(np.abs(x).max(), (*x.shape[:-1], 1))", STE),
     Mutant("ternary activations: unit of the token dropped from the gradient",
-           "quant/activations/ternary.py", "np.sum(grad * codes * unit)", "np.sum(grad * codes)", STE),
+           "quant/activations/trits.py", "np.sum(grad * codes * unit)", "np.sum(grad * codes)", STE),
     Mutant("BitLinear: no norm", "quant/bitlinear.py", "x = norm(x)", "pass", BIT),
     Mutant("fused norm: rounded to seven bits", "quant/activations/absmax.py",
            "FakeAbsmax.forward(ctx, RMSNorm.forward(ctx, x, weight, eps))",

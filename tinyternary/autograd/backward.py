@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tinyternary.autograd.function import Context
 from tinyternary.autograd.modes import no_grad
 from tinyternary.autograd.tensor import Tensor
-from tinyternary.compiled.registry import with_twin
+from tinyternary.compiled.twins import with_twin
 from tinyternary.errors import ShapeError, TinyTernaryError
 
 Array = NDArray[Any]

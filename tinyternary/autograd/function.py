@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.modes import grad_enabled
-from tinyternary.compiled import registry
+from tinyternary.compiled import twins
 from tinyternary.errors import TinyTernaryError
 
 Array = NDArray[Any]
@@ -83,7 +83,7 @@ class Function:
       output that was not used). It must not change `grad`.
 
     ``Function.apply(*inputs, **static)`` runs it on Tensors, arrays and None. Where the
-    operation has a compiled twin that takes these arrays (`tinyternary.compiled.registry`),
+    operation has a compiled twin that takes these arrays (`tinyternary.compiled.twins`),
     the twin's forward and backward run in place of its own.
     """
 
@@ -136,7 +136,7 @@ def _twin(function: type[Function]) -> Any:
     """Look for the twin of an operation, once."""
     # by name, so only for this package's own: a `Gelu` that somebody writes runs as written
     own = function.__module__.startswith("tinyternary.")
-    return registry.twin(function.__name__) if own else None
+    return twins.twin(function.__name__) if own else None
 
 
 def _wrap(result: Any) -> Tensor:

@@ -66,8 +66,8 @@ def _stages(network: Any, memory: Any) -> dict[str, Callable[[], Any]]:
     """Functions that run one stage for all tokens of an image."""
     from tinyternary.compiled.switch import njit
     from tinyternary.deploy.encoder import attention as mixing
+    from tinyternary.deploy.encoder.intrinsics import floats, target_of, view
     from tinyternary.deploy.encoder.kept import fingerprint
-    from tinyternary.deploy.encoder.operations import floats, target_of, view
     from tinyternary.deploy.encoder.records import LAYER, MEMORY, NETWORK
     from tinyternary.deploy.encoder.steps import Rows, linear, rows_of
 

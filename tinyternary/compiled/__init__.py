@@ -2,7 +2,7 @@
 
 Every operation is written in NumPy where it is read: in `tinyternary.autograd.ops`,
 `tinyternary.quant`, the inference engine. A file of this package holds the twin of one
-of them, its loop, forward and backward; `registry` finds it by the operation's name.
+of them, its loop, forward and backward; `twins` finds it by the operation's name.
 ``TINYTERNARY_JIT=0`` in the environment leaves Numba out altogether: no twin is found,
 and NumPy gives the same results to rounding.
 """

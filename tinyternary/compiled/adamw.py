@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tinyternary.compiled._arrays import floats
 from tinyternary.compiled._signatures import IN1, VEC, F, I, void
-from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import share_pieces
+from tinyternary.compiled.twins import register
 
 Array = NDArray[Any]
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from tinyternary.compiled._arrays import F32
 from tinyternary.compiled._signatures import IN1, VEC, I, void
 from tinyternary.compiled.buffers import copy, empty
-from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import share_pieces
 from tinyternary.compiled.tiles import LANES, add_lanes
+from tinyternary.compiled.twins import register
 
 Array = NDArray[Any]
 

@@ -19,10 +19,10 @@ from tinyternary.compiled._arrays import floats
 from tinyternary.compiled._signatures import I, f32, void
 from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST, exp
-from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import share_pieces
 from tinyternary.compiled.tiles import LANES, product
+from tinyternary.compiled.twins import register
 
 Array = NDArray[Any]
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from tinyternary.compiled._arrays import as_line, as_rows, floats
 from tinyternary.compiled._signatures import IN, IN1, MAT, VEC, F, I, void
 from tinyternary.compiled.buffers import empty
-from tinyternary.compiled.registry import register
 from tinyternary.compiled.rms_norm import RMSNorm
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import share_pieces
+from tinyternary.compiled.twins import register
 from tinyternary.config.grid import FLOOR, MOST
 
 Array = NDArray[Any]

@@ -10,9 +10,9 @@ from tinyternary.compiled._arrays import as_line, floats
 from tinyternary.compiled._signatures import IN1, VEC, I, f32, void
 from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST, erf, exp, sigmoid
-from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import share_pieces
+from tinyternary.compiled.twins import register
 
 Array = NDArray[Any]
 

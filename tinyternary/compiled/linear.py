@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from tinyternary.compiled._arrays import EMPTY, as_rows, floats
 from tinyternary.compiled._signatures import IN, IN1, MAT, VEC, I, void
 from tinyternary.compiled.buffers import empty
-from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import get_threads, share_pieces
 from tinyternary.compiled.tiles import LANES, move, product
+from tinyternary.compiled.twins import register
 
 Array = NDArray[Any]
 

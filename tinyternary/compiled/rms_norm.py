@@ -11,9 +11,9 @@ from tinyternary.compiled._arrays import BLOCK, EMPTY, as_line, as_rows, floats
 from tinyternary.compiled._signatures import IN, IN1, MAT, VEC, F, I, f32, void
 from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST
-from tinyternary.compiled.registry import register
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import share_pieces
+from tinyternary.compiled.twins import register
 
 Array = NDArray[Any]
 

@@ -10,10 +10,6 @@ reshapes, transposes and copies count as bytes (`memory`), not as operations.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-
-Ops = Mapping[str, int]
-"""Operation kind to number of operations."""
 
 EXECUTIONS = ("skip", "dense", "dot", "int8-add")
 """What can stand for one MAC of int8 activations with trits, see `ternary_matmul`."""

@@ -15,6 +15,7 @@ from .batches import (
     balanced_order as balanced_order,
     mixup as mixup,
 )
+from .by_name import NAMES as NAMES, load as load
 from .dataset import Dataset as Dataset, Split as Split, Splits as Splits
 from .medmnist.archives import (
     DataFileWarning as DataFileWarning,
@@ -26,5 +27,4 @@ from .medmnist.download import download as download
 from .phantoms.smear import PHANTOM_CLASSES as PHANTOM_CLASSES, phantoms as phantoms
 from .preprocess import fit_preprocessing as fit_preprocessing
 from .similarity import most_similar as most_similar
-from .sources import NAMES as NAMES, load as load
-from .targets import targets as targets
+from .target_probabilities import targets as targets

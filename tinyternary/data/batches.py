@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tinyternary.config import Preprocessing, Task
 from tinyternary.data.augment.augmentation import Augmentation, augmentation
 from tinyternary.data.dataset import Dataset
-from tinyternary.data.targets import targets
+from tinyternary.data.target_probabilities import targets
 from tinyternary.errors import CheckpointError, ConfigError
 
 F32 = NDArray[np.float32]

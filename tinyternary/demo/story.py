@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix
 
 import tinyternary
 from tinyternary import cost, data as datasets, deploy, experiments, kernels, models, quant, train
@@ -26,6 +25,8 @@ from tinyternary.demo.numbers import (
     ternary_storage,
 )
 from tinyternary.demo.table import comparison_rows
+from tinyternary.evaluate import judge
+from tinyternary.evaluate.confusion import confusion
 from tinyternary.files import replace_content
 from tinyternary.report.demo_page import DemoPictures, demo_page
 
@@ -182,6 +183,7 @@ def _pictures(engine: Any, student_run: Any, teacher_run: Any, test: Any) -> Any
     answers = engine.predict(test.images)
     shown = _spread_over_classes(test, seed=0)
     single = test.labels.ndim == 1
+    judged = judge(test.labels, answers.probabilities, test.task, engine.header.threshold)
     layers = {
         name: module
         for name, module in student_run.model.named_modules()
@@ -197,9 +199,7 @@ def _pictures(engine: Any, student_run: Any, teacher_run: Any, test: Any) -> Any
         labels=[_name(test, test.labels[i]) for i in shown],
         predictions=[_name(test, answers.labels[i]) for i in shown],
         confidences=[float(answers.probabilities[i].max()) for i in shown],
-        confusion=confusion_matrix(test.labels, answers.labels, labels=range(test.num_classes))
-        if single
-        else None,
+        confusion=confusion(judged) if single else None,
         histories={"teacher": teacher_run.history, "student": student_run.history},
         latent={name: layer.weight.data for name, layer in layers.items()},
         trits={name: q.trits for name, q in quantized.items()},

@@ -22,10 +22,10 @@ from tinyternary.config import decide, scores
 from tinyternary.deploy.encoder.kept import encoder
 from tinyternary.deploy.format.reader import PackedFile, read_packed
 from tinyternary.deploy.images import as_input
-from tinyternary.deploy.layers import has_encoder, unfusable
+from tinyternary.deploy.packed_layers import has_encoder, unfusable
 from tinyternary.deploy.plain import Network
 from tinyternary.kernels import dispatch
-from tinyternary.kernels.simd.shapes import shape_of
+from tinyternary.kernels.simd.tile_shapes import shape_of
 
 if TYPE_CHECKING:
     from tinyternary.deploy.encoder.network import FusedNetwork

@@ -11,7 +11,7 @@ from math import pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.compiled.registry import with_twin
+from tinyternary.compiled.twins import with_twin
 
 F32 = NDArray[np.float32]
 

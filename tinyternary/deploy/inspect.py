@@ -8,7 +8,7 @@ from typing import Any
 from tinyternary.config import vit_matrices
 from tinyternary.deploy.format.header import FORMAT_VERSION, LAYOUT_VERSION, PackedHeader
 from tinyternary.deploy.format.reader import plan_of, read_packed
-from tinyternary.deploy.layers import runs_on
+from tinyternary.deploy.packed_layers import runs_on
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:

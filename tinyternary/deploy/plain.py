@@ -17,7 +17,7 @@ from tinyternary.config import ViTConfig, vit_matrices
 from tinyternary.config.positions import sinusoidal_positions
 from tinyternary.deploy import floats
 from tinyternary.deploy.format.reader import PackedFile
-from tinyternary.deploy.layers import F32, Layer, build_layer
+from tinyternary.deploy.packed_layers import F32, Layer, build_layer
 
 _VECTOR = 16  # floats in the longest vector of a processor
 

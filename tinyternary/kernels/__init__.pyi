@@ -6,5 +6,5 @@ from .api import (
 )
 from .dispatch import Backend as Backend, backends as backends
 from .layer import TernaryLinear as TernaryLinear
-from .packed import PackedTernary as PackedTernary, pack as pack
+from .packed_ternary import PackedTernary as PackedTernary, pack as pack
 from .warmup import warmup as warmup

@@ -17,7 +17,7 @@ from tinyternary.compiled.threads import (
 from tinyternary.errors import ShapeError
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.layer import TernaryLinear, check_out
-from tinyternary.kernels.packed import PackedTernary
+from tinyternary.kernels.packed_ternary import PackedTernary
 
 
 def matmul(

@@ -20,7 +20,7 @@ from tinyternary.compiled.threads import BY_ONE, WORTH_SHARING, get_threads, sha
 from tinyternary.config.grid import MOST
 from tinyternary.errors import ConfigError, ShapeError
 from tinyternary.kernels import dispatch, reference
-from tinyternary.kernels.packed import PackedTernary
+from tinyternary.kernels.packed_ternary import PackedTernary
 
 ACTIVATIONS = (None, "gelu", "relu")
 

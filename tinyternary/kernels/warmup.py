@@ -17,7 +17,7 @@ def warmup() -> dict[str, float]:
     """
     from tinyternary.kernels.api import matmul
     from tinyternary.kernels.layer import TernaryLinear
-    from tinyternary.kernels.packed import pack
+    from tinyternary.kernels.packed_ternary import pack
 
     packed = pack(np.ones((1, 1), dtype=np.int8))
     seconds = {}

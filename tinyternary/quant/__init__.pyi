@@ -1,5 +1,5 @@
 from .activations.absmax import absmax as absmax
-from .activations.ternary import ternary as ternary
+from .activations.trits import ternary as ternary
 from .analysis.microscope import Microscope as Microscope
 from .analysis.search import Proposal as Proposal, search_policy as search_policy
 from .analysis.sensitivity import Sensitivity as Sensitivity, sensitivity as sensitivity

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tinyternary.config import LayerQuant
 from tinyternary.errors import unknown_name
-from tinyternary.quant.activations import absmax, ternary
+from tinyternary.quant.activations import absmax, trits
 from tinyternary.quant.activations.absmax import AbsmaxActivation
-from tinyternary.quant.activations.ternary import TernaryActivation
+from tinyternary.quant.activations.trits import TernaryActivation
 from tinyternary.quant.quantized import Floats
 from tinyternary.quant.rules import absmean, band, integers, seq, ttq, twn
 from tinyternary.quant.rules._weights import WeightQuantizer
@@ -17,7 +17,7 @@ WEIGHTS = {
 }  # fmt: skip
 """Weight quantisers."""
 
-ACTIVATIONS = {**absmax.KINDS, **ternary.KINDS, "none": "the input stays float"}
+ACTIVATIONS = {**absmax.KINDS, **trits.KINDS, "none": "the input stays float"}
 """Activation quantisers."""
 
 

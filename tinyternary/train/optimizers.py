@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
-from tinyternary.compiled.registry import with_twin
+from tinyternary.compiled.twins import with_twin
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.nn import Module
 from tinyternary.train.recipe import Recipe

@@ -338,10 +338,12 @@ def make_recipe(
     0.002
     """
     if isinstance(recipe, str | Path):
-        recipe = read_toml(recipe)
+        base = read_toml(recipe)
     elif isinstance(recipe, Recipe):
-        recipe = recipe.to_dict()
-    fields = grouped(changes, base=grouped(current(recipe or {})))
+        base = recipe.to_dict()
+    else:
+        base = current(recipe or {})
+    fields = grouped(changes, base=grouped(base))
     try:
         return Recipe(**fields)
     except ValidationError as error:
@@ -357,7 +359,7 @@ def one_line(error: ValidationError, what: str) -> str:
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file.
+    """Read a TOML file, its keys as they are spelled now.
 
     Raises
     ------

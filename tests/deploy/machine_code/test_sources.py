@@ -14,7 +14,7 @@ ROOT = Path(tinyternary.__file__).parent
 WITHOUT_CODE = {
     "errors.py",
     "kernels/_pages.py",
-    "kernels/packed.py",
+    "kernels/packed_ternary.py",
     "kernels/packing.py",
     "kernels/reference.py",
 }

@@ -15,6 +15,6 @@ In reading order:
 
 Below that, for those who want to see the vectors:
 
-* `operations`: emitted code as functions that Numba code can call;
+* `intrinsics`: emitted code as functions that Numba code can call;
 * `emitters`, `functions`: float tiles, norms, softmax and activations as vector IR.
 """

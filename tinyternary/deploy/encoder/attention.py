@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyternary.deploy.encoder.operations import (
+from tinyternary.deploy.encoder.intrinsics import (
     float_strip,
     float_tile,
     floats,

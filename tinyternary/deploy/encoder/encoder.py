@@ -19,8 +19,8 @@ from numba import types
 
 from tinyternary.compiled.switch import njit
 from tinyternary.deploy.encoder.attention import attend, lay_keys
+from tinyternary.deploy.encoder.intrinsics import fetch_add, floats, target_of, view
 from tinyternary.deploy.encoder.kept import fingerprint
-from tinyternary.deploy.encoder.operations import fetch_add, floats, target_of, view
 from tinyternary.deploy.encoder.records import ANSWERED, BLOCK, MEMORY, NETWORK
 from tinyternary.deploy.encoder.steps import (
     Rows,
@@ -43,7 +43,7 @@ from tinyternary.deploy.encoder.team import (
     wait_for,
     wait_for_all,
 )
-from tinyternary.kernels.simd.shapes import Shape
+from tinyternary.kernels.simd.tile_shapes import Shape
 
 _BLOCK_BYTES = BLOCK.itemsize
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tinyternary.deploy import machine_code
 from tinyternary.kernels.simd import sources as simd
-from tinyternary.kernels.simd.shapes import Shape
+from tinyternary.kernels.simd.tile_shapes import Shape
 
 
 def encoder(target: Shape) -> machine_code.Compiled:

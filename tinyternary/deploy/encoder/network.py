@@ -1,9 +1,9 @@
 """The packed network as records and flat arrays for the compiled encoder (lesson 10).
 
 `FusedNetwork` lays weights out for this processor, once, at load, and runs batches in memory
-that is made once and used again. What the compiled encoder does not know, see
-`tinyternary.deploy.layers.unfusable`, runs on `tinyternary.deploy.plain.Network`, which knows
-everything.
+that is made once and used again. What the compiled encoder does not know
+(`tinyternary.deploy.packed_layers.unfusable`) runs on `tinyternary.deploy.plain.Network`, which
+knows everything.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tinyternary.config import MatrixLayer, vit_matrices
 from tinyternary.deploy.encoder import records
 from tinyternary.deploy.encoder.kept import encoder
 from tinyternary.deploy.format.reader import PackedFile
-from tinyternary.deploy.layers import float_weight, ternary_matrix
+from tinyternary.deploy.packed_layers import float_weight, ternary_matrix
 from tinyternary.deploy.plain import positions
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.simd.layout import interleave, padded
-from tinyternary.kernels.simd.shapes import Shape, shape_of
+from tinyternary.kernels.simd.tile_shapes import Shape, shape_of
 
 F32 = NDArray[np.float32]
 _ACTIVATIONS = {
@@ -78,7 +78,7 @@ class FusedNetwork:
     Parameters
     ----------
     packed : PackedFile
-        One for which `tinyternary.deploy.layers.unfusable` has nothing to say.
+        One for which `tinyternary.deploy.packed_layers.unfusable` has nothing to say.
     threads : int, optional
         By default what `get_threads` says at each call.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinyternary.compiled.switch import njit
 from tinyternary.config.grid import BITLINEAR_EPS
-from tinyternary.deploy.encoder.operations import (
+from tinyternary.deploy.encoder.intrinsics import (
     add_row,
     float_tile,
     floats,

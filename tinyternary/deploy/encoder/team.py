@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from numba import types
 
-from tinyternary.deploy.encoder.operations import fetch_add, load_counter
+from tinyternary.deploy.encoder.intrinsics import fetch_add, load_counter
 from tinyternary.deploy.encoder.records import FIRST, TAKEN
 from tinyternary.deploy.encoder.steps import step
 

@@ -47,8 +47,9 @@ from tinyternary.deploy.format.reader import (
     plan_of,
     read_packed_bytes,
 )
-from tinyternary.deploy.layers import pack_nibbles
+from tinyternary.deploy.packed_layers import pack_nibbles
 from tinyternary.errors import ConfigError, ShapeError, unknown_name
+from tinyternary.kernels.packed_ternary import check_bits
 from tinyternary.quant import Quantized, QuantizedInt, integer
 from tinyternary.quant.quantized import spread
 
@@ -181,7 +182,7 @@ def pack(
     config: ViTConfig = model.config
     if rest not in REST:
         raise unknown_name("storage of the rest", rest, REST)
-    bits = kernels.packed.check_bits(bits)
+    bits = check_bits(bits)
     policy: dict[str, LayerQuant] = dict(getattr(model, "policy", None) or {})
     modules = dict(model.named_modules())
     state: dict[str, NDArray[Any]] = model.state_dict()

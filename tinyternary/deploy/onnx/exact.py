@@ -20,8 +20,8 @@ from tinyternary.compiled import erf
 from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
 from tinyternary.deploy.encoder.polynomials import EXP2
 from tinyternary.deploy.format.header import LayerHeader
-from tinyternary.deploy.layers import FloatLinear, IntegerLinear
 from tinyternary.deploy.onnx.graph import Native
+from tinyternary.deploy.packed_layers import FloatLinear, IntegerLinear
 from tinyternary.kernels import PackedTernary
 
 LANES = 16

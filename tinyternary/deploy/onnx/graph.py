@@ -18,7 +18,7 @@ from tinyternary.config import vit_matrices
 from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
 from tinyternary.deploy.format.header import LayerHeader
 from tinyternary.deploy.format.reader import PackedFile
-from tinyternary.deploy.layers import (
+from tinyternary.deploy.packed_layers import (
     FloatLinear,
     IntegerLinear,
     build_layer,

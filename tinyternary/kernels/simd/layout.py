@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.kernels.simd.shapes import Shape
+from tinyternary.kernels.simd.tile_shapes import Shape
 
 BLOCK = 16
 """Inputs per vector of codes."""

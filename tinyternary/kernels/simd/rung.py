@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinyternary.compiled.threads import BY_ONE
 from tinyternary.config.grid import MOST
 from tinyternary.errors import ShapeError
-from tinyternary.kernels.packed import PackedTernary
+from tinyternary.kernels.packed_ternary import PackedTernary
 from tinyternary.kernels.simd import driver, epilogue, tables_driver
 from tinyternary.kernels.simd.intrinsics import FLOATS, GROUPED, INTEGERS
 from tinyternary.kernels.simd.layout import BLOCK, spread

@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from tinyternary.kernels.simd.shapes import SHAPES, Shape
+from tinyternary.kernels.simd.tile_shapes import SHAPES, Shape
 
 I8, I16, I32, I64, F32 = (
     ir.IntType(8),

@@ -22,7 +22,7 @@ from tinyternary.autograd.ops import (
     products,
     softmax,
 )
-from tinyternary.compiled import registry
+from tinyternary.compiled import twins
 from tinyternary.compiled.switch import jit_enabled
 from tinyternary.quant.activations import absmax
 from tinyternary.quant.rules import absmean
@@ -216,7 +216,7 @@ def answers(face, arrays, static):
 
 def compare(name, arrays, static):
     plain, _, near_forward, near_backward = CASES[name]
-    twin = registry.twin(name)
+    twin = twins.twin(name)
     assert twin.fits(*arrays, **static)
     found, expected = answers(twin, arrays, static), answers(plain, arrays, static)
     for side, agree in enumerate((near_forward, near_backward)):
@@ -239,7 +239,7 @@ def test_every_twin_is_tested():
     folder = Path(tinyternary.compiled.__file__).parent
     for path in folder.glob("*.py"):
         importlib.import_module(f"tinyternary.compiled.{path.stem}")
-    assert registry._twins.keys() == registry.FILES.keys() == CASES.keys()
+    assert twins._twins.keys() == twins.FILES.keys() == CASES.keys()
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -247,7 +247,7 @@ def test_every_twin_is_tested():
 @settings(deadline=None, max_examples=5)
 @given(data=st.data())
 def test_a_wrong_twin_is_noticed(name, side, data):
-    twin = registry.twin(name)
+    twin = twins.twin(name)
     if not hasattr(twin, side):
         return
     arrays, static = data.draw(CASES[name][1])
@@ -286,7 +286,7 @@ def test_a_wrong_twin_is_noticed(name, side, data):
 @pytest.fixture
 def calls(monkeypatch):
     """Names of the sides of Gelu's twin that ran."""
-    twin, seen = registry.twin("Gelu"), []
+    twin, seen = twins.twin("Gelu"), []
 
     def watch(side, method):
         def spy(*given, **options):
@@ -324,7 +324,7 @@ def test_an_operation_of_somebody_else_keeps_its_own_forward(calls):
 
 
 def test_a_function_of_arrays_runs_the_forward_alone(calls):
-    @registry.with_twin("Gelu")
+    @twins.with_twin("Gelu")
     def half(x, approximate):
         return x / 2
 
@@ -335,8 +335,8 @@ def test_a_function_of_arrays_runs_the_forward_alone(calls):
 
 def test_without_the_compiler_nothing_is_registered(monkeypatch):
     monkeypatch.setenv("TINYTERNARY_JIT", "0")
-    assert [registry.twin(name) for name in registry.FILES] == [None] * len(registry.FILES)
+    assert [twins.twin(name) for name in twins.FILES] == [None] * len(twins.FILES)
 
 
 def test_unknown_operations_have_no_twin():
-    assert registry.twin("Exp") is None
+    assert twins.twin("Exp") is None

@@ -21,7 +21,7 @@ from tinyternary.deploy.floats import rms_norm
 from tinyternary.deploy.format.header import LayerHeader
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.kernels import PackedTernary, dispatch, reference
-from tinyternary.kernels.simd.shapes import shape_of
+from tinyternary.kernels.simd.tile_shapes import shape_of
 
 F32 = NDArray[np.float32]
 
