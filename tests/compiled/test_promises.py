@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.compiled.test_twins import normal
 
+from tests.compiled.test_twins import normal
 from tinyternary import autograd as ag, compiled
 from tinyternary.compiled import threads
 from tinyternary.compiled.switch import jit_enabled
