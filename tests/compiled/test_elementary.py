@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from scipy import special
 
+from tests.marks import needs_compiled
+
 numba = pytest.importorskip("numba")
 elementary = pytest.importorskip("tinyternary.compiled.elementary")
+
+pytestmark = needs_compiled
 
 
 def over(function, x):

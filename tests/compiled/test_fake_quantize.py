@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from tests.marks import needs_compiled
 from tinyternary.autograd import Tensor
 from tinyternary.compiled import twins
-from tinyternary.compiled.switch import jit_enabled
 from tinyternary.quant.activations.absmax import FakeAbsmax, NormAbsmax
 from tinyternary.quant.rules.absmean import FakeAbsmean
 
-pytestmark = pytest.mark.skipif(not jit_enabled(), reason="TINYTERNARY_JIT=0: nothing is compiled")
+pytestmark = needs_compiled
 
 sizes = st.integers(1, 70)
 seeds = st.integers(0, 2**32 - 1)

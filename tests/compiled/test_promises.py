@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.compiled.test_twins import normal
+from tests.marks import needs_compiled
 from tinyternary import autograd as ag, compiled
 from tinyternary.compiled import threads
-from tinyternary.compiled.switch import jit_enabled
 
-pytestmark = pytest.mark.skipif(not jit_enabled(), reason="TINYTERNARY_JIT=0: nothing is compiled")
+pytestmark = needs_compiled
 
 
 def test_softmax_of_extremes_and_of_nan():

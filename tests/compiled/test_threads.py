@@ -13,6 +13,7 @@ from hypothesis import given, strategies as st
 from threadpoolctl import threadpool_info
 
 import tinyternary as tt
+from tests.marks import needs_compiled
 from tinyternary import compiled, kernels
 from tinyternary.compiled import threads
 from tinyternary.errors import ConfigError
@@ -225,6 +226,7 @@ def test_training_and_an_engine_at_once_end_with_the_bits_of_each_alone(engine, 
     assert not wrong
 
 
+@needs_compiled  # NumPy alone starts no threads
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_gets_threads_of_its_own(engine, rng, two):
     size = engine.header.config.image_size
@@ -297,6 +299,7 @@ def test_blas_is_told_and_gets_its_own_number_back():
 
 
 def test_blas_leaves_the_cores_to_the_pool_for_a_block(monkeypatch, two):
+    monkeypatch.setenv("TINYTERNARY_JIT", "1")
     threads._tell_blas()
     try:
         with compiled.pool_first():

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import tinyternary.compiled
+from tests.marks import needs_compiled
 from tinyternary import Tensor
 from tinyternary.autograd import Context, Function, backward
 from tinyternary.autograd.ops import (
@@ -23,14 +24,11 @@ from tinyternary.autograd.ops import (
     softmax,
 )
 from tinyternary.compiled import twins
-from tinyternary.compiled.switch import jit_enabled
 from tinyternary.quant.activations import absmax
 from tinyternary.quant.rules import absmean
 from tinyternary.train import optimizers
 
-pytestmark = pytest.mark.skipif(
-    not jit_enabled(), reason="TINYTERNARY_JIT=0: nothing is registered"
-)
+pytestmark = needs_compiled
 
 sizes = st.integers(1, 70)
 seeds = st.integers(0, 2**32 - 1)

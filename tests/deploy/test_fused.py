@@ -11,6 +11,7 @@ import pytest
 
 from tests.deploy.small_models import images_for, make_model
 from tests.deploy.test_engine import CASES, POLICIES
+from tests.marks import needs_compiled
 from tinyternary.compiled import threads
 from tinyternary.deploy import Engine, pack
 from tinyternary.errors import ConfigError
@@ -152,7 +153,7 @@ def test_calls_from_many_threads_at_once(model):
 
 
 def test_memory_does_not_grow_with_calls_or_batch(model):
-    engine = Engine(pack(model).read(), 1)
+    engine, _ = engines(model)
     images = images_for(model, 64)
     engine(images)
     tracemalloc.start()
@@ -178,6 +179,7 @@ def test_read_only_and_strided_images(model):
     np.testing.assert_array_equal(engine(np.asfortranarray(images)), expected)
 
 
+@needs_compiled
 def test_what_the_encoder_does_not_know_runs_plainly():
     assert "no norm" in Engine(pack(make_model(attn_norm=False)).read()).plain_because
     engine = Engine(pack(make_model(POLICIES["groups"])).read())

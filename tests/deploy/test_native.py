@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.deploy.small_models import images_for, make_model
+from tests.marks import needs_compiled
 from tinyternary import deploy
 from tinyternary.deploy import Engine, pack
 from tinyternary.kernels import dispatch, processor
@@ -51,6 +52,7 @@ def answer(path, threads=1, **environment):
 
 
 @here
+@needs_compiled
 def test_a_second_start_loads_no_compiler_and_little_else(packed_path):
     deploy.warmup()
     for threads in (1, 2):
@@ -66,6 +68,7 @@ def test_a_second_start_loads_no_compiler_and_little_else(packed_path):
 
 
 @here
+@needs_compiled
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", ENCODERS)
 def test_kept_code_and_numba_give_the_same_bits(packed_path, kernel):
@@ -81,6 +84,7 @@ def test_kept_code_and_numba_give_the_same_bits(packed_path, kernel):
 
 
 @here
+@needs_compiled
 @pytest.mark.slow
 def test_first_answer_with_nothing_kept_and_where_nothing_can_be(packed_path, tmp_path):
     cold = answer(packed_path, NUMBA_CACHE_DIR=str(tmp_path))
@@ -104,6 +108,7 @@ def test_without_compiled_code_no_machine_code_is_used_either(packed_path):
 
 
 @here
+@needs_compiled
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", [None, "all-linear"])
 @pytest.mark.parametrize(
@@ -125,6 +130,7 @@ def test_networks_of_all_kinds_give_the_same_bits(monkeypatch, changes, policy):
     np.testing.assert_array_equal(kept.features(images), numba.features(images))
 
 
+@needs_compiled
 def test_inspect_says_what_would_run(packed_path, monkeypatch):
     deploy.warmup()
     words = deploy.inspect(packed_path)["runs_on"]

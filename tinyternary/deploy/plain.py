@@ -121,7 +121,8 @@ class Network:
     def attention(self, name: str, qkv: F32) -> F32:
         """(B, T, D + 2 Hkv Dh) to mixed values (B, T, D)."""
         mixed = attend(*self._heads(qkv))  # (B, H, T, Dh)
-        return np.ascontiguousarray(mixed.transpose(0, 2, 1, 3)).reshape(*qkv.shape[:2], -1)
+        joined = np.ascontiguousarray(mixed.transpose(0, 2, 1, 3))  # (B, T, H, Dh)
+        return joined.reshape(*qkv.shape[:2], self.config.width)
 
     def attention_maps(self, qkv: F32) -> F32:
         """Return how much each token takes from each: (B, H, T, T), rows sum to 1."""
@@ -155,9 +156,11 @@ class Network:
 
     def _heads(self, qkv: F32) -> tuple[F32, F32, F32]:
         """Split (B, T, D + 2 Hkv Dh) into q (B, H, T, Dh) and k, v (B, Hkv, T, Dh)."""
-        c, shape = self.config, (*qkv.shape[:2], -1, self.config.head_dim)
-        parts = np.split(qkv, (c.width, c.width + c.key_value_heads * c.head_dim), axis=2)
-        q, k, v = (np.ascontiguousarray(p.reshape(shape).transpose(0, 2, 1, 3)) for p in parts)
+        c = self.config
+        heads = (c.heads, c.key_value_heads, c.key_value_heads)
+        x = qkv.reshape(*qkv.shape[:2], sum(heads), c.head_dim)
+        parts = np.split(x, np.cumsum(heads[:2]), axis=2)
+        q, k, v = (np.ascontiguousarray(p.transpose(0, 2, 1, 3)) for p in parts)
         return q, k, v
 
 
