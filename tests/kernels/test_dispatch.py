@@ -47,6 +47,7 @@ def test_backends_lists_every_rung_and_says_why_one_cannot_run():
 
 
 def test_unknown_and_unavailable_backends_are_said_in_one_line(monkeypatch):
+    monkeypatch.setenv("TINYTERNARY_JIT", "1")
     with pytest.raises(ConfigError, match="Did you mean 'avx512'"):
         dispatch.choose("avx521")
     monkeypatch.setenv("TINYTERNARY_KERNEL", "nonsense")
@@ -73,6 +74,7 @@ def test_unknown_and_unavailable_backends_are_said_in_one_line(monkeypatch):
     ],
 )
 def test_the_fastest_kernel_that_the_processor_has_is_taken(monkeypatch, features, wanted):
+    monkeypatch.setenv("TINYTERNARY_JIT", "1")
     monkeypatch.delenv("TINYTERNARY_KERNEL", raising=False)
     monkeypatch.setattr(dispatch, "_features", lambda: frozenset(features))
     dispatch._fastest.cache_clear()
@@ -85,7 +87,7 @@ def test_the_fastest_kernel_that_the_processor_has_is_taken(monkeypatch, feature
 def test_without_compiled_code_numpy_answers_with_the_same_bits():
     name, bits = run(TINYTERNARY_JIT="0")
     assert name == "blas"
-    assert bits == run()[1]
+    assert bits == run(TINYTERNARY_JIT="1")[1]
 
 
 @pytest.mark.slow
@@ -93,7 +95,8 @@ def test_without_compiled_code_numpy_answers_with_the_same_bits():
 @pytest.mark.parametrize(
     ("cpu", "wanted"), [("x86-64", "vector"), ("nehalem", "vector"), ("haswell", "avx2")]
 )
-def test_an_older_processor_gets_the_same_bits(cpu, wanted):
+def test_an_older_processor_gets_the_same_bits(monkeypatch, cpu, wanted):
+    monkeypatch.setenv("TINYTERNARY_JIT", "1")
     name, bits = run(NUMBA_CPU_NAME=cpu, NUMBA_CPU_FEATURES=FEATURES[cpu])
     assert name == wanted
     assert bits == run()[1]
