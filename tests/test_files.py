@@ -14,11 +14,11 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError("disk full")
 
-    for step in ("fsync", "replace"):
+    for step, error in (("fsync", OSError), ("replace", KeyError)):
         with monkeypatch.context() as patch:
             patch.setattr(os, step, fail)
-            with pytest.raises(OSError, match="disk full"):
-                replace_content(path, b"new")
+            with pytest.raises(error, match="file: cannot be written: disk full"):
+                replace_content(path, b"new", error)
         assert path.read_bytes() == b"old"
         assert os.listdir(tmp_path) == ["file"]
 
@@ -35,3 +35,15 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     replace_content(tmp_path / "made", b"")
     assert os.stat(tmp_path / "made").st_mode == os.stat(tmp_path / "plain").st_mode
+
+
+def test_a_folder_is_made_only_when_asked_for(tmp_path):
+    path = tmp_path / "a" / "b" / "file"
+    with pytest.raises(OSError, match="file: cannot be written: No such file or directory"):
+        replace_content(path, b"x")
+    replace_content(path, b"x", make_folder=True)
+    assert path.read_bytes() == b"x"
+    with pytest.raises(LookupError, match="b: is a folder; expected a file name"):
+        replace_content(path.parent, b"x", LookupError)
+    with pytest.raises(LookupError, match="c: cannot be written: "):
+        replace_content(path / "c", b"x", LookupError, make_folder=True)

@@ -30,11 +30,11 @@ class DataFileError(TinyTernaryError):
 
 
 class CheckpointError(TinyTernaryError):
-    """A checkpoint that is damaged or belongs to another model or run."""
+    """A file of a run that is damaged, cannot be written, or belongs to another model or run."""
 
 
 class PackedFileError(TinyTernaryError):
-    """A packed model file that is damaged, foreign or of an unknown version."""
+    """A packed model file that is damaged, foreign, of an unknown version or not written."""
 
 
 class TrainingError(TinyTernaryError):

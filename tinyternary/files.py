@@ -11,19 +11,46 @@ DRAFT = ".part"
 """Ending of a draft; one that is left over was being written when its process was killed."""
 
 
-def replace_content(path: str | os.PathLike[str], content: bytes) -> None:
+def replace_content(
+    path: str | os.PathLike[str],
+    content: bytes,
+    error: type[Exception] = OSError,
+    *,
+    make_folder: bool = False,
+) -> None:
     """Replace a file's content in one stroke.
 
     The bytes go to a draft in the same folder, are flushed to the disk, and take the name by
     a rename, which file systems do atomically. A link keeps pointing where it pointed: its
     target is replaced.
 
+    Parameters
+    ----------
+    path : path-like
+    content : bytes
+    error : exception class
+        What is raised, in one line, if the file cannot be written.
+    make_folder : bool
+        Whether its folder is made if need be; else a folder that is missing is an error.
+
     Raises
     ------
-    OSError
+    error
         If it cannot be written; the old file is as it was.
     """
     target = Path(os.path.realpath(path))
+    if os.path.isdir(target):
+        raise error(f"{os.fspath(path)}: is a folder; expected a file name")
+    try:
+        if make_folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, content)
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise error(f"{os.fspath(path)}: cannot be written: {reason}") from problem
+
+
+def _replace(target: Path, content: bytes) -> None:
     draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}{DRAFT}")
     try:
         with open(draft, "xb") as file:

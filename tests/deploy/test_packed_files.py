@@ -16,7 +16,6 @@ from tests.deploy.small_models import images_for, make_model
 from tests.deploy.test_engine import CASES, POLICIES
 from tinyternary import cost
 from tinyternary.deploy import Engine, inspect, load, model_card, pack
-from tinyternary.deploy.format import container as container_module
 from tinyternary.errors import ConfigError, PackedFileError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -120,7 +119,7 @@ def test_a_full_disk_leaves_the_old_file(packed, tmp_path, monkeypatch):
     def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(container_module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(PackedFileError, match=r"m\.safetensors: cannot be written: No space left"):
         pack(make_model(seed=3)).save(path)
     assert path.read_bytes() == before
@@ -140,10 +139,10 @@ def test_sigkill_leaves_one_whole_file(packed, tmp_path):
     path = packed.save(tmp_path / "m.safetensors")
     code = (
         "import sys\n"
-        "from tinyternary.deploy.format.container import write_atomically\n"
+        "from tinyternary.files import replace_content\n"
         "content = open(sys.argv[1], 'rb').read()\n"
         "print('ready', flush=True)\n"
-        "while True: write_atomically(sys.argv[1], content)\n"
+        "while True: replace_content(sys.argv[1], content)\n"
     )
     rng = np.random.default_rng(0)
     for _ in range(8):

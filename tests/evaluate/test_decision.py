@@ -109,7 +109,10 @@ def test_a_tie_is_no():
     assert decide([[0.4, 0.4, 0.2]], Task.MULTI_CLASS).tolist() == [0]
 
 
-@given(st.lists(st.tuples(st.booleans(), st.floats(-8, 8, width=32)), min_size=2, max_size=12),
+LOGIT = st.floats(-8, 8, width=32) | st.sampled_from([-1000.0, 1000.0])  # probabilities 0 and 1
+
+
+@given(st.lists(st.tuples(st.booleans(), LOGIT), min_size=2, max_size=12),
        st.sampled_from(["balanced_accuracy", "accuracy", "f1"]))  # fmt: skip
 def test_a_chosen_threshold_serves_the_file_as_it_served_the_choice(pairs, goal):
     labels = np.array([yes for yes, _ in pairs], np.int64)
@@ -120,6 +123,29 @@ def test_a_chosen_threshold_serves_the_file_as_it_served_the_choice(pairs, goal)
     decided = engine.decide(logits).labels
     promised = evaluate_scores(labels, probabilities, Task.BINARY, threshold=chosen, resamples=0)
     assert promised["acc"] == pytest.approx((decided == labels).mean())
+
+
+@pytest.mark.parametrize("goal", ["balanced_accuracy", "accuracy", "f1"])
+def test_a_score_of_exactly_0_leads_to_no_threshold_below_it(goal):
+    """Yes to all would serve accuracy and F1 best here, but no file can say so."""
+    labels, score = np.array([1, 1, 1, 0]), np.array([0.0, 0.0, 0.0, 0.9])
+    chosen = choose_threshold(labels, score, Task.BINARY, goal)
+    assert 0 <= chosen <= 1
+    pack(MODELS[2], task=Task.BINARY, threshold=chosen)
+    both = choose_threshold(
+        np.stack([labels] * 2, 1), np.stack([score] * 2, 1), "multi-label", goal
+    )
+    assert both.tolist() == [chosen] * 2
+
+
+def test_thresholds_are_where_probabilities_are():
+    for wrong in (-1.0, 1.5, np.nan):
+        with pytest.raises(ConfigError, match=r"threshold: expected values in \[0, 1\]"):
+            decide([[0.5, 0.5]], Task.BINARY, wrong)
+    assert decide([[1.0, 0.0], [0.0, 1.0]], Task.BINARY, 0).tolist() == [0, 1]
+    assert decide([[1.0, 0.0], [0.0, 1.0]], Task.BINARY, 1).tolist() == [0, 0]
+    with pytest.raises(ConfigError, match=r"probabilities in \[0, 1\], got -3 to 4"):
+        choose_threshold([0, 1], [-3.0, 4.0], Task.BINARY)
 
 
 def test_thresholds_that_do_not_fit_are_refused():

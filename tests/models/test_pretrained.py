@@ -6,11 +6,14 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 from safetensors.numpy import load_file, save_file
 
+from tests.damage import damaged
 from tinyternary.autograd import no_grad
 from tinyternary.errors import CheckpointError, ShapeError
 from tinyternary.models import ViT, load_pretrained, preset, resize_positions
+from tinyternary.models.pretrained import read_safetensors
 from tinyternary.quant import ternarize
 
 CONFIG = preset(
@@ -144,6 +147,39 @@ def test_bfloat16_and_float16_are_read(tmp_path):
     load_pretrained(model, tmp_path / "brain.safetensors")
     for name, array in model.state_dict().items():
         np.testing.assert_array_equal(array, brain[name].float().numpy())
+
+
+def test_other_numbers_are_read_or_left_out(tmp_path):
+    """Doubles are rounded, and what is no float is nobody's weight."""
+    source, model = shaken(CONFIG, 1), ViT(CONFIG, 2)
+    double = {n: a.astype(np.float64) for n, a in source.state_dict().items()}
+    path = tmp_path / "double.safetensors"
+    save_file(double | {"step": np.arange(3), "mask": np.array([True])}, path)
+    report = load_pretrained(model, path)
+    assert report.unused == report.missing == []
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, source.state_dict()[name])
+    double["norm.bias"][0] = 1e300
+    save_file(double, path)
+    with pytest.raises(CheckpointError, match=r"norm\.bias has entries that are NaN or infinite"):
+        load_pretrained(model, path)
+
+
+@given(data=st.data())
+@settings(max_examples=300)
+def test_damage_is_an_error_or_harmless(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("damage") / "a.safetensors"
+    save_file(
+        {"w": np.ones(9, np.float32), "h": np.ones((2, 3), np.float16), "n": np.ones(2)}, path
+    )
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+    try:
+        found = read_safetensors(path)
+    except CheckpointError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+        return
+    assert {array.dtype for array in found.values()} <= {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "text", "foreign", "nan"])

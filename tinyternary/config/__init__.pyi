@@ -1,5 +1,5 @@
 from . import grid as grid
-from .decision import decide as decide, scores as scores
+from .decision import decide as decide, is_threshold as is_threshold, scores as scores
 from .matrices import MatrixLayer as MatrixLayer, vit_matrices as vit_matrices
 from .policy import (
     POLICIES as POLICIES,

@@ -4,8 +4,9 @@
     two classes      class 1 if its probability is above the threshold, else class 0
     more classes     the largest probability; of equal ones the first
 
-A threshold that nobody chose is one half. Everything is float64, so that a probability and
-a threshold are compared as they are, whatever type they came in.
+A threshold that nobody chose is one half; all are in [0, 1], where probabilities are. At 0 the
+answer is yes to everything but a probability of exactly 0, at 1 it is no to all. Everything is
+float64, so that a probability and a threshold are compared as they are, whatever type they came in.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.config.task import Task
-from tinyternary.errors import ShapeError
+from tinyternary.errors import ConfigError, ShapeError
 
 HALF = 0.5
 """The threshold where none was chosen."""
@@ -27,6 +28,11 @@ def scores(logits: ArrayLike, task: Task) -> NDArray[np.float64]:
         return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
     e = np.exp(x - x.max(1, keepdims=True))
     return np.asarray(e / e.sum(1, keepdims=True))
+
+
+def is_threshold(value: float) -> bool:
+    """Say whether a number can be a threshold: whether it is in [0, 1]."""
+    return 0 <= value <= 1
 
 
 def decide(
@@ -51,6 +57,8 @@ def decide(
     ------
     ShapeError
         If the number of thresholds does not fit.
+    ConfigError
+        If one of them is not in [0, 1].
 
     Examples
     --------
@@ -64,6 +72,8 @@ def decide(
     count = p.shape[1] if task is Task.MULTI_LABEL else 1
     if limit.size != 1 and limit.shape != (count,):
         raise ShapeError(f"threshold: expected a number or {count}, got {limit.shape}")
+    if not all(map(is_threshold, limit.flat)):
+        raise ConfigError(f"threshold: expected values in [0, 1], got {limit.tolist()}")
     if task is Task.MULTI_LABEL:
         return (p > limit).astype(np.int64)
     if p.shape[1] == 2:

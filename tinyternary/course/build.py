@@ -250,12 +250,7 @@ def _cell(cell: Cell, text: str) -> nbformat.NotebookNode:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file so that a crash leaves the old one or the new one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_content(path, text.encode())
-    except OSError as error:
-        raise LessonError(f"{path}: cannot be written ({error.strerror})") from None
+    replace_content(path, text.encode(), LessonError, make_folder=True)
 
 
 def _first_line(source: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyternary.config import Task
+from tinyternary.config import Task, is_threshold
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.evaluate.judged import judge
 
@@ -32,12 +32,13 @@ def choose_threshold(
     -------
     float, or (L,) if multi-label
         Halfway between the scores that it separates; of equally good thresholds
-        the one nearest 0.5. A label without both yes and no keeps 0.5.
+        the one nearest 0.5, and all in [0, 1]: nothing says yes to a score of exactly 0.
+        A label without both yes and no keeps 0.5.
 
     Raises
     ------
     ConfigError
-        If the task has no threshold or the goal is unknown.
+        If the task has no threshold, the goal is unknown, or scores are no probabilities.
     """
     task = Task(task)
     if task not in (Task.BINARY, Task.MULTI_LABEL):
@@ -45,6 +46,9 @@ def choose_threshold(
     if goal not in ("balanced_accuracy", "accuracy", "f1"):
         raise unknown_name("goal", goal, ("balanced_accuracy", "accuracy", "f1"))
     judged = judge(labels, scores, task)
+    low, high = judged.scores.min(), judged.scores.max()
+    if not (is_threshold(low) and is_threshold(high)):
+        raise ConfigError(f"scores: expected probabilities in [0, 1], got {low:g} to {high:g}")
     if task is Task.BINARY:
         return _best_cut(judged.truth == 1, judged.scores[:, 1], goal)
     return np.array(
@@ -71,7 +75,8 @@ def _best_cut(positive: NDArray[np.bool_], score: NDArray[np.float64], goal: str
     between = (values[1:] + values[:-1]) / 2
     # between neighbouring floats there is no room: the lower one separates them
     between = np.where(between < values[1:], between, values[:-1])
-    below = values[0] / 2 if values[0] > 0 else values[0] - 1
-    cuts = np.concatenate(([below], between, [(values[-1] + max(values[-1], 1.0)) / 2]))
+    cuts = np.concatenate(([values[0] / 2], between, [(values[-1] + 1) / 2]))
+    if values[0] == 0:  # no threshold is below 0
+        cuts, merit = cuts[1:], merit[1:]
     best = np.flatnonzero(merit >= merit.max() - 1e-12)
     return float(cuts[best[np.abs(cuts[best] - 0.5).argmin()]])

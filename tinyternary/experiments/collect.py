@@ -15,6 +15,7 @@ import numpy as np
 
 from tinyternary.config import Task
 from tinyternary.data import Splits, load
+from tinyternary.errors import CheckpointError
 from tinyternary.experiments.ablation import read_ablation
 from tinyternary.experiments.answers import (
     by_similarity,
@@ -23,7 +24,7 @@ from tinyternary.experiments.answers import (
     single_pass,
 )
 from tinyternary.experiments.results import STAGES, read_results
-from tinyternary.train.checkpoints import write_bytes
+from tinyternary.files import replace_content
 from tinyternary.train.history import History
 
 CURVE_POINTS = 50
@@ -107,9 +108,16 @@ def thinned(history: History) -> list[dict[str, Any]]:
 
 
 def write_collected(path: str | Path, record: Mapping[str, Any]) -> None:
-    """Write what `collect` gives, one line per entry, in one stroke."""
+    """Write what `collect` gives, one line per entry, in one stroke.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be written.
+    """
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in record.items()]
-    write_bytes(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+    content = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    replace_content(path, content, CheckpointError, make_folder=True)
 
 
 def _rounded(value: Any) -> Any:

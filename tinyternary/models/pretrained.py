@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.container import Rules, open_container
 from tinyternary.errors import CheckpointError
 from tinyternary.models.naming import Renamed, rename
 from tinyternary.models.position_grid import resize_positions
 from tinyternary.models.vit import ViT
 
 Array = NDArray[Any]
+_RULES = Rules(CheckpointError, "a safetensors file with weights of a ViT")
 
 
 @dataclass
@@ -163,27 +163,6 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, Array]:
     CheckpointError
         If the file is missing, no safetensors file, or damaged; it names the file.
     """
-    from safetensors import SafetensorError, deserialize
-
-    try:
-        content = Path(path).read_bytes()
-        found = deserialize(content)  # type: ignore[no-untyped-call]
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: not a whole safetensors file: {error}") from None
-    return {name: _array(path, name, entry) for name, entry in found if _is_float(entry["dtype"])}
-
-
-def _is_float(dtype: str) -> bool:
-    return dtype in ("F64", "F32", "F16", "BF16")
-
-
-def _array(path: Any, name: str, entry: dict[str, Any]) -> Array:
-    raw, shape = entry["data"], entry["shape"]
-    if entry["dtype"] == "BF16":
-        # a bfloat16 is the upper half of a float32
-        wide = np.frombuffer(raw, "<u2").astype(np.uint32) << np.uint32(16)
-        return wide.view(np.float32).reshape(shape)
-    dtype = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}[entry["dtype"]]
-    return np.frombuffer(raw, dtype).astype(np.float32).reshape(shape)
+    tensors = open_container(path, _RULES).tensors
+    with np.errstate(over="ignore", invalid="ignore"):  # who needs finite numbers looks for them
+        return {n: a.astype(np.float32) for n, a in tensors.items() if a.dtype.kind == "f"}

@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from tinyternary import __version__
+from tinyternary.container import Rules, open_container, render_container
 from tinyternary.errors import CheckpointError
 from tinyternary.files import replace_content
+from tinyternary.strict_json import parse_object
 from tinyternary.train._migrations import current, current_arrays
 
 READABLE = (1, 2)
 """Formats that are read; the last one is written."""
 _KEY = "tinyternary"
+_RULES = Rules(CheckpointError, "a checkpoint")
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,16 @@ class Checkpoint:
         return self.header[name]
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Replace a file's content in one stroke; its folder is made if need be."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    replace_content(path, content)
-
-
 def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON in one stroke; NumPy numbers become plain ones."""
+    """Write JSON in one stroke; NumPy numbers become plain ones. Its folder is made if need be.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be written.
+    """
     text = json.dumps(value, indent=1, default=_plain) + "\n"
-    write_bytes(path, text.encode())
+    replace_content(path, text.encode(), CheckpointError, make_folder=True)
 
 
 def _plain(value: Any) -> Any:
@@ -94,21 +95,18 @@ def read_json(path: str | Path) -> dict[str, Any]:
         If the file is missing, not JSON, or not an object.
     """
     try:
-        value = json.loads(Path(path).read_text("utf-8"))
+        text = Path(path).read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, got {type(value).__name__}")
-    found: dict[str, Any] = current(value)
+    # a metric that an epoch does not have is NaN
+    found: dict[str, Any] = current(parse_object(text, str(path), CheckpointError, allow_nan=True))
     return found
 
 
 def save_checkpoint(
     path: str | Path, kind: str, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]
 ) -> None:
-    """Write a checkpoint.
+    """Write a checkpoint; its folder is made if need be.
 
     Parameters
     ----------
@@ -118,11 +116,16 @@ def save_checkpoint(
     arrays : mapping of str to ndarray
     header : mapping
         JSON values.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be written, or an array is of a type that it cannot hold.
     """
     full = {"kind": kind, "format": READABLE[-1], "library": __version__, **header}
-    # not ascontiguousarray, which makes an array of one of a single number
-    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_bytes(path, save(plain, {_KEY: json.dumps(full, default=_plain)}))
+    metadata = {_KEY: json.dumps(full, default=_plain)}
+    content = render_container(arrays, metadata, _RULES)
+    replace_content(path, content, CheckpointError, make_folder=True)
 
 
 def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
@@ -140,23 +143,14 @@ def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
         If the file is missing, damaged, of another version or another kind.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: damaged or not a safetensors file ({error})") from None
-    if _KEY not in metadata:
+    file = open_container(path, _RULES)
+    if _KEY not in file.metadata:
         raise CheckpointError(f"{path}: a safetensors file, but no tinyternary checkpoint")
-    try:
-        header = json.loads(metadata[_KEY])
-    except ValueError as error:
-        raise CheckpointError(f"{path}: header is not JSON ({error})") from None
-    if not isinstance(header, dict) or header.get("format") not in READABLE:
-        found = header.get("format") if isinstance(header, dict) else None
-        raise CheckpointError(f"{path}: format {found!r}, expected {READABLE[-1]}")
+    header = parse_object(file.metadata[_KEY], f"{path}: header", CheckpointError, allow_nan=True)
+    if header.get("format") not in READABLE:
+        raise CheckpointError(f"{path}: format {header.get('format')!r}, expected {READABLE[-1]}")
     if kind is not None and header.get("kind") != kind:
         raise CheckpointError(f"{path}: holds {header.get('kind')!r}, expected {kind!r}")
+    # training goes on in these arrays, so they are copies of the file's
+    arrays = {name: np.array(a, a.dtype.newbyteorder("=")) for name, a in file.tensors.items()}
     return Checkpoint(current_arrays(arrays), current(header), path)

@@ -1,1 +1,1 @@
-"""The packed file: container, header, reader, writer (lesson 10)."""
+"""The packed file: header, reader, writer (lesson 10); `tinyternary.container` is around it."""

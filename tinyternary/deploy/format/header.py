@@ -18,6 +18,8 @@ from tinyternary.config import (
     ViTConfig,
     vit_matrices,
 )
+from tinyternary.container import Rules
+from tinyternary.errors import PackedFileError
 
 FORMAT_VERSION = 1
 """Version of the header's fields. A reader refuses a newer one."""
@@ -25,6 +27,14 @@ LAYOUT_VERSION = 1
 """Version of the order of trits in the bytes: `tinyternary.kernels.packing` describes it."""
 FORMAT_NAME = "tinyternary-packed"
 """What ``__metadata__`` says under ``format``."""
+RULES = Rules(
+    PackedFileError,
+    "a packed model",
+    dtypes=("F32", "F16", "I8", "U8"),
+    max_header_bytes=4 << 20,  # hundreds of times what a ViT needs
+    aligned=True,
+)
+"""What is asked of a packed file before its header is looked at."""
 
 Storage = Literal["ternary", "int8", "int4", "float32", "float16"]
 STORAGES: tuple[Storage, ...] = ("ternary", "int8", "int4", "float32", "float16")

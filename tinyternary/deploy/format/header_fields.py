@@ -15,6 +15,7 @@ from tinyternary.config import (
     Preprocessing,
     Task,
     ViTConfig,
+    is_threshold,
     vit_matrices,
 )
 from tinyternary.deploy.format.header import (
@@ -282,7 +283,7 @@ def _threshold(source: _Fields, task: Task, config: ViTConfig) -> tuple[float, .
     if (
         type(values) is not list
         or len(values) != count
-        or not all(type(v) in (int, float) and 0.0 <= v <= 1.0 for v in values)
+        or not all(type(v) in (int, float) and is_threshold(v) for v in values)
     ):
         raise source.error("threshold", values, f"null or {count} numbers in [0, 1]")
     return tuple(float(v) for v in values)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyternary.config import Preprocessing, Task, ViTConfig
+from tinyternary.config import Preprocessing, Task, ViTConfig, is_threshold
 from tinyternary.errors import ConfigError, unknown_name
 
 
@@ -58,7 +58,7 @@ def thresholds_for(
             f"threshold: {config.num_classes} classes are told apart by the largest probability; "
             f"leave it out"
         )
-    if len(values) != count or not all(0.0 <= v <= 1.0 for v in values):
+    if len(values) != count or not all(map(is_threshold, values)):
         raise ConfigError(f"threshold: expected {count} value(s) in [0, 1], got {values}")
     return values
 

@@ -17,14 +17,10 @@ from numpy.typing import NDArray
 
 from tinyternary.config import vit_matrices
 from tinyternary.config.grid import MOST
-from tinyternary.deploy.format.container import (
-    Container,
-    open_container,
-    parse_container,
-    parse_object,
-)
+from tinyternary.container import Container, open_container, parse_container
 from tinyternary.deploy.format.header import (
     FORMAT_NAME,
+    RULES,
     PackedHeader,
     TensorPlan,
     tensor_plan,
@@ -32,6 +28,7 @@ from tinyternary.deploy.format.header import (
 from tinyternary.deploy.format.header_fields import parse_header
 from tinyternary.errors import PackedFileError
 from tinyternary.kernels import packing
+from tinyternary.strict_json import parse_object
 
 
 class PackedFile:
@@ -65,7 +62,7 @@ class PackedFile:
             if key not in metadata:
                 raise PackedFileError(f"{self.where}: {key}: missing from the metadata")
         self.header = parse_header(
-            parse_object(metadata["header"], self.where, "header"),
+            parse_object(metadata["header"], f"{self.where}: header", PackedFileError),
             self.where,
             len(container.tensors),
         )
@@ -90,12 +87,12 @@ def read_packed(path: str | os.PathLike[str]) -> PackedFile:
     PackedFileError
         Naming the file, the field and what was expected.
     """
-    return PackedFile(open_container(path))
+    return PackedFile(open_container(path, RULES))
 
 
 def read_packed_bytes(content: Any, where: str = "packed model") -> PackedFile:
     """Check a packed model that lies in memory (bytes, bytearray or a memory map)."""
-    return PackedFile(parse_container(content, where))
+    return PackedFile(parse_container(content, RULES, where))
 
 
 def plan_of(header: PackedHeader) -> list[TensorPlan]:

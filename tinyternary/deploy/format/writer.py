@@ -26,10 +26,11 @@ from tinyternary.config import (
     vit_matrices,
 )
 from tinyternary.config.grid import FLOOR
-from tinyternary.deploy.format.container import render_container, write_atomically
+from tinyternary.container import render_container
 from tinyternary.deploy.format.header import (
     FORMAT_NAME,
     REST,
+    RULES,
     LayerHeader,
     PackedHeader,
     Storage,
@@ -48,7 +49,8 @@ from tinyternary.deploy.format.reader import (
     read_packed_bytes,
 )
 from tinyternary.deploy.packed_layers import pack_nibbles
-from tinyternary.errors import ConfigError, ShapeError, unknown_name
+from tinyternary.errors import ConfigError, PackedFileError, ShapeError, unknown_name
+from tinyternary.files import replace_content
 from tinyternary.kernels.packed_ternary import check_bits
 from tinyternary.quant import Quantized, QuantizedInt, integer
 from tinyternary.quant.quantized import spread
@@ -76,7 +78,7 @@ class PackedModel:
         self.header = header
         text = json.dumps(header.to_dict(), separators=(",", ":"), allow_nan=False)
         metadata = {"format": FORMAT_NAME, "header": text, "checksum": checksum(text, tensors)}
-        self.content = render_container(tensors, metadata)
+        self.content = render_container(tensors, metadata, RULES)
 
     @property
     def nbytes(self) -> int:
@@ -108,12 +110,12 @@ class PackedModel:
             If the file cannot be written.
         """
         target = Path(path)
-        write_atomically(target, self.content)
+        replace_content(target, self.content, PackedFileError)
         if card:
             from tinyternary.deploy.model_card import model_card
 
             text = model_card(self.read(), target.name)
-            write_atomically(target.with_suffix(".md"), text.encode())
+            replace_content(target.with_suffix(".md"), text.encode(), PackedFileError)
         return target
 
     def __repr__(self) -> str:

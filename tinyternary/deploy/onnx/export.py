@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tinyternary.deploy.engine import Engine
-from tinyternary.deploy.format.container import write_atomically
 from tinyternary.deploy.format.reader import PackedFile, read_packed
 from tinyternary.deploy.format.writer import PackedModel, pack
 from tinyternary.deploy.onnx.exact import Exact
 from tinyternary.deploy.onnx.graph import OPSET, Graph, Native
 from tinyternary.deploy.plain import forward
-from tinyternary.errors import ConfigError
+from tinyternary.errors import ConfigError, PackedFileError
+from tinyternary.files import replace_content
 
 
 def to_onnx(
@@ -106,7 +106,7 @@ def to_onnx(
         },
     )
     onnx.checker.check_model(exported, full_check=True)
-    write_atomically(path, exported.SerializeToString())
+    replace_content(path, exported.SerializeToString(), PackedFileError)
     return Path(path)
 
 
