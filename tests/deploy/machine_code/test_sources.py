@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 import tinyternary
+from tinyternary.compiled import source_files, twins
 from tinyternary.deploy.encoder import kept
 from tinyternary.kernels.simd import sources as simd
 
 ROOT = Path(tinyternary.__file__).parent
 # they hold no number that becomes part of machine code
 WITHOUT_CODE = {
+    "compiled/source_files.py",
     "errors.py",
     "kernels/_pages.py",
     "kernels/packed_ternary.py",
@@ -34,6 +36,18 @@ def imported(path):
                 yield file
 
 
+def reached(start):
+    """Files whose numbers become part of the machine code of one: what it imports, and they."""
+    seen, waiting = set(), [ROOT / start]
+    while waiting:
+        path = waiting.pop()
+        if path in seen or str(path.relative_to(ROOT)) in WITHOUT_CODE:
+            continue
+        seen.add(path)
+        waiting.extend(imported(path))
+    return seen
+
+
 @pytest.mark.parametrize(
     ("start", "sources"),
     [
@@ -43,13 +57,13 @@ def imported(path):
     ],
 )
 def test_everything_that_machine_code_is_made_with_is_a_source(start, sources):
-    known = set(sources())
-    seen, waiting = set(), [ROOT / start]
-    while waiting:
-        path = waiting.pop()
-        if path in seen or str(path.relative_to(ROOT)) in WITHOUT_CODE:
-            continue
-        seen.add(path)
-        assert path in known, f"{path.relative_to(ROOT)} is not in sources() of {start}"
-        waiting.extend(imported(path))
-    assert ROOT / "compiled" / "erf.py" in seen
+    found = reached(start)
+    assert found - set(sources()) == set()
+    assert ROOT / "compiled" / "erf.py" in found
+
+
+def test_everything_that_loops_are_made_with_is_a_source():
+    known = set(source_files.loop_sources())
+    for name in sorted(set(twins.FILES.values())):
+        assert reached(f"compiled/{name}.py") - known == set()
+    assert ROOT / "config" / "grid.py" in known & reached("compiled/fake_quantize.py")

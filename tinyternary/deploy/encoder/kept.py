@@ -9,6 +9,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from tinyternary.compiled.source_files import checksum
 from tinyternary.deploy import machine_code
 from tinyternary.kernels.simd import sources as simd
 from tinyternary.kernels.simd.tile_shapes import Shape
@@ -53,4 +54,4 @@ def sources() -> list[Path]:
 @functools.cache
 def fingerprint() -> int:
     """Checksum of the sources: part of the key under which Numba caches the encoder."""
-    return simd.checksum(sources())
+    return checksum(sources())

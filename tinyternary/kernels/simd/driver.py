@@ -16,6 +16,7 @@ from typing import Any
 
 from numba import types
 
+from tinyternary.compiled.source_files import checksum
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import DONE, NEXT, STEP
 from tinyternary.kernels.simd.intrinsics import (
@@ -45,7 +46,7 @@ from tinyternary.kernels.simd.record import (
     SCALES,
     WEIGHTS,
 )
-from tinyternary.kernels.simd.sources import checksum, sources
+from tinyternary.kernels.simd.sources import sources
 from tinyternary.kernels.simd.targets import Target
 
 CHUNK_BYTES = 16384
