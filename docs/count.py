@@ -2,7 +2,8 @@
 
     python docs/count.py
 
-Rows of its tables are ``| [file](../path) | lines | what it says |``; the sum stands in bold.
+Rows of its tables are ``| [file](../path) | lines | what it says |``; their sum stands in bold, and
+so does that of the other Python files that the page links to.
 """
 
 from __future__ import annotations
@@ -12,20 +13,24 @@ from pathlib import Path
 
 PAGE = Path(__file__).with_name("READING.md")
 ROW = re.compile(r"^(\| \[[^\]]+\]\()([^)]+)(\) \| )(\d+)( \|)", re.MULTILINE)
+LINK = re.compile(r"\]\((\.\./tinyternary/[^)]+\.py)\)")
 SUM = re.compile(r"\*\*[\d,]+ lines\*\*")
+MORE = re.compile(r"\*\*[\d,]+ more lines\*\*")
+
+
+def lines_of(link: str) -> int:
+    """Lines of the file that a link of the page leads to."""
+    return len((PAGE.parent / link).read_text("utf-8").splitlines())
 
 
 def recount(page: str) -> tuple[str, int]:
-    """Return the page with the lines as they are, and their sum."""
-    total = 0
-
-    def count(row: re.Match[str]) -> str:
-        nonlocal total
-        lines = len((PAGE.parent / row[2]).read_text("utf-8").splitlines())
-        total += lines
-        return f"{row[1]}{row[2]}{row[3]}{lines}{row[5]}"
-
-    return SUM.sub(lambda _: f"**{total:,} lines**", ROW.sub(count, page)), total
+    """Return the page with the lines as they are, and the sum of its tables."""
+    counted = [row[2] for row in ROW.finditer(page)]
+    total = sum(map(lines_of, counted))
+    more = sum(map(lines_of, set(LINK.findall(page)) - set(counted)))
+    page = ROW.sub(lambda row: f"{row[1]}{row[2]}{row[3]}{lines_of(row[2])}{row[5]}", page)
+    page = SUM.sub(lambda _: f"**{total:,} lines**", page)
+    return MORE.sub(lambda _: f"**{more:,} more lines**", page), total
 
 
 if __name__ == "__main__":

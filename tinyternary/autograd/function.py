@@ -32,6 +32,10 @@ class Context:
         number)`` of the call that made it, or None.
     saved : tuple
         What forward kept by `save`.
+    input_shapes, input_dtypes, output_shapes : tuple
+        What a backward's answers are held against, and what drawings show.
+    grads : list of ndarray or None
+        For each output, the sum of the gradients that have come back so far.
 
     A forward may set attributes of its own (``ctx.axis = axis``) for small things.
     """

@@ -64,8 +64,8 @@ class Tensor:
             )
         self.grad: Array | None = None
         self.requires_grad = requires_grad
-        self._node: Context | None = None
-        self._index = 0
+        self._node: Context | None = None  # the call that made it; None for a leaf
+        self._index = 0  # which of that call's results it is
         self._hooks: list[Callable[[Array], Array | None]] | None = None
 
     # ---- what it is ----------------------------------------------------------------

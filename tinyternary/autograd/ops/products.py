@@ -42,8 +42,8 @@ class Matmul(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
         a, b = ctx.saved
-        a2 = a[None, :] if a.ndim == 1 else a
-        b2 = b[:, None] if b.ndim == 1 else b
+        a2 = a[None, :] if a.ndim == 1 else a  # (1, K)
+        b2 = b[:, None] if b.ndim == 1 else b  # (K, 1)
         if a.ndim == 1:
             grad = np.expand_dims(grad, -1 if b.ndim == 1 else -2)
         if b.ndim == 1:
@@ -90,7 +90,7 @@ class Linear(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
         x, weight = ctx.saved
-        g = grad.reshape(-1, grad.shape[-1])
+        g = grad.reshape(-1, grad.shape[-1])  # (rows, N), whatever the rank of x was
         grad_x = grad_weight = grad_bias = None
         if ctx.needs[0]:  # dL/dX = G W
             grad_x = (g @ weight).reshape(*grad.shape[:-1], weight.shape[1])

@@ -14,7 +14,10 @@ Array = NDArray[Any]
 
 
 class Softmax(Function):
-    """exp(x - max) / sum."""
+    """exp(x - max) / sum; without the maximum, which cancels, exp would overflow.
+
+    Its Jacobian is diag(y) - y y^T; backward multiplies by it without making the matrix.
+    """
 
     @staticmethod
     def forward(ctx: Context, x: Array, axis: int) -> Array:

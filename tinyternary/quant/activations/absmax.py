@@ -1,6 +1,7 @@
 """absmax: activations to int8, 7 or 4 bits, row by row (lesson 06).
 
-A row is one token: whatever else is in the batch, its codes stay the same.
+A row is one token: whatever else is in the batch, its codes stay the same. The rule itself is
+`tinyternary.kernels.reference.quantize`, since the engine computes it too.
 """
 
 from __future__ import annotations
