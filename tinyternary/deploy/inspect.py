@@ -79,7 +79,7 @@ def layer_rows(header: PackedHeader) -> list[dict[str, Any]]:
             }
         )
     rest = list(sizes.values())
-    count = sum(_entries(item.shape) for item in rest if not item.name.endswith(".scale"))
+    count = sum(item.size for item in rest if not item.name.endswith(".scale"))
     rows.append(
         {
             "name": "embeddings and norms",
@@ -91,10 +91,3 @@ def layer_rows(header: PackedHeader) -> list[dict[str, Any]]:
         }
     )
     return rows
-
-
-def _entries(shape: tuple[int, ...]) -> int:
-    count = 1
-    for extent in shape:
-        count *= extent
-    return count

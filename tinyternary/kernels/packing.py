@@ -59,6 +59,29 @@ def _padded(trits: NDArray[np.int8], per_byte: int) -> NDArray[np.uint8]:
     return digits.reshape(n, length, per_byte)
 
 
+def check_bytes(data: NDArray[np.uint8], bits: float) -> None:
+    """Refuse bytes (N, bytes) that hold no trits at `bits` (2 or 1.6) bits per trit.
+
+    Raises
+    ------
+    PackedFileError
+        Naming the first code ``11``, or the first of the 13 bytes that no five trits make.
+    """
+    if bits == 2:
+        wrong = data & (data >> 1) & 0x55
+        if wrong.any():
+            row, byte = np.argwhere(wrong)[0]
+            raise PackedFileError(f"code 11 in row {row}, byte {byte}: codes are 00, 01 and 10")
+        return
+    known = np.zeros(256, dtype=bool)
+    known[(np.arange(243) * 256 + 242) // 243] = True
+    if not known[data].all():
+        row, byte = np.argwhere(~known[data])[0]
+        raise PackedFileError(
+            f"byte {data[row, byte]} in row {row}, byte {byte}: no five trits are stored as that"
+        )
+
+
 def to_codes(trits: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Pack trits (N, K) into 2-bit codes, uint8 (N, ceil(K / 4))."""
     fields = _padded(trits, 4) << _FIELDS
@@ -74,9 +97,7 @@ def from_codes(data: NDArray[np.uint8], k: int) -> NDArray[np.int8]:
     PackedFileError
         If any code is ``11``, or a padding code is not ``01`` (the 0-trit).
     """
-    if (data & (data >> 1) & 0x55).any():
-        row, byte = np.argwhere(data & (data >> 1) & 0x55)[0]
-        raise PackedFileError(f"code 11 in row {row}, byte {byte}: codes are 00, 01 and 10")
+    check_bytes(data, 2)
     codes = (data[:, :, None] >> _FIELDS) & np.uint8(3)  # (N, bytes, 4)
     return _trim(codes.reshape(data.shape[0], 4 * data.shape[1]), k)
 
@@ -101,13 +122,7 @@ def from_base3(data: NDArray[np.uint8], k: int) -> NDArray[np.int8]:
     PackedFileError
         If a byte is one of the 13 that no five trits make, or padding is not the 0-trit.
     """
-    known = np.zeros(256, dtype=bool)
-    known[(np.arange(243) * 256 + 242) // 243] = True
-    if not known[data].all():
-        row, byte = np.argwhere(~known[data])[0]
-        raise PackedFileError(
-            f"byte {data[row, byte]} in row {row}, byte {byte}: no five trits are stored as that"
-        )
+    check_bytes(data, 1.6)
     scaled = data[:, :, None] * np.array([1, 3, 9, 27, 81], dtype=np.uint8)  # modulo 256
     digits = (scaled.astype(np.uint16) * 3 >> 8).astype(np.uint8)
     return _trim(digits.reshape(data.shape[0], 5 * data.shape[1]), k)

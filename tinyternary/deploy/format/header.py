@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any, Literal
+
+import numpy as np
 
 from tinyternary.config import (
     LayerQuant,
@@ -20,6 +23,7 @@ from tinyternary.config import (
 )
 from tinyternary.container import Rules
 from tinyternary.errors import PackedFileError
+from tinyternary.kernels.packing import row_bytes
 
 FORMAT_VERSION = 1
 """Version of the header's fields. A reader refuses a newer one."""
@@ -27,10 +31,17 @@ LAYOUT_VERSION = 1
 """Version of the order of trits in the bytes: `tinyternary.kernels.packing` describes it."""
 FORMAT_NAME = "tinyternary-packed"
 """What ``__metadata__`` says under ``format``."""
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "I8": np.dtype(np.int8),
+    "U8": np.dtype(np.uint8),
+}
+"""What the arrays of a packed file can be, by safetensors' names."""
 RULES = Rules(
     PackedFileError,
     "a packed model",
-    dtypes=("F32", "F16", "I8", "U8"),
+    dtypes=tuple(DTYPES),
     max_header_bytes=4 << 20,  # hundreds of times what a ViT needs
     aligned=True,
 )
@@ -90,7 +101,7 @@ class PackedHeader:
     ----------
     config : ViTConfig
     layers : dict of str to LayerHeader
-        Every matrix of the network, in the order of `spec.vit_matrices`.
+        Every matrix of the network, in the order of `tinyternary.config.vit_matrices`.
     bits : {2, 1.6}
         Bits per trit of the ternary matrices.
     rest : {"float32", "float16", "int8"}
@@ -124,7 +135,7 @@ class PackedHeader:
     library_version: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; `reader.parse_header` is the inverse."""
+        """Plain JSON types; `header_fields.parse_header` is the inverse."""
         kinds, layers = _numbered(self.layers)
         rules, policy = _numbered(self.policy)
         return {
@@ -156,19 +167,21 @@ def _numbered(values: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str
 
 @dataclass(frozen=True)
 class TensorPlan:
-    """One array of a packed file: its name, dtype ("F32", "F16", "I8", "U8") and shape."""
+    """One array of a packed file: its name, dtype (a key of `DTYPES`) and shape."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
 
     @property
+    def size(self) -> int:
+        """Number of entries."""
+        return prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
         """Bytes that it takes in the file."""
-        size = {"F32": 4, "F16": 2}.get(self.dtype, 1)
-        for extent in self.shape:
-            size *= extent
-        return size
+        return self.size * DTYPES[self.dtype].itemsize
 
 
 def matrix_plan(
@@ -180,8 +193,7 @@ def matrix_plan(
     if layer.storage == "float16":
         return [TensorPlan(f"{name}.weight", "F16", (outputs, inputs))]
     if layer.storage == "ternary":
-        per_byte = 4 if bits == 2 else 5
-        plan = [TensorPlan(f"{name}.codes", "U8", (outputs, -(-inputs // per_byte)))]
+        plan = [TensorPlan(f"{name}.codes", "U8", (outputs, row_bytes(inputs, bits)))]
     elif layer.storage == "int8":
         plan = [TensorPlan(f"{name}.values", "I8", (outputs, inputs))]
     else:

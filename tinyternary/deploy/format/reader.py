@@ -19,6 +19,7 @@ from tinyternary.config import vit_matrices
 from tinyternary.config.grid import MOST
 from tinyternary.container import Container, open_container, parse_container
 from tinyternary.deploy.format.header import (
+    DTYPES,
     FORMAT_NAME,
     RULES,
     PackedHeader,
@@ -117,13 +118,12 @@ def _check_tensors(plan: list[TensorPlan], tensors: dict[str, NDArray[Any]], whe
                               f"{expected[name].shape}")  # fmt: skip
     for name in sorted(set(tensors) - set(expected)):
         raise PackedFileError(f"{where}: {name[:80]!r}: not an array of this configuration")
-    kinds = {"F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
     for item in plan:
         array = tensors[item.name]
-        if array.dtype != kinds[item.dtype] or array.shape != item.shape:
+        if array.dtype != DTYPES[item.dtype] or array.shape != item.shape:
             raise PackedFileError(
                 f"{where}: {item.name}: {array.dtype} {array.shape}, expected "
-                f"{np.dtype(kinds[item.dtype])} {item.shape}"
+                f"{DTYPES[item.dtype]} {item.shape}"
             )
 
 
@@ -158,22 +158,10 @@ def _check_values(
 def _check_codes(array: NDArray[np.uint8], inputs: int, bits: float) -> None:
     if array.size == 0:
         return
-    if bits == 2:
-        if (array & (array >> 1) & 0x55).any():
-            row = int(np.argwhere(array & (array >> 1) & 0x55)[0][0])
-            raise PackedFileError(f"code 11 in row {row}, expected 00, 01 or 10")
-        read = packing.from_codes
-    else:
-        known = np.zeros(256, bool)
-        known[(np.arange(243) * 256 + 242) // 243] = True
-        if not known[array].all():
-            raise PackedFileError("holds a byte that no five trits are stored as")
-        read = packing.from_base3
+    packing.check_bytes(array, bits)
     # the last byte of each row: its padding has to be 0-trits
-    read(
-        array[:, -1:],
-        inputs - (array.shape[1] - 1) * packing.TRITS_PER_BYTE[int(bits) if bits == 2 else bits],
-    )
+    read = packing.from_codes if bits == 2 else packing.from_base3
+    read(array[:, -1:], inputs - (array.shape[1] - 1) * packing.TRITS_PER_BYTE[bits])
 
 
 def _check_nibbles(array: NDArray[np.uint8], inputs: int, label: str) -> None:

@@ -28,6 +28,7 @@ from tinyternary.config import (
 from tinyternary.config.grid import FLOOR
 from tinyternary.container import render_container
 from tinyternary.deploy.format.header import (
+    DTYPES,
     FORMAT_NAME,
     REST,
     RULES,
@@ -235,12 +236,11 @@ def _as_planned(
     header: PackedHeader, tensors: dict[str, NDArray[Any]], state: dict[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of the plan, each with the dtype and shape it must have."""
-    kinds = {"F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
     ready: dict[str, NDArray[Any]] = {}
     for item in plan_of(header):
         found = tensors[item.name] if item.name in tensors else state[item.name]
         with np.errstate(over="ignore"):  # what float16 cannot hold is reported below
-            array = np.ascontiguousarray(found, kinds[item.dtype])
+            array = np.ascontiguousarray(found, DTYPES[item.dtype])
         if item.dtype in ("F32", "F16") and not np.isfinite(array).all():
             raise ConfigError(f"{item.name}: cannot be packed as {item.dtype}: NaN or infinity")
         ready[item.name] = array.reshape(item.shape)
