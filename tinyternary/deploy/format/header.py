@@ -175,7 +175,7 @@ class TensorPlan:
 
     @property
     def size(self) -> int:
-        """Number of entries."""
+        """Number of entries over all axes; 1 where the shape is ()."""
         return prod(self.shape)
 
     @property
