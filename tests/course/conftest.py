@@ -14,7 +14,7 @@ def root(tmp_path: Path) -> Path:
     """Folder `lessons` with the small lesson's source."""
     source = tmp_path / "lessons" / "source"
     source.mkdir(parents=True)
-    (source / "01_ternary_basics.py").write_text(SMALL)
+    (source / "91_small.py").write_text(SMALL)
     return source.parent
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 
 from tinyternary.course import read_lesson
-from tinyternary.course.build import learner_notebook
+from tinyternary.course.authoring.build import learner_notebook
 
 META = '"schema_version": 3, "task": false'
 SMALL = f'''# %% [markdown]
@@ -19,7 +19,8 @@ import numpy as np
 import tinyternary as tt
 from tinyternary import course
 
-check = course.checks("01_ternary_basics")
+check = course.checks("91_small")
+my = check.mine
 
 # %% nbgrader={{"grade": false, "grade_id": "1_1_threshold", "locked": false, "solution": true, {META}}}
 def threshold(weights, delta):
@@ -66,7 +67,7 @@ def threshold(weights, delta):
 
 
 # %%
-print("a demonstration", threshold(np.array([3.0]), 1.0))
+print("a demonstration", my.threshold(np.array([3.0]), 1.0))
 
 # %% nbgrader={{"grade": false, "grade_id": "1_2_best_scale", "locked": false, "solution": true, {META}}}
 def best_scale(weights, trits):
@@ -121,7 +122,7 @@ class Notebook:
     """A learner's notebook under construction."""
 
     def __init__(self, root: Path) -> None:
-        self.nb = learner_notebook(read_lesson("01", root))
+        self.nb = learner_notebook(read_lesson("91", root))
         self.path = root / "learner.ipynb"
 
     def cell(self, name: str) -> nbformat.NotebookNode:

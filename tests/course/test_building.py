@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import re
 import sqlite3
 import subprocess
 import sys
@@ -14,14 +13,14 @@ import pytest
 
 from tests.course.small_lesson import SMALL
 from tinyternary import course
-from tinyternary.course.build import (
+from tinyternary.course.authoring.build import (
     instructor_notebook,
     learner_notebook,
     run_solved,
     solved_notebook,
     to_text,
 )
-from tinyternary.course.source import parse_lesson
+from tinyternary.course.lesson.percent import parse_lesson
 from tinyternary.errors import LessonError
 
 REAL = course.list_lessons(Path(__file__).parents[2])
@@ -29,7 +28,7 @@ REAL = course.list_lessons(Path(__file__).parents[2])
 
 def test_learners_get_no_solution_hidden_test_or_variant(root: Path) -> None:
     course.build(root=root, solved=False)
-    text = (root / "01_ternary_basics.ipynb").read_text()
+    text = (root / "91_small.ipynb").read_text()
     for secret in ("secret_of_solution", "secret_of_hidden", "secret_of_variant", "### BEGIN"):
         assert secret not in text
     assert 'NotImplementedError(\\"Exercise 1.1: threshold\\")' in text
@@ -37,14 +36,14 @@ def test_learners_get_no_solution_hidden_test_or_variant(root: Path) -> None:
 
 
 def test_solved_has_solutions_but_neither_hidden_tests_nor_variants(root: Path) -> None:
-    text = to_text(solved_notebook(course.read_lesson("01", root)))
+    text = to_text(solved_notebook(course.read_lesson("91", root)))
     assert "secret_of_solution" in text
     for secret in ("secret_of_hidden", "secret_of_variant", "###"):
         assert secret not in text
 
 
 def test_instructors_notebook_keeps_the_marks(root: Path) -> None:
-    text = to_text(instructor_notebook(course.read_lesson("01", root)))
+    text = to_text(instructor_notebook(course.read_lesson("91", root)))
     assert "### BEGIN SOLUTION" in text
     assert "secret_of_hidden" in text
     assert "secret_of_variant" not in text
@@ -70,15 +69,15 @@ def test_nbgrader_releases_and_grades_what_we_build(root: Path, tmp_path: Path) 
         assert done.returncode == 0, done.stderr[-3000:]
 
     nbgrader("generate_assignment", "ps1", "--create")
-    released = (classroom / "release" / "ps1" / "01_ternary_basics.ipynb").read_text()
+    released = (classroom / "release" / "ps1" / "91_small.ipynb").read_text()
     for secret in ("secret_of_solution", "secret_of_hidden", "secret_of_variant"):
         assert secret not in released
-    solved = to_text(solved_notebook(course.read_lesson("01", root)))
-    ours = to_text(learner_notebook(course.read_lesson("01", root)))
+    solved = to_text(solved_notebook(course.read_lesson("91", root)))
+    ours = to_text(learner_notebook(course.read_lesson("91", root)))
     for learner, text in (("idle", released), ("ours", ours), ("keen", solved)):
         folder = classroom / "submitted" / learner / "ps1"
         folder.mkdir(parents=True)
-        (folder / "01_ternary_basics.ipynb").write_text(text)
+        (folder / "91_small.ipynb").write_text(text)
     nbgrader("autograde", "ps1")
     with sqlite3.connect(classroom / "gradebook.db") as gradebook:
         rows = gradebook.execute(
@@ -103,10 +102,10 @@ def test_a_rebuild_gives_the_same_bytes(root: Path) -> None:
 def test_check_fails_on_a_difference_and_writes_nothing(root: Path) -> None:
     path = course.build(root=root, solved=False)[0].learner
     course.check_built(root=root)
-    source = root / "source" / "01_ternary_basics.py"
+    source = root / "source" / "91_small.py"
     source.write_text(source.read_text().replace("A small lesson", "A changed lesson"))
     before = path.read_bytes()
-    with pytest.raises(LessonError, match=re.escape("01_ternary_basics.ipynb differs")):
+    with pytest.raises(LessonError, match=r"91_small\.ipynb, 91_small\.json differs"):
         course.check_built(root=root)
     assert path.read_bytes() == before
     path.unlink()
@@ -117,7 +116,7 @@ def test_check_fails_on_a_difference_and_writes_nothing(root: Path) -> None:
 
 def test_notebooks_are_valid_for_nbgrader(root: Path) -> None:
     validator = pytest.importorskip("nbgrader.nbgraderformat").MetadataValidator()
-    lesson = course.read_lesson("01", root)
+    lesson = course.read_lesson("91", root)
     for notebook in (learner_notebook(lesson), instructor_notebook(lesson)):
         validator.validate_nb(notebook)
         ids = [c.metadata.nbgrader.grade_id for c in notebook.cells if "nbgrader" in c.metadata]
@@ -164,10 +163,12 @@ def test_a_solved_lesson_runs_and_must_pass_its_own_checks(root: Path) -> None:
     assert built.solved is not None
     notebook = nbformat.read(built.solved, 4)
     assert any("a demonstration [1]" in str(c.get("outputs")) for c in notebook.cells)
-    wrong = SMALL.replace("return np.sign(weights).astype(np.int8) * secret_of_solution",
-                          "return np.sign(weights)")  # fmt: skip
+    source = root / "source" / "91_small.py"
+    source.write_text(SMALL.replace(
+        "return np.sign(weights).astype(np.int8) * secret_of_solution", "return np.sign(weights)"
+    ))  # fmt: skip
     with pytest.raises(LessonError, match=r"exercise 1\.1 does not pass its check"):
-        run_solved(parse_lesson(wrong, "01_ternary_basics", Path("x.py")))
+        course.build(root=root)
     broken = SMALL.replace('print("a demonstration"', 'print(nothing_of_that_name, "a"')
     with pytest.raises(LessonError, match="nothing_of_that_name"):
-        run_solved(parse_lesson(broken, "01_ternary_basics", Path("x.py")))
+        run_solved(parse_lesson(broken, "91_small", Path("x.py")), root / "packs")

@@ -1,4 +1,4 @@
-"""Grading, and what must not score: each case runs a kernel."""
+"""Grading, and what must not score: each case runs a process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.course.small_lesson import GOOD_1, GOOD_2, Notebook
 from tinyternary import course
-from tinyternary.course.build import solved_notebook
+from tinyternary.course.authoring.build import solved_notebook
 from tinyternary.errors import ConfigError, LessonError
 
 
@@ -61,15 +61,13 @@ def test_the_source_can_be_given(notebook: Notebook, tmp_path_factory, root: Pat
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     notebook.path = elsewhere / "mine.ipynb"
     path = notebook.save()
-    for source in (root, root.parent, root / "source" / "01_ternary_basics.py"):
+    for source in (root, root.parent, root / "source" / "91_small.py"):
         assert course.grade(path, source).max_points == 4
-    # without one it is the checkout's: the real lesson of that name
-    assert course.grade(path).max_points > 4
 
 
 @pytest.mark.slow
 def test_solved_scores_full_and_reports(notebook: Notebook, root: Path) -> None:
-    notebook.nb = solved_notebook(course.read_lesson("01", root))
+    notebook.nb = solved_notebook(course.read_lesson("91", root))
     report = course.grade(notebook.save())
     assert (report.points, report.max_points) == (4, 4), report.table()
     assert not report.notes
@@ -98,11 +96,11 @@ def test_own_cells_and_edited_set_up_are_run(notebook: Notebook) -> None:
 
 
 @pytest.mark.slow
-def test_no_stand_in_when_grading(notebook: Notebook) -> None:
-    # 1.2 leans on 1.1, which is not written
+def test_an_exercise_counts_whether_or_not_an_earlier_one_is_solved(notebook: Notebook) -> None:
+    # 1.2 leans on 1.1, which is not written: the judge has the lesson's own
     leaning = "def best_scale(w, t):\n    threshold(w, 0.5)\n    return np.abs(w)[t != 0].mean()\n"
     assert graded(notebook.answer(one=None, two=leaning)) == {
-        "1.1": "not attempted", "1.2": "error",
+        "1.1": "not attempted", "1.2": "passed",
     }  # fmt: skip
 
 
@@ -111,20 +109,20 @@ def test_a_missing_cell_and_a_missing_check(notebook: Notebook) -> None:
     notebook.answer()
     gone = ("1_1_threshold", "1_2_best_scale_check")
     notebook.nb.cells = [c for c in notebook.nb.cells if c.id not in gone]
-    assert graded(notebook) == {"1.1": "missing", "1.2": "passed"}
+    assert graded(notebook) == {"1.1": "not attempted", "1.2": "passed"}
 
 
 CHEATS = {
     "calls the library": (
-        "from tinyternary.course.fallback.ternary_basics import threshold as theirs\n"
+        "from tinyternary.quant.rules._weights import cut as theirs\n"
         "def threshold(w, d):\n    return theirs(w, d)\n"
     ),
-    "is the library's": ("from tinyternary.course.fallback.ternary_basics import threshold\n"),
+    "is the library's": "from tinyternary.quant.rules._weights import cut as threshold\n",
     "hides the call": (
         "import importlib\n"
         "def threshold(w, d):\n"
-        "    name = 'tiny' + 'ternary.quant.weights'\n"
-        "    return getattr(importlib.import_module(name), 'thre' + 'shold')(w, d)\n"
+        "    name = 'tiny' + 'ternary.quant.rules._weights'\n"
+        "    return getattr(importlib.import_module(name), 'c' + 'ut')(w, d)\n"
     ),
     "replaces the check object": (
         "class Fake:\n"
@@ -133,15 +131,54 @@ CHEATS = {
         "def threshold(w, d):\n    return w\n"
     ),
     "patches the check's class": (
-        "import tinyternary.course.checking as c\n"
-        "c.Checks._compare = lambda *a, **k: None\n"
-        "c._judge = lambda *a, **k: ('passed', '')\n"
+        "import tinyternary.course.judge.tools as t\n"
+        "t.Tools._compare = lambda *a, **k: None\n"
         "def threshold(w, d):\n    return w\n"
     ),
     "bends the tools of comparison": (
         "np.array_equal = lambda *a, **k: True\n"
         "np.allclose = lambda *a, **k: True\n"
         "def threshold(w, d):\n    return np.zeros_like(w)\n"
+    ),
+    "patches the judge": (
+        "import tinyternary.course.judge.judging as j\n"
+        "verdict = j.Verdict('1.1', 'threshold', 'passed', '', 1.0, 1.0)\n"
+        "j.Judge.judge = lambda *a, **k: verdict\n"
+        "def threshold(w, d):\n    return w\n"
+    ),
+    "turns the report of calls off": (
+        "import sys, tinyternary.quant.rules._weights as hidden\n"
+        "def threshold(w, d):\n"
+        "    sys.setprofile(None)\n"
+        "    return vars(hidden)['c' + 'ut'](w, d)\n"
+    ),
+    "asks the library in a thread": (
+        "import threading, tinyternary.quant.rules._weights as hidden\n"
+        "def threshold(w, d):\n"
+        "    out = []\n"
+        "    t = threading.Thread(target=lambda: out.append(vars(hidden)['c' + 'ut'](w, d)))\n"
+        "    t.start(); t.join()\n"
+        "    return out[0]\n"
+    ),
+    "runs the library's source": (
+        "import inspect, tinyternary.quant.rules._weights as hidden\n"
+        "def threshold(w, d):\n"
+        "    names = {'np': np, 'Array': None, 'Any': None, 'NDArray': dict, 'Floats': None}\n"
+        "    exec(inspect.getsource(vars(hidden)['c' + 'ut']).replace('->', '#'), names)\n"
+        "    return names['cut'](w, d)\n"
+    ),
+    "reads the lesson": (
+        "import glob, re\n"
+        "import tinyternary\n"
+        "def threshold(w, d):\n"
+        "    text = open(list(tinyternary.__path__)[0] + '/course/lessons.py').read()\n"
+        "    return np.sign(w) * (np.abs(w) > d)\n"
+    ),
+    "a package of that name in the folder": (
+        "import os\n"
+        "os.makedirs('tinyternary/course', exist_ok=True)\n"
+        "open('tinyternary/__init__.py', 'w').write('def __getattr__(n): return None')\n"
+        "def threshold(w, d):\n    return 0\n"
     ),
     "forges a record": (
         "from IPython.display import display\n"
@@ -173,10 +210,10 @@ def test_cheats_score_nothing_and_harm_no_other_exercise(notebook: Notebook, che
     check = notebook.cell("1_1_threshold_check")
     check.source = "pass"  # editing the check cell changes nothing: it is restored
     result = graded(notebook)
-    assert result["1.1"] not in ("passed", "not attempted")
-    # bending NumPy in this kernel spoils the other check too, and that is on the cheat
-    bends = cheat == "bends the tools of comparison"
-    assert result["1.2"] == ("tampered" if bends else "passed")
+    assert result["1.1"] != "passed"
+    # bending the judge in this process spoils the other check too, and that is on the cheat
+    bends = ("bends the tools of comparison", "patches the check's class", "patches the judge")
+    assert result["1.2"] == ("tampered" if cheat in bends else "passed")
 
 
 @pytest.mark.slow
@@ -193,23 +230,23 @@ def test_cheats_score_nothing_and_harm_no_other_exercise(notebook: Notebook, che
             "        except BaseException: pass\n",
             "timeout",
         ),
-        ("kills the kernel when called",
-         "import os\ndef threshold(w, d):\n    os.kill(os.getpid(), 9)\n", "kernel died"),
-        ("kills the kernel at once", "import os\nos._exit(0)\n", "kernel died"),
+        ("kills the process when called",
+         "import os\ndef threshold(w, d):\n    os.kill(os.getpid(), 9)\n", "died"),
+        ("kills the process at once", "import os\nos._exit(0)\n", "died"),
     ],
 )  # fmt: skip
-def test_a_hang_or_a_dead_kernel_scores_nothing_and_the_rest_is_graded(
+def test_a_hang_or_a_dead_process_scores_nothing_and_the_rest_is_graded(
     notebook: Notebook, name: str, answer: str, status: str
 ) -> None:
     assert graded(notebook.answer(one=answer), cell_limit=2) == {"1.1": status, "1.2": "passed"}
 
 
 @pytest.mark.slow
-def test_a_cell_of_their_own_that_kills_the_kernel_is_noted(notebook: Notebook) -> None:
+def test_a_cell_of_their_own_that_kills_the_process_is_noted(notebook: Notebook) -> None:
     notebook.answer().add("import os; os._exit(1)")
     report = course.grade(notebook.save())
     assert report.points == 4
-    assert "kernel died" in report.notes[0]
+    assert "died" in report.notes[0]
 
 
 @pytest.mark.slow

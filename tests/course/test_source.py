@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.course.small_lesson import SMALL
-from tinyternary.course.source import (
-    exercise_of,
+from tinyternary.course.lesson.model import exercise_of
+from tinyternary.course.lesson.percent import (
     find_lessons,
     list_lessons,
     parse_lesson,
@@ -16,7 +16,7 @@ from tinyternary.errors import ConfigError, LessonError
 
 
 def parse(text: str):
-    return parse_lesson(text, "01_ternary_basics", Path("x.py"))
+    return parse_lesson(text, "91_small", Path("x.py"))
 
 
 def test_roles_exercises_and_points() -> None:
@@ -67,8 +67,8 @@ def test_broken_rules_are_named(old: str, new: str, message: str) -> None:
 def test_lessons_are_found_from_inside_and_by_number(root: Path) -> None:
     assert find_lessons(root / "source") == root
     assert find_lessons(root.parent) == root
-    assert list_lessons(root) == ["01_ternary_basics"]
-    assert read_lesson("01", root).name == "01_ternary_basics"
+    assert list_lessons(root) == ["91_small"]
+    assert read_lesson("91", root).name == "91_small"
     with pytest.raises(ConfigError, match="unknown lesson '99'"):
         read_lesson("99", root)
 

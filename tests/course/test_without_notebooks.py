@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-EXTRA = ("jupytext", "nbformat", "nbclient", "ipykernel")
+EXTRA = ("jupytext", "nbformat", "nbclient", "ipykernel", "psutil")
 HIDE = f"""
 import sys
 
@@ -52,7 +52,7 @@ def test_only_parts_of_the_course_need_the_extra() -> None:
     needing = done.stdout.split()
     assert needing
     assert all(name.startswith("tinyternary.course.") for name in needing)
-    assert "tinyternary.course.checking" not in needing
+    assert "tinyternary.course.learner.checks" not in needing
 
 
 def test_checks_and_commands_work_without_it() -> None:
@@ -62,7 +62,11 @@ def test_checks_and_commands_work_without_it() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["grade", "lessons/01_ternary_basics.ipynb"], ["lessons", "list"], ["lessons", "check"]],
+    [
+        ["grade", "lessons/01_ternary_basics.ipynb"],
+        ["lessons", "start", "01"],
+        ["lessons", "check"],
+    ],
 )
 def test_commands_that_need_it_say_so_in_one_line(arguments: list[str]) -> None:
     done = python(HIDE + f"from tinyternary.cli import main\nmain({arguments!r})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from tinyternary.cli import console
 from tinyternary.cli.app import app
 from tinyternary.cli.options import AsJson
 
-lessons = typer.Typer(help="List, build and check the lessons.", no_args_is_help=True)
+lessons = typer.Typer(help="Work through the lessons, build and check them.", no_args_is_help=False)
 app.add_typer(lessons, name="lessons")
 
 Root = Annotated[
@@ -22,37 +22,66 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(help="Lessons by number or name; by default all.", show_default=False),
 ]
+Folder = Annotated[Path, typer.Option("--folder", help="The learner's own folder.")]
+MINE = Path("mine")
+
+
+@lessons.callback(invoke_without_command=True, epilog="Example: tinyternary lessons")
+def progress(context: typer.Context) -> None:
+    """Show the lessons and how far you are; `lessons start 01` begins one."""
+    if context.invoked_subcommand is None:
+        list_()
 
 
 @lessons.command("list", epilog="Example: tinyternary lessons list")
-def list_(root: Root = None, as_json: AsJson = False) -> None:
-    """Show the lessons with what they build, their exercises and points."""
+def list_(folder: Folder = MINE, as_json: AsJson = False) -> None:
+    """Show the lessons: what you build, exercises, points, and how many of them you have."""
+    from tinyternary import course
+    from tinyternary.course.learner.progress import Progress
+
+    rows: list[dict[str, Any]] = []
+    known = set(course.packed_lessons())
+    for outline in course.LESSONS:
+        row = {"lesson": outline.name, "builds": outline.builds, "written": outline.name in known}
+        if outline.name in known:
+            lesson = course.packed_lesson(outline.name)
+            row |= {
+                "exercises": len(lesson.exercises),
+                "points": lesson.points,
+                "yours": Progress(lesson.name, folder).points(),
+                "started": (folder / f"{lesson.name}.ipynb").is_file(),
+            }
+        rows.append(row)
+    if as_json:
+        console.print_json(rows)
+        return
+    console.print_table(
+        ["lesson", "you build", "exercises", "points", "yours"],
+        [
+            [r["lesson"], r["builds"], str(r["exercises"]), f"{r['points']:g}",
+             f"{r['yours']:g}" if r["started"] else "-"]
+            if r["written"] else [r["lesson"], r["builds"], "planned", "", ""]
+            for r in rows
+        ],
+        caption="`tinyternary lessons start 01` copies a lesson into mine/; "
+        "`tinyternary grade mine/01_*.ipynb` gives points.",
+        text=2,
+    )  # fmt: skip
+
+
+@lessons.command(epilog="Example: tinyternary lessons start 04")
+def start(
+    name: Annotated[str, typer.Argument(help="A lesson, by number or name.")],
+    folder: Folder = MINE,
+) -> None:
+    """Copy a lesson into your own folder, mine/; a copy that is there already is kept."""
     from tinyternary import course
 
-    found = {name: course.read_lesson(name, root) for name in course.list_lessons(root)}
-    if as_json:
-        console.print_json(
-            [
-                {
-                    "lesson": lesson.name,
-                    "exercises": len(lesson.exercises),
-                    "points": lesson.points,
-                }
-                for lesson in found.values()
-            ]
-        )
-        return
-    builds = {outline.name: outline.builds for outline in course.LESSONS}
-    console.print_table(
-        ["lesson", "you build", "exercises", "points"],
-        [
-            [name, builds.get(name, ""), str(len(found[name].exercises)), f"{found[name].points:g}"]
-            if name in found
-            else [name, builds[name], "planned", ""]
-            for name in sorted({*found, *builds})
-        ],
-        caption="Open lessons/NAME.ipynb with `jupyter lab`; grade it with `tinyternary grade`.",
-        text=2,
+    path, new = course.start(name, folder)
+    console.out.print(
+        f"{path} ({'ready' if new else 'already there, kept as it is'}): "
+        f"open it with `jupyter lab {path}`",
+        highlight=False,
     )
 
 
@@ -63,18 +92,22 @@ def build(
     solved: Annotated[
         bool, typer.Option(help="Also run the solved notebooks, with their figures.")
     ] = True,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also replace a notebook that somebody has worked in.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the learners' notebooks and the solved ones from lessons/source."""
     from tinyternary import course
 
-    built = course.build(names, root, solved=solved)
+    built = course.build(names, root, solved=solved, force=force)
     if as_json:
         console.print_json([item.to_dict() for item in built])
         return
     for item in built:
-        state = "changed" if item.changed else "unchanged"
-        console.out.print(f"{item.learner} ({state})", highlight=False)
+        for path in (item.learner, item.pack):
+            state = "changed" if path.name in item.changed else "unchanged"
+            console.out.print(f"{path} ({state})", highlight=False)
         if item.solved:
             console.out.print(f"{item.solved} (ran in {item.seconds:.0f} s)", highlight=False)
 
@@ -95,11 +128,11 @@ def check(names: Names = None, root: Root = None, as_json: AsJson = False) -> No
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: tinyternary grade lessons/01_ternary_basics.ipynb")
+@app.command(epilog="Example: tinyternary grade mine/01_ternary_basics.ipynb")
 def grade(
     notebook: Annotated[Path, typer.Argument(help="The learner's notebook.")],
     source: Annotated[
-        Path | None, typer.Option(help="Lesson source; by default found beside the notebook.")
+        Path | None, typer.Option(help="Lesson source; by default the installed lesson.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -13,6 +13,7 @@ from tinyternary.errors import LessonError
 try:
     import jupytext as jupytext
     import nbformat as nbformat
+    import psutil as psutil  # type: ignore[import-untyped]
     from ipykernel.kernelspec import make_ipkernel_cmd as make_ipkernel_cmd
     from jupyter_client.kernelspec import (
         KernelSpec as KernelSpec,

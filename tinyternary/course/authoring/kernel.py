@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,8 @@ from tinyternary.course._notebooks import (
     nbformat,
     new,
 )
-from tinyternary.course._sliders import STATIC
+from tinyternary.course.learner._sliders import STATIC
+from tinyternary.course.learner.checks import OWN_RUN
 
 Ending = Literal["done", "error", "timeout", "died"]
 
@@ -90,24 +91,22 @@ class Kernel:
 
 
 @contextmanager
-def kernel(folder: Path, *, grading: bool = False) -> Iterator[Kernel]:
+def kernel(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Kernel]:
     """Start a kernel in a folder, and end it with the block.
 
     Parameters
     ----------
     folder : path
         Its working directory.
-    grading : bool
-        Checks raise and have no stand-ins.
+    environment : mapping of str to str, optional
+        Added to this process's.
     """
     with tempfile.TemporaryDirectory() as scratch:
         env = {name: value for name, value in os.environ.items() if name != "NBGRADER_EXECUTION"}
-        # neither a start-up file nor the history of whoever grades
-        env |= {"IPYTHONDIR": scratch, STATIC: "1"}
+        # neither a start-up file nor the history of whoever builds
+        env |= {"IPYTHONDIR": scratch, STATIC: "1", OWN_RUN: "1", **(environment or {})}
         env.pop("TINYTERNARY_GRADING", None)
         env.pop("MPLBACKEND", None)  # the kernel's own, which draws into the notebook
-        if grading:
-            env["TINYTERNARY_GRADING"] = "1"
         specs = _ThisPython()
         manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
         client = NotebookClient(

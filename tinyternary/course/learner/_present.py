@@ -12,6 +12,7 @@ RECORD = "application/vnd.tinyternary.check+json"
 
 _LOOK = {
     "passed": ("✓", "#2f8f4e"),
+    "partly": ("◐", "#b7791f"),
     "failed": ("✗", "#c0392b"),
     "crashed": ("✗", "#c0392b"),
     "not attempted": ("○", "#7b8794"),
@@ -24,7 +25,7 @@ def show(kind: str, headline: str, body: str = "", record: dict[str, Any] | None
 
     Parameters
     ----------
-    kind : {"passed", "failed", "crashed", "not attempted", "note"}
+    kind : {"passed", "partly", "failed", "crashed", "not attempted", "note"}
         Gives sign and colour.
     headline, body : str
         Plain text; text between backquotes is set as code.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from tinyternary.course._present import show
+from tinyternary.course.learner._present import show
 
 STATIC = "TINYTERNARY_STATIC"
 """Environment variable: set while notebooks are built or graded, where nobody moves a slider."""

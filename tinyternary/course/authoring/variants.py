@@ -8,16 +8,17 @@ hint: one that merely stops with an error does not count.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyternary.course.checking import Checks
-from tinyternary.course.judging import CheckFailed
-from tinyternary.course.source import Exercise, Lesson, find_lessons, list_lessons, read_lesson
+from tinyternary.course.judge.judging import Judge
+from tinyternary.course.judge.namespaces import Idle, run_text, silence
+from tinyternary.course.judge.verdict import Verdict
+from tinyternary.course.lesson.model import Lesson
+from tinyternary.course.lesson.percent import find_lessons, list_lessons, read_lesson
 
 FEWEST_WRONG = 3
 FEWEST_RIGHT = 2
@@ -35,8 +36,6 @@ class VariantResult:
     expected: str
     status: str
     message: str
-    without_hidden: str
-    """What the learner's own check says, without the hidden tests."""
 
     @property
     def ok(self) -> bool:
@@ -72,8 +71,7 @@ class VariantReport:
         lines = [f"{self.lesson}: {len(self.results)} answers put in"]
         for r in self.results:
             sign = "✓" if r.ok else "✗"
-            seen = "" if r.without_hidden == r.status else "  (by hidden tests only)"
-            lines.append(f"{sign} {r.exercise:<5} {r.kind:<8}  {r.status:<13} {r.why}{seen}")
+            lines.append(f"{sign} {r.exercise:<5} {r.kind:<8}  {r.status:<13} {r.why}")
         return "\n".join([*lines, *(f"! {problem}" for problem in self.problems)])
 
 
@@ -99,12 +97,7 @@ def run_variants(
 
 
 def _run_lesson(lesson: Lesson) -> VariantReport:
-    # figures of a set-up cell need no window
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    base: dict[str, Any] = {"__name__": "__main__"}
-    for cell in lesson.cells:
-        if cell.role == "setup":
-            exec(compile(cell.source, str(lesson.path), "exec"), base)
+    judge = Judge(lesson)
     results: list[VariantResult] = []
     problems: list[str] = []
     for exercise in lesson.exercises:
@@ -123,42 +116,37 @@ def _run_lesson(lesson: Lesson) -> VariantReport:
             expected = "passed" if v.kind == "right" else "failed"
             answers.append((v.kind, v.why, v.source, expected, v.says))
         for kind, why, source, expected, says in answers:
-            status, message = _try(lesson, exercise, base, source, hidden=True)
-            shown, _ = _try(lesson, exercise, base, source, hidden=False)
+            verdict = try_answer(judge, exercise.number, source)
+            # a wrong answer may earn some of the parts
+            status = "failed" if expected == "failed" and verdict.status == "partly" else ""
+            status = status or verdict.status
             result = VariantResult(
-                exercise.number, exercise.name, kind, why, expected, status, message, shown
+                exercise.number, exercise.name, kind, why, expected, status, verdict.message
             )
             results.append(result)
             if not result.ok:
                 problems.append(
                     f"exercise {exercise.number}, {kind} answer ({why}): expected {expected}, "
-                    f"the check says {status}. {message}"
+                    f"the check says {status}. {verdict.message}"
                 )
-            elif says.lower() not in message.lower():
+            elif says.lower() not in verdict.message.lower():
                 problems.append(
                     f"exercise {exercise.number}, {kind} answer ({why}): the message does not "
-                    f"say {says!r} but {message!r}"
+                    f"say {says!r} but {verdict.message!r}"
+                )
+            whole = sum(part.max_points for part in verdict.parts)
+            if kind == "solution" and verdict.parts and whole != exercise.points:
+                problems.append(
+                    f"exercise {exercise.number}: its parts add up to {whole:g} points, "
+                    f"expected {exercise.points:g}"
                 )
     return VariantReport(lesson.name, tuple(results), tuple(problems))
 
 
-def _try(
-    lesson: Lesson, exercise: Exercise, base: dict[str, Any], answer: str, *, hidden: bool
-) -> tuple[str, str]:
-    """Run one answer and its check in a copy of the lesson's names."""
-    names = dict(base)
-    checks = _Silent(lesson.name, grading=True)
-    names["check"] = checks
-    exec(compile(answer, f"<{exercise.name}>", "exec"), names)
-    check = exercise.check.solved(hidden=hidden)
-    with suppress(CheckFailed):  # the outcome says the same
-        exec(compile(check, f"<check of {exercise.number}>", "exec"), names)
-    outcome = checks.outcomes[exercise.number]
-    return str(outcome["status"]), str(outcome["message"])
-
-
-class _Silent(Checks):
-    """Checks that keep outcomes and display nothing."""
-
-    def _display(self, *_: Any) -> None:
-        pass
+def try_answer(judge: Judge, number: str, text: str) -> Verdict:
+    """Judge a text as if it stood in the cell of an exercise, in a notebook otherwise empty."""
+    # the cell runs after the set-up and what comes before it, as in a notebook
+    names = judge.names.before(number, Idle())
+    with silence(), suppress(NotImplementedError):  # a stub at the top level
+        run_text(text, f"<put in for {number}>", names)
+    return judge.judge(number, names)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Status = Literal[
-    "passed", "failed", "not attempted", "error", "timeout", "kernel died", "missing", "tampered"
+    "passed", "partly", "failed", "crashed", "not attempted", "timeout", "died", "tampered"
 ]
 
-_SIGNS: dict[str, str] = {"passed": "✓", "not attempted": "○", "missing": "○"}
+_SIGNS: dict[str, str] = {"passed": "✓", "partly": "◐", "not attempted": "○"}
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,10 @@ class ExerciseGrade:
     exercise, name : str
         ``"1.2"``, ``"threshold"``.
     points, max_points : float
-        All or nothing.
     status : str
-        "passed"; "failed" (the check says why); "not attempted"; "error" (the cell
-        did not run); "timeout"; "kernel died"; "missing" (no such cell in the
-        notebook); "tampered" (a wrong answer passed too, in that notebook's kernel).
+        "passed"; "partly" (some of its parts); "failed" (the check says why); "crashed" (it
+        stopped with an error); "not attempted"; "timeout"; "died" (it took the process with
+        it); "tampered" (a wrong answer passed too, in that notebook's process).
     message : str
         For the learner.
     seconds : float
@@ -39,6 +38,28 @@ class ExerciseGrade:
     status: Status
     message: str
     seconds: float
+    parts: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class WrittenAnswer:
+    """A question in words: for a person to read.
+
+    Attributes
+    ----------
+    exercise, name : str
+    max_points : float
+    text : str
+        What the learner wrote; empty if nothing.
+    rubric : str
+        How it is read.
+    """
+
+    exercise: str
+    name: str
+    max_points: float
+    text: str
+    rubric: str
 
 
 @dataclass(frozen=True)
@@ -51,9 +72,11 @@ class GradeReport:
         Name of the lesson, path of the file.
     exercises : tuple of ExerciseGrade
         Every exercise of the lesson, in order, whether the notebook has it or not.
+    written : tuple of WrittenAnswer
+        Questions in words; their points are not in `points`.
     seconds : float
     notes : tuple of str
-        What else went wrong: cells of the learner's own that failed, kernels that died.
+        What else went wrong: cells of the learner's own that failed, processes that died.
     """
 
     lesson: str
@@ -61,6 +84,7 @@ class GradeReport:
     exercises: tuple[ExerciseGrade, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+    written: tuple[WrittenAnswer, ...] = ()
 
     @property
     def points(self) -> float:
@@ -89,9 +113,11 @@ class GradeReport:
                     "status": item.status,
                     "message": item.message,
                     "seconds": round(item.seconds, 2),
+                    "parts": list(item.parts),
                 }
                 for item in self.exercises
             ],
+            "written": [vars(answer) for answer in self.written],
             "notes": list(self.notes),
         }
 
@@ -113,6 +139,11 @@ class GradeReport:
             )
             if item.status != "passed":
                 lines += _wrapped(item.message, width)
+        for answer in self.written:
+            state = "to be read by a person" if answer.text else "nothing written"
+            lines.append(
+                f"✎ {answer.exercise:<5} {answer.name:<{longest}}  {answer.max_points:>7g}  {state}"
+            )
         lines += ["", f"{self.points:g} of {self.max_points:g} points in {self.seconds:.1f} s"]
         for note in self.notes:
             lines += _wrapped(f"note: {note}", width)

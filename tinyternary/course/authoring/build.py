@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from tinyternary.course._notebooks import nbformat, new, untyped
-from tinyternary.course._present import RECORD
-from tinyternary.course.kernel import kernel
-from tinyternary.course.source import Cell, Lesson, find_lessons, list_lessons, read_lesson
+from tinyternary.course.authoring.kernel import kernel
+from tinyternary.course.learner._present import RECORD
+from tinyternary.course.lesson.model import UNSHOWN, Cell, Lesson
+from tinyternary.course.lesson.pack import OTHER_PACKS, PACKS, pack_text
+from tinyternary.course.lesson.percent import find_lessons, list_lessons, read_lesson
 from tinyternary.errors import LessonError
 from tinyternary.files import replace_content
 
@@ -26,8 +30,9 @@ class Built:
 
     lesson: str
     learner: Path
-    changed: bool
-    """Whether the learner's notebook differs from what was there."""
+    pack: Path
+    changed: tuple[str, ...]
+    """Names of the files that differ from what was there (the solved notebook is not compared)."""
     solved: Path | None
     seconds: float
     """That the solved notebook took to run; 0 where it was not run."""
@@ -37,7 +42,8 @@ class Built:
         return {
             "lesson": self.lesson,
             "learner": str(self.learner),
-            "changed": self.changed,
+            "pack": str(self.pack),
+            "changed": list(self.changed),
             "solved": str(self.solved) if self.solved else None,
             "seconds": round(self.seconds, 2),
         }
@@ -49,6 +55,7 @@ def build(
     *,
     solved: bool = True,
     check: bool = False,
+    force: bool = False,
 ) -> list[Built]:
     """Build lessons from their sources.
 
@@ -61,7 +68,9 @@ def build(
     solved : bool
         Also run the solved notebook and write it to `notebooks/`.
     check : bool
-        Write nothing: fail if a learner's notebook is not what the source makes.
+        Write nothing: fail if a learner's notebook or a pack is not what the source makes.
+    force : bool
+        Also replace a notebook that somebody has worked in.
 
     Returns
     -------
@@ -70,26 +79,34 @@ def build(
     Raises
     ------
     LessonError
-        If a source breaks a rule; if a solved lesson stops with an error or fails one
-        of its own checks; with `check`, if a learner's notebook differs.
+        If a source breaks a rule; if a learner's notebook holds somebody's work; if a solved
+        lesson stops with an error or fails one of its own checks; with `check`, if a file
+        differs.
     """
     folder = find_lessons(root)
-    lessons = [read_lesson(name, folder) for name in (names or list_lessons(folder))]
     built = []
-    for lesson in lessons:
-        target = folder / f"{lesson.name}.ipynb"
-        text = to_text(learner_notebook(lesson))
-        before = target.read_text(encoding="utf-8") if target.is_file() else None
+    for name in names or list_lessons(folder):
+        lesson = read_lesson(name, folder)
+        target, pack = folder / f"{lesson.name}.ipynb", packs_of(folder) / f"{lesson.name}.json"
+        wanted = {target: to_text(learner_notebook(lesson)), pack: pack_text(lesson)}
+        changed = [path for path, text in wanted.items() if _text(path) != text]
         out, seconds = None, 0.0
         if not check:
-            if before != text:
-                _write(target, text)
+            if target in changed and target.is_file() and not force and is_touched(_text(target)):
+                raise LessonError(
+                    f"{target}: somebody has worked in this notebook; move it away "
+                    f"(`tinyternary lessons start {lesson.name[:2]}` makes copies to work in), "
+                    "or give --force to replace it"
+                )
+            for path in changed:
+                _write(path, wanted[path])
             if solved:
                 out = folder.parent / "notebooks" / f"{lesson.name}_solved.ipynb"
-                notebook, seconds = run_solved(lesson)
+                notebook, seconds = run_solved(lesson, pack.parent)
                 _write(out, to_text(notebook))
-        built.append(Built(lesson.name, target, before != text, out, seconds))
-    stale = [item.learner.name for item in built if item.changed]
+        names_changed = tuple(path.name for path in changed)
+        built.append(Built(lesson.name, target, pack, names_changed, out, seconds))
+    stale = [name for item in built for name in item.changed]
     if check and stale:
         raise LessonError(
             f"{folder}: {', '.join(stale)} differs from its source; "
@@ -98,13 +115,42 @@ def build(
     return built
 
 
+def packs_of(folder: Path) -> Path:
+    """Return where the packs of a folder `lessons` go: the package's own into the package."""
+    own = Path(__file__).resolve().parents[3] / "lessons"
+    return PACKS if folder.resolve() == own else folder / "packs"
+
+
+def is_touched(text: str) -> bool:
+    """Whether somebody has changed or run a learner's notebook since it was built."""
+    try:
+        notebook = untyped.reads(text, as_version=4)
+        stored = notebook.metadata.get("tinyternary", {}).get("digest")
+    except (ValueError, AttributeError):
+        return True
+    return bool(stored != _digest(notebook))
+
+
+def _digest(notebook: nbformat.NotebookNode) -> str:
+    """Return a hash of what a person may have changed."""
+    parts = [
+        [c.cell_type, c.source, c.get("outputs", []), c.get("execution_count")]
+        for c in notebook.cells
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def check_built(names: Iterable[str] | None = None, root: str | Path | None = None) -> list[Built]:
-    """Fail if a learner's notebook is not what its source makes; write nothing.
+    """Fail if a learner's notebook or a pack is not what its source makes; write nothing.
 
     Raises
     ------
     LessonError
-        Names the notebooks that differ.
+        Names the files that differ.
     """
     return build(names, root, solved=False, check=True)
 
@@ -150,8 +196,8 @@ def write_instructor(
     return written
 
 
-def run_solved(lesson: Lesson) -> tuple[nbformat.NotebookNode, float]:
-    """Run the solved notebook in a fresh kernel.
+def run_solved(lesson: Lesson, packs: Path = PACKS) -> tuple[nbformat.NotebookNode, float]:
+    """Run the solved notebook in a fresh kernel, with the lessons packed in `packs`.
 
     Returns
     -------
@@ -165,7 +211,10 @@ def run_solved(lesson: Lesson) -> tuple[nbformat.NotebookNode, float]:
     """
     notebook = solved_notebook(lesson)
     took, count = 0.0, 0
-    with tempfile.TemporaryDirectory() as folder, kernel(Path(folder)) as session:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        kernel(Path(folder), {OTHER_PACKS: str(packs)}) as session,
+    ):
         for cell in notebook.cells:
             if cell.cell_type != "code":
                 continue
@@ -178,13 +227,13 @@ def run_solved(lesson: Lesson) -> tuple[nbformat.NotebookNode, float]:
                     output["execution_count"] = count
             if ran.ending != "done":
                 raise LessonError(
-                    f"{lesson.path}: the solved lesson stops ({ran.ending}) at the cell "
+                    f"{lesson.name}: the solved lesson stops ({ran.ending}) at the cell "
                     f"{_first_line(cell.source)!r}: {ran.error}"
                 )
             for outcome in records(cell):
                 if outcome["status"] != "passed":
                     raise LessonError(
-                        f"{lesson.path}: the solution of exercise {outcome['exercise']} does not "
+                        f"{lesson.name}: the solution of exercise {outcome['exercise']} does not "
                         f"pass its check ({outcome['status']}): {outcome['message']}"
                     )
     return notebook, took
@@ -224,7 +273,7 @@ def to_text(notebook: nbformat.NotebookNode) -> str:
 
 
 def _notebook(lesson: Lesson, text_of: Any) -> nbformat.NotebookNode:
-    cells = [_cell(cell, text_of(cell)) for cell in lesson.cells if cell.role != "variant"]
+    cells = [_cell(cell, text_of(cell)) for cell in lesson.cells if cell.role not in UNSHOWN]
     notebook: nbformat.NotebookNode = new.new_notebook(
         cells=cells,
         metadata={
@@ -236,6 +285,7 @@ def _notebook(lesson: Lesson, text_of: Any) -> nbformat.NotebookNode:
         },
     )  # fmt: skip
     notebook.nbformat_minor = 5
+    notebook.metadata.tinyternary["digest"] = _digest(notebook)
     validate_notebook(notebook)
     return notebook
 

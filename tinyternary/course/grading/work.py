@@ -1,0 +1,110 @@
+"""Inside the process that runs a learner's notebook: runs cells, and judges when it is told to.
+
+Started by `worker.Worker`, in an empty folder, with a limit on memory. It needs neither
+Jupyter nor the notebook's file: cells come as text, verdicts go back as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+from typing import Any
+
+ADDRESS = "TINYTERNARY_WORKER"
+"""Environment variable: where the grader listens."""
+
+
+def main() -> None:
+    """Serve the grader until it hangs up."""
+    key = bytes.fromhex(sys.stdin.readline().strip())
+    with Client(os.environ.pop(ADDRESS), authkey=key) as connection:
+        Work(connection).serve()
+
+
+class Work:
+    """The learner's interpreter and the judge beside it."""
+
+    def __init__(self, connection: Connection) -> None:
+        # the judge is loaded before any of the learner's code runs
+        from IPython.core.interactiveshell import InteractiveShell
+
+        from tinyternary.course.judge.judging import Judge
+        from tinyternary.course.lesson.pack import from_pack, keep_at_hand
+
+        first = json.loads(connection.recv_bytes())
+        _limit_memory(int(first["memory"]))
+        self._connection = connection
+        lesson = from_pack(first["lesson"], Path("lesson"))
+        keep_at_hand(lesson)
+        self._judge = Judge(lesson)
+        self._shell = InteractiveShell.instance()
+        self._shell.display_pub.publish = lambda *_, **__: None  # type: ignore[method-assign]
+        self._shell.colors = "nocolor"
+        self._connection.send_bytes(b"{}")
+
+    def serve(self) -> None:
+        """Answer one request after another."""
+        while True:
+            try:
+                job = json.loads(self._connection.recv_bytes())
+            except EOFError:
+                return
+            reply = self._run(job["run"]) if "run" in job else self._verdict(job["judge"])
+            self._connection.send_bytes(json.dumps(reply).encode())
+
+    def _run(self, source: str) -> dict[str, Any]:
+        result = self._shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
+        error = result.error_before_exec or result.error_in_exec
+        if error is None:
+            return {"error": ""}
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        if isinstance(error, SystemExit):
+            said = "SystemExit: exit() ends the notebook here"
+        return {"error": said}
+
+    def _verdict(self, number: str) -> dict[str, Any]:
+        names = self._shell.user_ns
+        verdict = self._judge.judge(number, names)
+        reply = {**verdict.to_dict(), "answer": verdict.answer}
+        if verdict.points and not self._still_strict(number):
+            reply |= {"status": "tampered", "points": 0.0, "parts": []}
+            reply["message"] = "In this notebook the check accepts a wrong answer too."
+        return reply
+
+    def _still_strict(self, number: str) -> bool:
+        """Whether the same check, in this process, still tells a stub and a wrong answer."""
+        from tinyternary.course.judge.namespaces import run_text
+
+        exercise = self._judge.lesson.exercise(number)
+        probes: list[tuple[str, tuple[str, ...]]] = [
+            (exercise.solution.for_learner(), ("not attempted", "failed", "crashed"))
+        ]
+        wrong = next((v.source for v in exercise.variants if v.kind == "wrong"), None)
+        if wrong is not None:
+            probes.append((wrong, ("failed", "partly")))
+        for place, (text, expected) in enumerate(probes):
+            names = dict(self._shell.user_ns)
+            try:
+                run_text(text, f"<probe {number} {place}>", names)
+            except NotImplementedError:
+                continue  # the stub of a cell that is no function stops at once
+            if self._judge.judge(number, names).status not in expected:
+                return False
+        return True
+
+
+def _limit_memory(size: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    size = size if hard == resource.RLIM_INFINITY else min(size, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (size, hard))
+
+
+if __name__ == "__main__":
+    main()

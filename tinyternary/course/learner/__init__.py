@@ -1,0 +1,1 @@
+"""What a learner's notebook calls: checks, hints, predictions, and what they solved so far."""

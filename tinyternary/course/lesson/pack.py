@@ -1,0 +1,103 @@
+"""A lesson inside the package: what checks and graders read, wherever the library is installed.
+
+`tinyternary lessons build` writes `course/packs/NN_name.json` from the source, and
+`tinyternary lessons check` fails where the two differ. A learner's kernel reads it without
+any notebook package. Lessons of a teacher's own lie in a folder that `TINYTERNARY_PACKS` names.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tinyternary.course.lesson.model import Cell, Lesson, lesson_of
+from tinyternary.errors import LessonError, unknown_name
+
+PACKS = Path(__file__).resolve().parents[1] / "packs"
+"""Folder of the lessons that the package carries."""
+OTHER_PACKS = "TINYTERNARY_PACKS"
+"""Environment variable: a folder with more, which come first."""
+_FORMAT = 1
+_at_hand: dict[str, Lesson] = {}
+
+
+def keep_at_hand(lesson: Lesson) -> None:
+    """Let this process find a lesson that is not packed: its set-up asks for it by name."""
+    _at_hand[lesson.name] = lesson
+
+
+def packed_lessons() -> list[str]:
+    """Names of the lessons that can be had, in order."""
+    return sorted({*_paths(), *_at_hand})
+
+
+def packed_lesson(name: str) -> Lesson:
+    """Read a packed lesson.
+
+    Parameters
+    ----------
+    name : str
+        ``"01_ternary_basics"``, or its number, ``"01"``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    LessonError
+        If the file is damaged.
+    """
+    if name in _at_hand:
+        return _at_hand[name]
+    paths = _paths()
+    full = next(
+        (lesson for lesson in sorted(paths) if name in (lesson, lesson.split("_")[0])), None
+    )
+    if full is None:
+        raise unknown_name("lesson", name, sorted(paths))
+    path = paths[full]
+    return _read(path, path.stat().st_mtime_ns)
+
+
+def _paths() -> dict[str, Path]:
+    other = os.environ.get(OTHER_PACKS)
+    folders = [PACKS, *([Path(other)] if other else [])]
+    return {path.stem: path for folder in folders for path in folder.glob("[0-9]*_*.json")}
+
+
+@functools.cache
+def _read(path: Path, changed: int) -> Lesson:
+    return from_pack(path.read_text(encoding="utf-8"), path)
+
+
+def pack_text(lesson: Lesson) -> str:
+    """Return a lesson as JSON; the same lesson gives the same text."""
+    cells: list[dict[str, Any]] = [
+        {"kind": c.kind, "id": c.id, "metadata": c.metadata, "source": c.source.splitlines()}
+        for c in lesson.cells
+    ]
+    content = {"format": _FORMAT, "lesson": lesson.name, "cells": cells}
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def from_pack(text: str, path: Path) -> Lesson:
+    """Read a lesson from its JSON.
+
+    Raises
+    ------
+    LessonError
+        If it is none, or of another format.
+    """
+    try:
+        content = json.loads(text)
+        if content["format"] != _FORMAT:
+            raise LessonError(f"{path}: format {content['format']!r}, expected {_FORMAT}")
+        cells = [
+            Cell(c["kind"], "\n".join(c["source"]), c["metadata"], c["id"])
+            for c in content["cells"]
+        ]
+        return lesson_of(content["lesson"], cells, path)
+    except (ValueError, KeyError, TypeError) as error:
+        raise LessonError(f"{path}: not a packed lesson ({error!r})") from None
