@@ -149,6 +149,8 @@ def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
     header = parse_object(file.metadata[_KEY], f"{path}: header", CheckpointError, allow_nan=True)
     if header.get("format") not in READABLE:
         raise CheckpointError(f"{path}: format {header.get('format')!r}, expected {READABLE[-1]}")
+    if not isinstance(header.get("kind"), str):
+        raise CheckpointError(f"{path}: header says no kind of checkpoint")
     if kind is not None and header.get("kind") != kind:
         raise CheckpointError(f"{path}: holds {header.get('kind')!r}, expected {kind!r}")
     # training goes on in these arrays, so they are copies of the file's

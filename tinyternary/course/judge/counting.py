@@ -58,7 +58,7 @@ class Tally:
     counts: dict[str, int] = field(default_factory=dict)
 
     def count(self, kind: str, times: int = 1) -> None:
-        """Count an operation."""
+        """Write down an operation that was done on `times` elements."""
         self.counts[kind] = self.counts.get(kind, 0) + int(times)
 
     def __getattr__(self, kind: str) -> int:
@@ -186,7 +186,7 @@ class CountedArray(np.ndarray):
         return _number(super().item(*index), self.tally)
 
     def dot(self, other: Any, out: Any = None) -> Any:
-        """Count a product."""
+        """Return the product, counted as any other way to say it."""
         return np.matmul(self, other) if np.ndim(other) and self.ndim else self * other
 
 
