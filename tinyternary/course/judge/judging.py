@@ -19,6 +19,7 @@ from tinyternary.course.judge.namespaces import (
 from tinyternary.course.judge.tools import CheckFailed, Tools
 from tinyternary.course.judge.verdict import Part, Status, Verdict
 from tinyternary.course.lesson.model import Exercise, Lesson
+from tinyternary.errors import LessonError
 
 Body = Callable[..., None]
 
@@ -62,7 +63,15 @@ class Judge:
         """
         exercise = self.lesson.exercise(number)
         body, options = self._check(exercise)
-        wanted = list(inspect.signature(body).parameters)
+        arguments = list(inspect.signature(body).parameters)
+        # what earlier exercises make comes from the answer's namespace as it is there: a class
+        # to which this exercise attaches a method
+        made = namespaces.names_bound(exercise.solution.solved(hidden=False))
+        wanted = [name for name in arguments if name in made]
+        if not wanted:
+            raise LessonError(
+                f"the check of {number} asks for {arguments}, and its solution makes none of them"
+            )
         allow = tuple(options.get("allow", ()))
         missing = [name for name in wanted if given.get(name) is None]
         if len(missing) == len(wanted):
@@ -78,7 +87,7 @@ class Judge:
         spy = watch.Watch(allow, bool(options.get("mutates", False)))
         tools: Tools = body.__globals__["check"]._become(spy)
         status: Status = "passed"
-        message = ""
+        message = answer = ""
         try:
             with silence():
                 private, answer = self._private(exercise, given, wanted)
@@ -89,7 +98,7 @@ class Judge:
                         "The point is to write it yourself, with NumPy alone."
                     ), answer=answer)  # fmt: skip
                 with spy:
-                    body(*[private.get(name, _unwritten) for name in wanted])
+                    body(*[private.get(name, _unwritten) for name in arguments])
         except CheckFailed as failure:
             status, message = "failed", str(failure)
         except NotImplementedError as stub:

@@ -107,6 +107,8 @@ def cell_text(obj: Any) -> str:
     Notebooks and this judge keep the text of what they compile where `linecache` finds it.
     """
     for function in functions_of(obj):
+        if isinstance(obj, type) and not function.__qualname__.startswith(f"{obj.__name__}."):
+            continue  # a method that a later cell has attached
         lines = linecache.getlines(function.__code__.co_filename)
         if lines:
             return "".join(lines)
@@ -124,14 +126,20 @@ def _defined_by_demos(lesson: Lesson) -> frozenset[str]:
     for cell in lesson.cells:
         if cell.role in ("demo", "setup"):
             with contextlib.suppress(SyntaxError):  # a cell with a magic defines nothing we hide
-                found |= _stored(ast.parse(cell.source))
+                found |= names_bound(cell.source)
     return frozenset(found)
 
 
-def _stored(tree: ast.Module) -> set[str]:
-    """Names bound at the top level of a cell (also in its loops and with blocks)."""
+def names_bound(source: str) -> set[str]:
+    """Return the names that a cell binds at its top level, also in its loops and with blocks.
+
+    Raises
+    ------
+    SyntaxError
+        If it is not plain Python (a notebook's magic, say).
+    """
     found: set[str] = set()
-    waiting: list[ast.AST] = list(tree.body)
+    waiting: list[ast.AST] = list(ast.parse(source).body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):

@@ -9,6 +9,7 @@ process. It is protection against shortcuts, not against an attacker in the same
 
 from __future__ import annotations
 
+import _thread
 import dis
 import sys
 from collections import deque
@@ -153,6 +154,10 @@ class Watch:
             if event == "return" and frame is self._quiet:
                 self._quiet = None
             return
+        if event == "c_call":
+            if self._depth and argument is _thread.start_new_thread and _is_theirs(frame):
+                self.note("Your code started a thread.")
+            return
         file = frame.f_code.co_filename
         if event == "call":
             if file.startswith(ANSWER):
@@ -221,7 +226,6 @@ _REFUSED = {
     "os.exec": "Your code started another program.",
     "os.fork": "Your code started another process.",
     "os.posix_spawn": "Your code started another program.",
-    "_thread.start_new_thread": "Your code started a thread.",
     "gc.get_objects": "Your code searched the interpreter's objects.",
     "gc.get_referrers": "Your code searched the interpreter's objects.",
 }
@@ -256,6 +260,14 @@ def _is_source(path: object) -> bool:
     text = path.decode(errors="replace") if isinstance(path, bytes) else path
     return text.startswith(_PACKAGE) or any(
         part in ("lessons", "notebooks") for part in Path(text).parts[:-1]
+    )
+
+
+def _is_theirs(frame: FrameType) -> bool:
+    """Whether a frame, or the one that called it, is the learner's (and not a library's below)."""
+    return any(
+        one is not None and one.f_code.co_filename.startswith(ANSWER)
+        for one in (frame, frame.f_back)
     )
 
 
