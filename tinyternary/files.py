@@ -1,4 +1,4 @@
-"""Files that a crash cannot halve: whoever looks finds the old content or the new, whole."""
+"""Files that a crash cannot halve, and the folder for those that can be made again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ from pathlib import Path
 
 DRAFT = ".part"
 """Ending of a draft; one that is left over was being written when its process was killed."""
+
+
+def cache_folder() -> Path:
+    """Return where what can be made again is kept; the folder need not exist yet.
+
+    It is beside Numba's cache if that has been moved, else in the user's cache.
+    """
+    moved = os.environ.get("NUMBA_CACHE_DIR")
+    if moved:
+        return Path(moved) / "tinyternary"
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "tinyternary"
 
 
 def replace_content(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tinyternary.cli import console
 from tinyternary.cli.app import app
 from tinyternary.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from tinyternary.course import LessonReport
 
 lessons = typer.Typer(help="Work through the lessons, build and check them.", no_args_is_help=False)
 app.add_typer(lessons, name="lessons")
@@ -112,20 +115,57 @@ def build(
             console.out.print(f"{item.solved} (ran in {item.seconds:.0f} s)", highlight=False)
 
 
-@lessons.command(epilog="Example: tinyternary lessons check")
-def check(names: Names = None, root: Root = None, as_json: AsJson = False) -> None:
-    """Fail if a notebook is stale, a wrong answer passes or a right one fails."""
+@lessons.command(epilog="Example: tinyternary lessons check 01")
+def check(
+    names: Names = None,
+    root: Root = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that try answers.")] = 2,
+    mutants: Annotated[
+        bool, typer.Option(help="Also try small mistakes made by rule in each solution.")
+    ] = True,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Try everything anew, also what the cache knows.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fail if a notebook is stale, a wrong answer or a mutant passes, or a right answer fails."""
     from tinyternary import course
 
-    course.check_built(names, root)
-    reports = course.run_variants(names, root)
+    reports = course.check_lessons(
+        names, root, jobs=jobs, mutants=mutants, fresh=fresh,
+        progress=not as_json and console.err.is_terminal,
+    )  # fmt: skip
     if as_json:
         console.print_json([report.to_dict() for report in reports])
     else:
-        for report in reports:
-            console.out.print(report.table(), highlight=False, markup=False)
+        _print_checked(reports)
     if not all(report.ok for report in reports):
         raise typer.Exit(1)
+
+
+def _print_checked(reports: list[LessonReport]) -> None:
+    rows = []
+    for report in reports:
+        row = [report.lesson, str(len(report.variants.results))]
+        if report.mutants is not None:
+            found = report.mutants
+            open_ = len(found.unexplained)
+            alive = len(found.survivors)
+            row += [str(found.made), str(found.made - alive), str(alive - open_), str(open_)]
+        rows.append([*row, "✓" if report.ok else "✗"])
+    header = ["lesson", "answers", "mutants", "caught", "explained", "open", "ok"]
+    without = reports and reports[0].mutants is None
+    console.print_table(header[:2] + header[-1:] if without else header, rows)
+    for report in reports:
+        for problem in report.problems:
+            _say(f"! {report.lesson}: {problem}")
+        if report.mutants is not None and not report.mutants.held:
+            for survivor in report.mutants.unexplained:
+                _say(f"? {report.lesson}: {survivor}: the check lets it pass")
+
+
+def _say(line: str) -> None:
+    console.out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: tinyternary grade mine/01_ternary_basics.ipynb")

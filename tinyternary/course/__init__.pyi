@@ -6,6 +6,8 @@ from .authoring.build import (
     validate_notebook as validate_notebook,
     write_instructor as write_instructor,
 )
+from .authoring.checking import LessonReport as LessonReport, check_lessons as check_lessons
+from .authoring.survivors import MutantReport as MutantReport, Survivor as Survivor
 from .authoring.variants import VariantReport as VariantReport, run_variants as run_variants
 from .grading.grade import grade as grade
 from .grading.grades import (

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from tinyternary import files
 from tinyternary.deploy.machine_code import cache
 from tinyternary.deploy.machine_code.elf import Damaged
 from tinyternary.kernels._pages import NotUsable
@@ -41,10 +42,10 @@ def test_files_and_their_folder_are_the_users_own(place):
 def test_the_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.folder() == tmp_path / "tinyternary"
+    assert files.cache_folder() == tmp_path / "tinyternary"
     monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache.folder() == tmp_path / ".cache" / "tinyternary"
+    assert files.cache_folder() == tmp_path / ".cache" / "tinyternary"
 
 
 def test_another_key_is_another_file(place):

@@ -98,6 +98,39 @@ def run_variants(
 
 def _run_lesson(lesson: Lesson) -> VariantReport:
     judge = Judge(lesson)
+    return report(lesson, [try_answer(judge, a.exercise, a.source) for a in answers(lesson)])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to put in, and what the check should say of it."""
+
+    exercise: str
+    kind: str
+    """"solution", "stub", "right" or "wrong"."""
+    why: str
+    source: str
+    expected: str
+    says: str = ""
+
+
+def answers(lesson: Lesson) -> list[Answer]:
+    """Return all answers of a lesson: for each exercise solution, stub and listed variants."""
+    found = []
+    for exercise in lesson.exercises:
+        cell = exercise.solution
+        own = cell.solved(hidden=True)
+        found.append(Answer(exercise.number, "solution", "the source's own", own, "passed"))
+        stub = cell.for_learner()
+        found.append(Answer(exercise.number, "stub", "as handed out", stub, "not attempted"))
+        for v in exercise.variants:
+            expected = "passed" if v.kind == "right" else "failed"
+            found.append(Answer(exercise.number, v.kind, v.why, v.source, expected, v.says))
+    return found
+
+
+def report(lesson: Lesson, verdicts: Iterable[Verdict]) -> VariantReport:
+    """Hold verdicts, one for each of `answers`, against what was expected."""
     results: list[VariantResult] = []
     problems: list[str] = []
     for exercise in lesson.exercises:
@@ -108,38 +141,31 @@ def _run_lesson(lesson: Lesson) -> VariantReport:
                     f"exercise {exercise.number} lists {kinds.count(kind)} {kind} answers, "
                     f"expected at least {fewest}"
                 )
-        answers = [
-            ("solution", "the source's own", exercise.solution.solved(hidden=True), "passed", ""),
-            ("stub", "as handed out", exercise.solution.for_learner(), "not attempted", ""),
-        ]
-        for v in exercise.variants:
-            expected = "passed" if v.kind == "right" else "failed"
-            answers.append((v.kind, v.why, v.source, expected, v.says))
-        for kind, why, source, expected, says in answers:
-            verdict = try_answer(judge, exercise.number, source)
-            # a wrong answer may earn some of the parts
-            status = "failed" if expected == "failed" and verdict.status == "partly" else ""
-            status = status or verdict.status
-            result = VariantResult(
-                exercise.number, exercise.name, kind, why, expected, status, verdict.message
+    for answer, verdict in zip(answers(lesson), verdicts, strict=True):
+        exercise = lesson.exercise(answer.exercise)
+        # a wrong answer may earn some of the parts
+        partly = answer.expected == "failed" and verdict.status == "partly"
+        status = "failed" if partly else verdict.status
+        result = VariantResult(
+            exercise.number, exercise.name, answer.kind, answer.why, answer.expected, status,
+            verdict.message,
+        )  # fmt: skip
+        results.append(result)
+        what = f"exercise {exercise.number}, {answer.kind} answer ({answer.why})"
+        if not result.ok:
+            problems.append(
+                f"{what}: expected {answer.expected}, the check says {status}. {verdict.message}"
             )
-            results.append(result)
-            if not result.ok:
-                problems.append(
-                    f"exercise {exercise.number}, {kind} answer ({why}): expected {expected}, "
-                    f"the check says {status}. {verdict.message}"
-                )
-            elif says.lower() not in verdict.message.lower():
-                problems.append(
-                    f"exercise {exercise.number}, {kind} answer ({why}): the message does not "
-                    f"say {says!r} but {verdict.message!r}"
-                )
-            whole = sum(part.max_points for part in verdict.parts)
-            if kind == "solution" and verdict.parts and whole != exercise.points:
-                problems.append(
-                    f"exercise {exercise.number}: its parts add up to {whole:g} points, "
-                    f"expected {exercise.points:g}"
-                )
+        elif answer.says.lower() not in verdict.message.lower():
+            problems.append(
+                f"{what}: the message does not say {answer.says!r} but {verdict.message!r}"
+            )
+        whole = sum(part.max_points for part in verdict.parts)
+        if answer.kind == "solution" and verdict.parts and whole != exercise.points:
+            problems.append(
+                f"exercise {exercise.number}: its parts add up to {whole:g} points, "
+                f"expected {exercise.points:g}"
+            )
     return VariantReport(lesson.name, tuple(results), tuple(problems))
 
 
@@ -147,6 +173,11 @@ def try_answer(judge: Judge, number: str, text: str) -> Verdict:
     """Judge a text as if it stood in the cell of an exercise, in a notebook otherwise empty."""
     # the cell runs after the set-up and what comes before it, as in a notebook
     names = judge.names.before(number, Idle())
-    with silence(), suppress(NotImplementedError):  # a stub at the top level
-        run_text(text, f"<put in for {number}>", names)
+    try:
+        with silence(), suppress(NotImplementedError):  # a stub at the top level
+            run_text(text, f"<put in for {number}>", names)
+    except Exception as error:  # a cell that does not run to its end leaves nothing to judge
+        exercise = judge.lesson.exercise(number)
+        said = f"The cell stops: {type(error).__name__}: {error}"
+        return Verdict(number, exercise.name, "crashed", said, 0.0, exercise.points)
     return judge.judge(number, names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,12 @@ class Work:
                 job = json.loads(self._connection.recv_bytes())
             except EOFError:
                 return
-            reply = self._run(job["run"]) if "run" in job else self._verdict(job["judge"])
+            if "run" in job:
+                reply = self._run(job["run"])
+            elif "try" in job:
+                reply = self._attempt(job["judge"], job["try"])
+            else:
+                reply = self._verdict(job["judge"])
             self._connection.send_bytes(json.dumps(reply).encode())
 
     def _run(self, source: str) -> dict[str, Any]:
@@ -73,6 +79,14 @@ class Work:
             reply |= {"status": "tampered", "points": 0.0, "parts": []}
             reply["message"] = "In this notebook the check accepts a wrong answer too."
         return reply
+
+    def _attempt(self, number: str, text: str) -> dict[str, Any]:
+        """Judge an answer that stands in no notebook."""
+        from tinyternary.course.authoring.variants import try_answer
+
+        start = time.process_time()
+        verdict = try_answer(self._judge, number, text)
+        return {**verdict.to_dict(), "seconds": time.process_time() - start}
 
     def _still_strict(self, number: str) -> bool:
         """Whether the same check, in this process, still tells a stub and a wrong answer."""

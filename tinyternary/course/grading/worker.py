@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Listener
@@ -84,6 +84,13 @@ class Worker:
         """Judge an exercise among the names that the cells made; `limit` as for `run`."""
         return self._ask({"judge": number}, limit)
 
+    def attempt(self, number: str, text: str, limit: float) -> Ran:
+        """Judge a text as the answer to an exercise, whatever the cells made.
+
+        The reply is a verdict and the `seconds` of processor time that it took.
+        """
+        return self._ask({"judge": number, "try": text}, limit)
+
     def _ask(self, request: dict[str, Any], limit: float) -> Ran:
         start, before = time.monotonic(), self._cpu()
         spent = 0.0
@@ -112,8 +119,18 @@ class Worker:
 
 
 @contextmanager
-def worker(lesson: Lesson, memory: int = MEMORY) -> Iterator[Worker]:
+def worker(
+    lesson: Lesson, memory: int = MEMORY, environment: Mapping[str, str] | None = None
+) -> Iterator[Worker]:
     """Start a process in an empty folder, and end it, and all it started, with the block.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    memory : int
+        Bytes that it may ask for.
+    environment : mapping of str to str, optional
+        Added to this process's.
 
     Raises
     ------
@@ -128,7 +145,8 @@ def worker(lesson: Lesson, memory: int = MEMORY) -> Iterator[Worker]:
             process = psutil.Popen(
                 # -P: the working folder is no place to import from
                 [sys.executable, "-P", "-m", "tinyternary.course.grading.work"],
-                cwd=folder, env=_environment(scratch, str(listener.address), token),
+                cwd=folder,
+                env=_environment(scratch, str(listener.address), token) | dict(environment or {}),
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip

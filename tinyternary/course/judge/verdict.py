@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,3 +58,9 @@ class Verdict:
             "max_points": self.max_points,
             "parts": [vars(part) for part in self.parts],
         }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Verdict:
+        """Return the verdict of which `to_dict` made plain values."""
+        fields = {name: plain[name] for name in cls.__dataclass_fields__ if name != "answer"}
+        return cls(**fields | {"parts": tuple(Part(**part) for part in plain["parts"])})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from tinyternary.course._notebooks import jupytext
@@ -45,7 +47,7 @@ def list_lessons(start: str | Path | None = None) -> list[str]:
 
 
 def read_lesson(name: str, start: str | Path | None = None) -> Lesson:
-    """Read the source of a lesson.
+    """Read the source of a lesson, and answers by another hand where `source/answers` has them.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def read_lesson(name: str, start: str | Path | None = None) -> Lesson:
     if full is None:
         raise unknown_name("lesson", name, known)
     path = source_path(folder, full)
-    return parse_lesson(path.read_text(encoding="utf-8"), full, path)
+    return parse_lesson(path.read_text(encoding="utf-8"), full, path, _answers(folder, full))
 
 
 def source_path(folder: Path, name: str) -> Path:
@@ -76,8 +78,29 @@ def source_path(folder: Path, name: str) -> Path:
     return folder / "source" / f"{name}.py"
 
 
-def parse_lesson(text: str, name: str, path: Path) -> Lesson:
-    """Read a lesson from its text; see `read_lesson`."""
+def answers_path(folder: Path, name: str) -> Path:
+    """Return where answers by another hand lie: variants by someone who did not write the check."""
+    return folder / "source" / "answers" / f"{name}.py"
+
+
+def parse_lesson(text: str, name: str, path: Path, answers: Iterable[Cell] = ()) -> Lesson:
+    """Read a lesson from its text, with further variants; see `read_lesson`."""
+    return lesson_of(name, [*_cells(text, path), *answers], path)
+
+
+def _answers(folder: Path, name: str) -> list[Cell]:
+    path = answers_path(folder, name)
+    if not path.is_file():
+        return []
+    cells = _cells(path.read_text(encoding="utf-8"), path)
+    for cell in cells:
+        if cell.role not in ("variant", "prose"):
+            raise LessonError(f"{path}: a cell that is no variant: {cell.source[:60]!r}")
+    # ids of their own: an answer may read like one in the lesson
+    return [replace(cell, id=f"answers-{cell.id}") for cell in cells if cell.role == "variant"]
+
+
+def _cells(text: str, path: Path) -> list[Cell]:
     notebook = jupytext.reads(text, fmt="py:percent")
     cells: list[Cell] = []
     seen: dict[str, int] = {}
@@ -93,7 +116,7 @@ def parse_lesson(text: str, name: str, path: Path) -> Lesson:
         cells.append(
             Cell(raw.cell_type, raw.source, metadata, f"{stem}-{repeat}" if repeat else stem)
         )
-    return lesson_of(name, cells, path)
+    return cells
 
 
 def text_id(source: str) -> str:

@@ -21,12 +21,12 @@ Where anything is missing (another system, another processor, a folder that cann
 Numba answers as before and `Compiled.because` says why. ``TINYTERNARY_NATIVE=0`` does without.
 """
 
-from tinyternary.deploy.machine_code.cache import folder
 from tinyternary.deploy.machine_code.loading import (
     Compiled,
     function,
     look,
     unavailable,
 )
+from tinyternary.files import cache_folder as folder
 
 __all__ = ["Compiled", "folder", "function", "look", "unavailable"]

@@ -20,6 +20,7 @@ from typing import Any
 
 import tinyternary
 from tinyternary.deploy.machine_code.elf import Damaged
+from tinyternary.files import cache_folder
 from tinyternary.kernels import processor
 from tinyternary.kernels._pages import NotUsable
 
@@ -34,15 +35,6 @@ _ENDING = ".machine"
 
 class Missing(NotUsable):
     """There is no file yet."""
-
-
-def folder() -> Path:
-    """Where files are: beside Numba's cache if that has been moved, else in the user's cache."""
-    moved = os.environ.get("NUMBA_CACHE_DIR")
-    if moved:
-        return Path(moved) / "tinyternary"
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "tinyternary"
 
 
 def key_of(name: str, sources: Iterable[Path]) -> str:
@@ -70,12 +62,12 @@ def key_of(name: str, sources: Iterable[Path]) -> str:
 
 def path_of(name: str, key: str) -> Path:
     """Return the file of code called ``name`` with this key."""
-    return folder() / f"{name}-{key[:16]}{_ENDING}"
+    return cache_folder() / f"{name}-{key[:16]}{_ENDING}"
 
 
 def check_writable() -> None:
     """Raise `NotUsable` where no file could be written: before a compiler works for nothing."""
-    place = folder()
+    place = cache_folder()
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
