@@ -13,6 +13,7 @@ from hypothesis import given, strategies as st
 
 from tinyternary.data import PHANTOM_CLASSES, fit_preprocessing, load, phantoms
 from tinyternary.data.phantoms._draws import PortableDraws, unit_vector
+from tinyternary.data.phantoms.smear import _kept
 from tinyternary.errors import ConfigError
 
 # Recorded once; a change of one bit anywhere in the drawing changes them.
@@ -64,6 +65,33 @@ def test_fewer_images_are_the_first_ones():
     np.testing.assert_array_equal(few.labels, more.labels[:53])
 
 
+@pytest.mark.parametrize(
+    ("classes", "kinds"), [(4, [0, 1, 2, 3]), (["phantom fragment", "phantom round"], [7, 0])]
+)
+def test_chosen_classes_are_images_of_the_whole_set(classes, kinds):
+    whole, some = phantoms("val", 2, 400), phantoms("val", 2, 90, classes)
+    assert some.class_names == tuple(PHANTOM_CLASSES[kind] for kind in kinds)
+    there = np.flatnonzero(np.isin(whole.labels, kinds))[:90]
+    np.testing.assert_array_equal(some.images, whole.images[there])
+    np.testing.assert_array_equal(np.array(kinds)[some.labels], whole.labels[there])
+
+
+def test_chosen_classes_keep_their_share_of_a_split():
+    data = phantoms("test", classes=4)
+    assert np.bincount(data.labels).tolist() == [125] * 4
+
+
+def test_a_second_call_draws_nothing_and_shares_nothing():
+    first = phantoms("train", 11, 80, classes=3)
+    kept = first.images.copy()
+    drawn = _kept.cache_info().misses
+    first.images[:], first.labels[:] = 0, 0
+    second = phantoms("train", 11, 80, classes=3)
+    assert _kept.cache_info().misses == drawn
+    np.testing.assert_array_equal(second.images, kept)
+    assert len(np.unique(second.labels)) == 3
+
+
 def test_splits_and_seeds_share_no_image():
     everything = np.concatenate(
         [phantoms(split, seed, 200).images for split in ("train", "val", "test") for seed in (0, 1)]
@@ -73,7 +101,16 @@ def test_splits_and_seeds_share_no_image():
 
 @pytest.mark.parametrize(
     ("arguments", "what"),
-    [(("training",), "split"), (("train", -1), "seed"), (("train", 0, 0), "count")],
+    [
+        (("training",), "split"),
+        (("train", -1), "seed"),
+        (("train", 0, 0), "count"),
+        (("train", 0, 8, 1), "classes: expected 2 to 8, got 1"),
+        (("train", 0, 8, 9), "classes: expected 2 to 8, got 9"),
+        (("train", 0, 8, ["phantom round"]), "two names or more"),
+        (("train", 0, 8, ["phantom round"] * 2), "each once"),
+        (("train", 0, 8, ["round"]), "unknown phantom class 'round'.*Did you mean 'phantom round'"),
+    ],
 )
 def test_impossible_requests_are_named(arguments, what):
     with pytest.raises(ConfigError, match=what):

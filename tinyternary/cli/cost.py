@@ -18,7 +18,7 @@ from tinyternary.cli.options import AsJson
 )
 def cost(
     network: Annotated[
-        str, typer.Argument(help="A preset: 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")
+        str, typer.Argument(help="A preset: 'lesson', 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")
     ],
     policy: Annotated[
         str, typer.Option(help="Quantisation policies, comma-separated.")

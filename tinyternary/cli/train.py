@@ -26,7 +26,9 @@ Set = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option(help="Run folder; an unfinished run in it is continued.")]
-Preset = Annotated[str, typer.Option(help="Network: 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")]
+Preset = Annotated[
+    str, typer.Option(help="Network: 'lesson', 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")]
 
 
