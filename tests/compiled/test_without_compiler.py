@@ -48,6 +48,26 @@ def test_both_ways_train_alike_and_only_one_loads_numba():
     np.testing.assert_allclose(compiled["out"], plain["out"], rtol=1e-3, atol=1e-4)
 
 
+def test_a_python_without_numba_needs_no_switch():
+    program = (
+        "import sys; sys.modules['numba'] = sys.modules['llvmlite'] = None\n"
+        "import numpy as np, tinyternary as tt\n"
+        "packed = tt.kernels.pack(np.array([[1, 0, -1, 1]], np.int8))\n"
+        "print(tt.kernels.matmul(np.array([[10, 20, 30, 40]], np.int8), packed))\n"
+        "parts = (tt.data.phantoms(s, count=64, classes=4) for s in ('train', 'val', 'test'))\n"
+        "model = tt.quant.ternarize(tt.models.ViT(tt.models.preset('lesson')))\n"
+        "run = tt.train.fit(model, tt.data.Splits(*parts), epochs=1, progress=False)\n"
+        "print([b.missing for b in tt.kernels.backends()][:1])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TINYTERNARY_JIT"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["[[20]]", "['Numba is not installed']"]
+
+
 def test_importing_loads_no_compiler():
     program = (
         "import sys, tinyternary, tinyternary.autograd, tinyternary.nn, tinyternary.quant, "

@@ -39,12 +39,12 @@ def this_machine(runs: int = 50) -> Device:
     Raises
     ------
     ConfigError
-        If compiled code is switched off (``TINYTERNARY_JIT=0``).
+        If nothing is compiled (``TINYTERNARY_JIT=0``, or no Numba).
     """
-    from tinyternary.compiled.switch import jit_enabled
+    from tinyternary.compiled.switch import jit_enabled, why_not
 
     if not jit_enabled():
-        raise ConfigError("measuring this machine needs compiled code, and TINYTERNARY_JIT is 0")
+        raise ConfigError(f"measuring this machine needs compiled code, and {why_not()}")
     fp32 = _best_rate(*_fma_loop(), runs)
     return Device(
         name="this-machine",

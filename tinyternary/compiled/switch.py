@@ -1,6 +1,7 @@
 """One switch and one decorator for everything that Numba compiles.
 
-``TINYTERNARY_JIT=0`` turns compilation off. ``njit`` below is ``numba.njit``
+``TINYTERNARY_JIT=0`` turns compilation off, and so does a Python without Numba, as in a
+browser. ``njit`` below is ``numba.njit``
 with the project's defaults: compiled code is cached on disk, an edit of any file
 that it was made with makes it anew, and a cache folder that cannot be written
 costs compile time and nothing else.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from tinyternary.compiled.source_files import fingerprint
@@ -19,8 +21,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def jit_enabled() -> bool:
-    """Whether compiled kernels may be used (``TINYTERNARY_JIT`` is not ``0``)."""
-    return os.environ.get("TINYTERNARY_JIT", "1") != "0"
+    """Whether compiled kernels may be used."""
+    return not why_not()
+
+
+def why_not() -> str:
+    """Say why nothing is compiled, or an empty string if something is."""
+    if os.environ.get("TINYTERNARY_JIT", "1") == "0":
+        return "TINYTERNARY_JIT is 0"
+    return "" if _numba_found() else "Numba is not installed"
+
+
+@cache
+def _numba_found() -> bool:
+    return find_spec("numba") is not None  # finds it without loading it
 
 
 def njit(**options: Any) -> Callable[[F], F]:
@@ -28,7 +42,7 @@ def njit(**options: Any) -> Callable[[F], F]:
 
     Options are Numba's; with ``signature_or_function`` the function is compiled at once.
     Where no folder for the cache can be written, it is compiled anew in each process.
-    With ``TINYTERNARY_JIT=0`` the function is left as it is.
+    Where nothing is compiled the function is left as it is.
     """
     if not jit_enabled():
         return lambda function: function

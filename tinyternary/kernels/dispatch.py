@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.compiled.switch import jit_enabled
+from tinyternary.compiled.switch import jit_enabled, why_not
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.kernels import processor
 
@@ -73,7 +73,7 @@ class Backend:
     def missing(self) -> str:
         """Why it cannot run here, or an empty string if it can."""
         if self.compiled and not jit_enabled():
-            return "TINYTERNARY_JIT is 0"
+            return why_not()
         absent = sorted(set(self.needs) - _features()) if self.needs else []
         return f"this processor lacks {', '.join(absent)}" if absent else ""
 
