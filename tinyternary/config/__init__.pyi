@@ -7,7 +7,12 @@ from .policy import (
     Policy as Policy,
     resolve_policy as resolve_policy,
 )
-from .preprocessing import Preprocessing as Preprocessing, recolor as recolor
+from .preprocessing import (
+    Preprocessing as Preprocessing,
+    Standardization as Standardization,
+    read_preprocessing as read_preprocessing,
+    recolor as recolor,
+)
 from .presets import PRESETS as PRESETS, preset as preset
 from .task import Task as Task
 from .vit import ViTConfig as ViTConfig

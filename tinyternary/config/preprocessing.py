@@ -1,4 +1,4 @@
-"""From the bytes of an image to a network's input: one definition, trained and deployed."""
+"""From the bytes of an image, or a row of numbers, to a network's input: trained and deployed."""
 
 from __future__ import annotations
 
@@ -71,6 +71,43 @@ class Preprocessing:
     def from_dict(cls, fields: dict[str, Any]) -> Preprocessing:
         """Rebuild from what `to_dict` gave."""
         return cls(int(fields["image_size"]), tuple(fields["mean"]), tuple(fields["std"]))
+
+
+@dataclass(frozen=True)
+class Standardization:
+    """Subtract a mean and divide by a deviation, per column of rows of numbers.
+
+    Attributes
+    ----------
+    mean, std : tuple of float
+        One entry per column.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, rows: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Turn rows (B, D) into the network's input (B, D) float32.
+
+        Raises
+        ------
+        ShapeError
+            If they are not rows of so many numbers.
+        """
+        if rows.ndim != 2 or rows.shape[1] != len(self.mean):
+            raise ShapeError(f"rows: expected shape (B, {len(self.mean)}), got {rows.shape}")
+        return np.asarray((rows - np.array(self.mean)) / np.array(self.std), np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, read back by `read_preprocessing`."""
+        return asdict(self)
+
+
+def read_preprocessing(fields: dict[str, Any]) -> Preprocessing | Standardization:
+    """Rebuild from what `to_dict` gave: a `Preprocessing` has an image size."""
+    if "image_size" in fields:
+        return Preprocessing.from_dict(fields)
+    return Standardization(tuple(fields["mean"]), tuple(fields["std"]))
 
 
 def recolor(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

@@ -16,7 +16,12 @@ from .batches import (
     mixup as mixup,
 )
 from .by_name import NAMES as NAMES, load as load
-from .dataset import Dataset as Dataset, Split as Split, Splits as Splits
+from .dataset import (
+    Dataset as Dataset,
+    Split as Split,
+    Splits as Splits,
+    table as table,
+)
 from .medmnist.archives import (
     DataFileWarning as DataFileWarning,
     data_root as data_root,

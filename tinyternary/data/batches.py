@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.config import Preprocessing, Task
+from tinyternary.config import Preprocessing, Standardization, Task
 from tinyternary.data.augment.augmentation import Augmentation, augmentation
 from tinyternary.data.dataset import Dataset
 from tinyternary.data.target_probabilities import targets
@@ -51,7 +52,7 @@ def mixup(images: F32, goal: F32, alpha: float, rng: np.random.Generator) -> tup
 
     Parameters
     ----------
-    images : (B, C, H, W) float32
+    images : (B, C, H, W) float32, or rows (B, D)
     goal : (B, K) float32
         Target probabilities.
     alpha : float
@@ -67,7 +68,7 @@ def mixup(images: F32, goal: F32, alpha: float, rng: np.random.Generator) -> tup
     drawn = rng.beta(alpha, alpha, len(images)).astype(np.float32)
     share: F32 = np.maximum(drawn, 1 - drawn)
     other = rng.permutation(len(images))
-    wide, tall = share[:, None, None, None], share[:, None]
+    wide, tall = share.reshape(-1, *[1] * (images.ndim - 1)), share[:, None]
     blended: F32 = wide * images + (1 - wide) * images[other]
     target: F32 = tall * goal + (1 - tall) * goal[other]
     return blended, target
@@ -79,7 +80,7 @@ class Batch:
 
     Attributes
     ----------
-    images : (B, C, H, W) float32
+    images : (B, C, H, W) float32, or rows (B, D)
         Augmented and preprocessed.
     goal : (B, K) float32
         Target probabilities, blended by mixup.
@@ -103,7 +104,7 @@ class Batches:
     Parameters
     ----------
     data : Dataset
-    preprocessing : Preprocessing
+    preprocessing : Preprocessing, or Standardization of rows
     batch_size : int
     augment : str or Augmentation
     mixup : float
@@ -121,7 +122,8 @@ class Batches:
     """
 
     def __init__(
-        self, data: Dataset, preprocessing: Preprocessing, batch_size: int = 64, *,
+        self, data: Dataset, preprocessing: Preprocessing | Standardization,
+        batch_size: int = 64, *,
         augment: str | Augmentation = "none", mixup: float = 0.0, balanced: bool = False,
         ordinal_width: float = 0.0, seed: int = 0,
     ) -> None:  # fmt: skip
@@ -159,7 +161,8 @@ class Batches:
         epoch, place = divmod(step, len(self))
         indices = self.order(epoch)[place * self.batch_size :][: self.batch_size]
         rng = np.random.default_rng([self.seed, _CHANGE, step])
-        images = self.preprocessing(self.augment(self.data.images[indices], rng))
+        changed: NDArray[Any] = self.augment(self.data.images[indices], rng)
+        images = self.preprocessing(changed)
         goal = self.goal[indices]
         if self.mixup:
             images, goal = mixup(images, goal, self.mixup, rng)

@@ -1,4 +1,4 @@
-"""Images with labels: one split (`Dataset`), and the three that belong together (`Splits`).
+"""Images, or rows of numbers, with labels: one split (`Dataset`), and three (`Splits`).
 
 Lesson 03 trains on them.
 """
@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.config import Task, ViTConfig
 from tinyternary.errors import ConfigError, DataFileError
@@ -27,8 +27,9 @@ class Dataset:
 
     Attributes
     ----------
-    images : (N, H, W, C) uint8
-        C is 1 (grey) or 3 (RGB).
+    images : (N, H, W, C) uint8, or (N, D) float32
+        C is 1 (grey) or 3 (RGB). Rows of D numbers are for networks that read no images,
+        see `table`; nothing augments them.
     labels : (N,) int64, or (N, L) int64 of 0 and 1 if `task` is multi-label
     task : Task
         What the labels mean.
@@ -45,7 +46,7 @@ class Dataset:
         If images and labels do not fit each other or the task.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[np.int64]
     task: Task
     class_names: tuple[str, ...]
@@ -56,10 +57,12 @@ class Dataset:
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
         title = f"data set {self.name!r}, split {self.split!r}"
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        if self.rows:
+            object.__setattr__(self, "images", _finite_rows(images, title))
+        elif images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
             raise DataFileError(
                 f"{title}: expected images as uint8 of shape (N, H, W, 1 or 3), "
-                f"got {images.dtype} {images.shape}"
+                f"or rows of floats (N, D), got {images.dtype} {images.shape}"
             )
         if self.num_classes < 2 and self.task is not Task.MULTI_LABEL:
             raise DataFileError(f"{title}: expected two class names or more: {self.class_names}")
@@ -84,11 +87,22 @@ class Dataset:
 
     def __repr__(self) -> str:
         kind = ", synthetic" if self.synthetic else ""
+        what = "rows" if self.rows else "images"
         return (
-            f"Dataset({self.name!r}, {self.split!r}: {len(self)} images of "
+            f"Dataset({self.name!r}, {self.split!r}: {len(self)} {what} of "
             f"{'x'.join(map(str, self.images.shape[1:]))}, {self.num_classes} classes, "
             f"{self.task.value}{kind})"
         )
+
+    @property
+    def rows(self) -> bool:
+        """Whether these are rows of numbers and no images."""
+        return self.images.ndim == 2 and self.images.dtype.kind == "f"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image (H, W, C) or row (D,)."""
+        return self.images.shape[1:]
 
     @property
     def num_classes(self) -> int:
@@ -129,6 +143,37 @@ class Dataset:
             raise ConfigError(f"indices: {error} ({self.name!r}, {len(self)} images)") from None
         return part
 
+    def divide(self, val: float = 0.15, test: float = 0.15, seed: int = 0) -> Splits:
+        """Deal the images out at random to a training, a validation and a test split.
+
+        Parameters
+        ----------
+        val, test : float
+            Shares of the images that the two get, rounded; training gets the rest.
+        seed : int
+
+        Raises
+        ------
+        ConfigError
+            If a share is negative, or nothing is left to train on.
+        """
+        counts = [round(share * len(self)) for share in (val, test)]
+        if val < 0 or test < 0 or sum(counts) >= len(self):
+            raise ConfigError(
+                f"val and test: expected shares of {len(self)} that leave some to train on, "
+                f"got {val} and {test}"
+            )
+        order = np.random.default_rng(seed).permutation(len(self))
+        parts = np.split(order, np.cumsum(counts))
+        chosen = {"val": parts[0], "test": parts[1], "train": parts[2]}
+        named = {n: replace(self.subset(indices), split=n) for n, indices in chosen.items()}
+        return Splits(**named)
+
+    def check_not_empty(self, what: str | None = None) -> None:
+        """Raise `DataFileError` if there are no images; `what` names the data, else the split."""
+        if len(self) == 0:
+            raise DataFileError(f"{what or self.split} data {self.name!r} has no images")
+
     def check_fits(self, config: ViTConfig, what: str | None = None, who: str = "model") -> None:
         """Refuse images that a network cannot be trained or evaluated on.
 
@@ -146,8 +191,12 @@ class Dataset:
             If outputs, channels or image size of the network are not those of the data.
         """
         title = f"{what or self.split} data {self.name!r}"
-        if len(self) == 0:
-            raise DataFileError(f"{title} has no images")
+        self.check_not_empty(what)
+        if self.rows:
+            raise ConfigError(
+                f"{title} is rows of numbers, the {who} is a ViT and reads images; train another "
+                "network on them, as tt.nn.Sequential(tt.nn.Linear(...), ...)"
+            )
         for kind, ours, theirs in (
             ("classes", self.num_classes, config.num_classes),
             ("channels", self.channels, config.channels),
@@ -159,6 +208,64 @@ class Dataset:
     def with_images(self, images: NDArray[np.uint8]) -> Dataset:
         """Return the same labels with other images, one per label (CLAHE, a corruption)."""
         return replace(self, images=images)
+
+
+def _finite_rows(rows: NDArray[np.floating], title: str) -> NDArray[np.float32]:
+    if not np.isfinite(rows).all():
+        bad = int(np.flatnonzero(~np.isfinite(rows).all(1))[0])
+        raise DataFileError(f"{title}: row {bad} has a number that is not finite; leave it out")
+    return np.ascontiguousarray(rows, np.float32)
+
+
+def table(
+    rows: ArrayLike,
+    labels: ArrayLike,
+    split: Split = "train",
+    *,
+    class_names: Sequence[str] | None = None,
+    name: str = "table",
+) -> Dataset:
+    """Make a data set of rows of numbers, for networks that read no images.
+
+    Parameters
+    ----------
+    rows : (N, D) float
+    labels : (N,) int
+    split : {"train", "val", "test"}
+    class_names : sequence of str, optional
+        By default the labels' numbers from 0 to the largest.
+    name : str
+        For titles and errors.
+
+    Returns
+    -------
+    Dataset
+        Two classes or more, of which one is right; ``.divide()`` makes `Splits` of it.
+
+    Raises
+    ------
+    DataFileError
+        If the rows are no floats (N, D), a number is not finite, or the labels are no
+        integers that fit them.
+
+    Examples
+    --------
+    >>> data = tt.data.table([[0.1, 2.0], [0.3, 1.0], [0.2, 3.0], [0.5, 0.0]], [0, 1, 0, 1])
+    >>> data
+    Dataset('table', 'train': 4 rows of 2, 2 classes, multi-class)
+    >>> [len(part) for part in data.divide(val=0.25, test=0.25)]
+    [2, 1, 1]
+    """
+    numbers, kinds = np.asarray(rows), np.asarray(labels)
+    if numbers.ndim != 2 or numbers.dtype.kind != "f":
+        raise DataFileError(
+            f"table {name!r}: expected rows of floats (N, D), got {numbers.dtype} "
+            f"{numbers.shape}; as in rows.reshape(len(rows), -1).astype('float32')"
+        )
+    if class_names is None:
+        top = int(kinds.max()) if kinds.size and kinds.dtype.kind in "iu" else 1
+        class_names = [str(label) for label in range(max(top, 1) + 1)]
+    return Dataset(numbers, kinds, Task.MULTI_CLASS, tuple(class_names), name, split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +285,7 @@ class Splits:
     def __post_init__(self) -> None:
         first = self.train
         for other in (self.val, self.test):
-            for field in ("task", "class_names", "channels", "image_size"):
+            for field in ("task", "class_names", "shape"):
                 ours, theirs = getattr(first, field), getattr(other, field)
                 if ours != theirs:
                     raise DataFileError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tinyternary.autograd import no_grad
-from tinyternary.config import Preprocessing, Task, scores
+from tinyternary.config import Preprocessing, Standardization, Task, scores
 from tinyternary.data import Dataset, targets
 from tinyternary.data.augment.views import MIRRORS, views
 from tinyternary.deploy.engine import Engine
@@ -20,14 +20,14 @@ from tinyternary.evaluate.metrics import evaluate_scores, mean_auc
 from tinyternary.models import ViT
 from tinyternary.nn import Module
 
-Images = NDArray[np.uint8]
+Images = NDArray[Any]
 Logits = NDArray[np.float32]
 
 
 def predict_logits(
     model: Module | Callable[[Images], Logits],
     images: Images,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | Standardization | None = None,
     *,
     flips: str = "none",
     shifts: int = 0,
@@ -41,9 +41,9 @@ def predict_logits(
     model : Module, or callable from uint8 images to logits
         A network (with `preprocessing`), or something that takes bytes, such as
         the inference engine.
-    images : (N, H, W, C) uint8
-    preprocessing : Preprocessing, optional
-        Needed for a network.
+    images : (N, H, W, C) uint8, or rows (N, D) of floats
+    preprocessing : Preprocessing, or Standardization of rows, optional
+        Needed for a network that reads images; rows are given to it as they are without one.
     flips : {"none", "horizontal", "both"}
         Average the logits over mirrored copies: 1, 2 or 4 passes.
     shifts : int
@@ -61,7 +61,8 @@ def predict_logits(
     Raises
     ------
     ConfigError
-        If a network comes without preprocessing, or `flips` or `shifts` cannot be used.
+        If a network comes without preprocessing to images, or `flips` or `shifts` cannot be
+        used.
     DataFileError
         If there are no images.
     """
@@ -71,10 +72,12 @@ def predict_logits(
         raise unknown_name("flips", flips, MIRRORS)
     if shifts < 0:
         raise ConfigError(f"shifts: expected 0 or more pixels, got {shifts}")
+    if images.ndim == 2 and (flips != "none" or shifts):
+        raise ConfigError("flips and shifts are for images: leave them out for rows of numbers")
     if isinstance(model, Module):
-        if preprocessing is None:
+        if preprocessing is None and images.ndim != 2:
             raise ConfigError("preprocessing: a network needs it to read images")
-        network, prepare = model, preprocessing
+        network, prepare = model, preprocessing or np.float32
         training = network.training
         network.eval()
         try:
@@ -112,7 +115,7 @@ def _batches(
 def evaluate(
     model: Module | Callable[[Images], Logits],
     data: Dataset,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | Standardization | None = None,
     *,
     flips: str = "none",
     shifts: int = 0,
@@ -155,7 +158,7 @@ def evaluate(
 def measure(
     model: Module | Callable[[Images], Logits],
     data: Dataset,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | Standardization | None = None,
     *,
     flips: str = "none",
     shifts: int = 0,
@@ -193,7 +196,7 @@ def mean_loss(logits: Logits, data: Dataset) -> float:
 
 
 def quick_metrics(
-    model: ViT, data: Dataset, preprocessing: Preprocessing
+    model: Module, data: Dataset, preprocessing: Preprocessing | Standardization
 ) -> dict[str, float | None]:
     """Loss, ACC and AUC after an epoch; None without images."""
     if len(data) == 0:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tinyternary.autograd import Tensor, bce_with_logits, cross_entropy
 from tinyternary.config import Task
 from tinyternary.data import Batch, Dataset, targets
-from tinyternary.models import ViT
+from tinyternary.nn import Module
 from tinyternary.train.recipe import Recipe
 
 FloatArray: TypeAlias = NDArray[np.float32]
@@ -82,7 +82,7 @@ def task_loss(
 class Supervised:
     """Loss of a model against the labels alone."""
 
-    def __init__(self, model: ViT, data: Dataset, recipe: Recipe) -> None:
+    def __init__(self, model: Module, data: Dataset, recipe: Recipe) -> None:
         self.model, self.task, self.smoothing = model, data.task, recipe.loss.label_smoothing
         self.offset = logit_offset(data, recipe)
 

@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor, no_grad
 from tinyternary.errors import ConfigError
-from tinyternary.models import ViT
 from tinyternary.nn import Module
 from tinyternary.quant import BitLinear, set_strength, weight_quantizer
 
 
-def start_from(student: ViT, teacher: ViT, images: NDArray[np.float32] | None = None) -> list[str]:
+def start_from(
+    student: Module, teacher: Module, images: NDArray[np.float32] | None = None
+) -> list[str]:
     """Copy the teacher's arrays into the student where name and shape agree.
 
     Learned scales and thresholds of the student start anew from the copied weights.
 
     Parameters
     ----------
-    student, teacher : ViT
-    images : (B, C, H, W) float32, optional
-        Some training images. The RMSNorms inside the student's BitLinear layers, which
+    student, teacher : Module
+    images : (B, C, H, W) or (B, D) float32, optional
+        Some training images, or rows. The RMSNorms inside the student's BitLinear layers, which
         the teacher has not, then start with the mean size of their inputs as weight,
         so that they change as little as possible.
 
@@ -64,7 +65,7 @@ class _Scale(Module):
 
 
 def calibrate_norms(
-    model: ViT, images: NDArray[np.float32], known: set[str] | None = None
+    model: Module, images: NDArray[np.float32], known: set[str] | None = None
 ) -> dict[str, float]:
     """Set the weights of BitLinear's own norms to the mean size of their inputs.
 
@@ -73,7 +74,7 @@ def calibrate_norms(
 
     Parameters
     ----------
-    model : ViT
+    model : Module
     images : (B, C, H, W) float32
     known : set of str, optional
         Norms (``"blocks.0.mlp.fc1.norm"``) to leave alone.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinyternary.config import ViTConfig
 from tinyternary.errors import CheckpointError
-from tinyternary.models import ViT
+from tinyternary.nn import Module
 from tinyternary.train._migrations import numbers
 from tinyternary.train.checkpoints import load_checkpoint, save_checkpoint, write_json
 from tinyternary.train.history import History
@@ -113,7 +113,7 @@ def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "recipe" in found:
         found["recipe"] = make_recipe(found["recipe"]).to_dict()
         del found["recipe"]["save_seconds"]  # how often state is saved changes no result
-    if "model" in found:
+    if "model" in found and "kind" not in found["model"]:  # a ViT, see `describe_model`
         found["model"] = ViTConfig.from_dict(dict(found["model"])).to_dict()
     if isinstance(found.get("teacher"), Mapping):
         found["teacher"] = current_settings(found["teacher"])
@@ -139,7 +139,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, list(value) if isinstance(value, tuple) else value
 
 
-def load_weights(model: ViT, arrays: dict[str, NDArray[Any]], path: Path) -> None:
+def load_weights(model: Module, arrays: dict[str, NDArray[Any]], path: Path) -> None:
     """Put weights into a model.
 
     Raises

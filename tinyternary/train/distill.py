@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor, bce_with_logits, kl_divergence, mse, no_grad
-from tinyternary.config import Preprocessing, Task
+from tinyternary.config import Preprocessing, Standardization, Task
 from tinyternary.data import Batch, Dataset, Splits
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate.evaluation import predict_logits
@@ -34,10 +34,12 @@ from tinyternary.train.fit import (
     OnEpoch,
     OnStep,
     Session,
+    check_answers,
+    check_arguments,
     train,
 )
 from tinyternary.train.recipe import Recipe, make_recipe
-from tinyternary.train.run import Run
+from tinyternary.train.run import Run, describe_model
 
 _CACHE_BYTES = 512 * 2**20
 
@@ -60,7 +62,7 @@ class Distillation:
 
     Parameters
     ----------
-    student, teacher : ViT
+    student, teacher : ViT, or any Module if no features are compared
         They may differ in width, depth, patch size and attention.
     data : Dataset
         The training images.
@@ -73,10 +75,10 @@ class Distillation:
 
     def __init__(
         self,
-        student: ViT,
-        teacher: ViT,
+        student: Any,
+        teacher: Any,
         data: Dataset,
-        preprocessing: Preprocessing,
+        preprocessing: Preprocessing | Standardization,
         recipe: Recipe,
         seed: int,
     ) -> None:
@@ -84,6 +86,11 @@ class Distillation:
         self.plan, self.smoothing = recipe.distillation, recipe.loss.label_smoothing
         self.offset = logit_offset(data, recipe)
         self.gamma = 0.0 if self.plan.feature == "none" else self.plan.gamma
+        if self.gamma and not (isinstance(student, ViT) and isinstance(teacher, ViT)):
+            raise ConfigError(
+                f"feature: {self.plan.feature!r} compares the tokens of two ViTs, these are a "
+                f"{type(student).__name__} and a {type(teacher).__name__}; give feature='none'"
+            )
         self.matcher: Matcher | None = None
         if self.plan.alpha and self.gamma and self.plan.feature in ("mse", "cosine"):
             self.matcher = Matcher(student.config.width, teacher.config.width, seed)
@@ -91,12 +98,14 @@ class Distillation:
         if self.plan.alpha and recipe.augmentation.kind == "none" and not recipe.augmentation.mixup:
             self._cache(data, preprocessing)
 
-    def _cache(self, data: Dataset, preprocessing: Preprocessing) -> None:
+    def _cache(self, data: Dataset, preprocessing: Preprocessing | Standardization) -> None:
         """Ask the teacher once per image: without augmentation its answers do not change."""
         self.cached["logits"] = predict_logits(self.teacher, data.images, preprocessing)
+        if not self.gamma:
+            return
         config = self.student.config
         per_image = 4 * config.grid**2 * (1 if self.matcher is None else self.teacher.config.width)
-        if self.gamma and per_image * len(data) <= _CACHE_BYTES:
+        if per_image * len(data) <= _CACHE_BYTES:
             parts = []
             for start in range(0, len(data), 256):
                 images = preprocessing(data.images[start : start + 256])
@@ -111,10 +120,10 @@ class Distillation:
         """Teacher's logits (B, C) and features on the student's grid."""
         self.teacher.eval()
         with no_grad():
-            record: dict[str, Any] = {}
-            logits = self.teacher.forward(images, record=record if self.gamma else None)
             if not self.gamma:
-                return logits.numpy(), np.empty(0, np.float32)
+                return self.teacher(images).numpy(), np.empty(0, np.float32)
+            record: dict[str, Any] = {}
+            logits = self.teacher(images, record=record)
             grid, maps = self.student.config.grid, self.plan.feature == "attention"
             return logits.numpy(), teacher_features(record, self.teacher.config, grid, maps)
 
@@ -122,7 +131,8 @@ class Distillation:
         """Mean loss over a batch."""
         r = self.plan
         record: dict[str, Any] | None = {} if self.gamma and r.alpha else None
-        logits = self.student.forward(batch.images, record=record)
+        seen = {} if record is None else {"record": record}  # only a ViT can record
+        logits = self.student(batch.images, **seen)
         hard = task_loss(logits, batch.goal, self.task, self.smoothing, self.offset)
         loss = hard * (1.0 - r.alpha)
         if r.alpha == 0:
@@ -171,15 +181,15 @@ def teacher_loss(student: Tensor, teacher: NDArray[Any], task: Task, temperature
 
 
 def distill(
-    student: ViT,
-    teacher: ViT | Run,
+    student: Module,
+    teacher: Module | Run,
     data: Splits,
     recipe: Recipe | dict[str, Any] | str | Path | None = None,
     *,
     run_dir: str | Path | None = None,
     seed: int = 0,
     progress: bool = True,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | Standardization | None = None,
     resume: bool = True,
     test: bool = True,
     label: str = "distilling",
@@ -191,9 +201,9 @@ def distill(
 
     Parameters
     ----------
-    student : ViT
+    student : ViT, or any Module
         Usually ternary; trained in place.
-    teacher : ViT or Run
+    teacher : ViT, any Module, or Run
         Answers in evaluation mode; of any width and depth, for the same classes. A
         `Run` also brings its preprocessing and class names.
     data : Splits
@@ -211,7 +221,8 @@ def distill(
     ------
     ConfigError
         If the teacher is for other classes or images, or shares no weight with
-        the student although the recipe says to start from it.
+        the student although the recipe says to start from it, or features are to be
+        compared of networks that are no ViTs.
 
     Examples
     --------
@@ -230,11 +241,15 @@ def distill(
                 f"the data has {', '.join(data.class_names)}"
             )
         preprocessing = preprocessing or teacher.preprocessing
-        teacher = teacher.model
-    network: ViT = teacher
-    data.train.check_fits(network.config, "training", "teacher")
+        teacher = cast(Module, teacher.model)
+    network: Module = teacher
+    check_arguments(network, data)
+    if isinstance(network, ViT):
+        data.train.check_fits(network.config, "training", "teacher")
 
-    def objective(preprocessing: Preprocessing, chosen: Recipe) -> Distillation:
+    def objective(preprocessing: Any, chosen: Recipe) -> Distillation:
+        if not isinstance(network, ViT):
+            check_answers(network, data.train, preprocessing)
         if chosen.distillation.start_from_teacher:
             start_from(student, network, preprocessing(data.train.images[:256]))
         return Distillation(student, network, data.train, preprocessing, chosen, seed)
@@ -244,11 +259,11 @@ def distill(
     )
     return train(
         student, data, chosen, session, objective,
-        teacher={"model": network.config.to_dict(), "weights": weights_checksum(network)},
+        teacher={"model": describe_model(network), "weights": weights_checksum(network)},
     )  # fmt: skip
 
 
-def weights_checksum(model: ViT) -> str:
+def weights_checksum(model: Module) -> str:
     """Checksum all weights: a resumed student must have the same teacher."""
     value = 0
     for name, array in sorted(model.state_dict().items()):

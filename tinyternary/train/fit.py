@@ -1,4 +1,4 @@
-"""`fit`: train a model on labelled images (lesson 03)."""
+"""`fit`: train a model on labelled images, or rows of numbers (lesson 03)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from tinyternary.config import Preprocessing, Task
+from tinyternary.autograd import Tensor, no_grad
+from tinyternary.config import Preprocessing, Standardization, Task
 from tinyternary.data import Batches, Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate.evaluation import measure
 from tinyternary.files import DRAFT
 from tinyternary.models import ViT
-from tinyternary.nn import Dropout, DropPath
+from tinyternary.nn import Dropout, DropPath, Module
 from tinyternary.train._objective import Supervised
 from tinyternary.train._state import current_settings, resume_state
 from tinyternary.train.checkpoints import write_json
@@ -24,19 +25,19 @@ from tinyternary.train.loop import Loop, Objective
 from tinyternary.train.recipe import Recipe, make_recipe
 from tinyternary.train.run import Run, describe_run
 
-OnStep = Callable[[int, ViT], None]
+OnStep = Callable[[int, Module], None]
 OnEpoch = Callable[[dict[str, Any]], None]
 
 
 def fit(
-    model: ViT,
+    model: Module,
     data: Splits,
     recipe: Recipe | dict[str, Any] | str | Path | None = None,
     *,
     run_dir: str | Path | None = None,
     seed: int = 0,
     progress: bool = True,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | Standardization | None = None,
     resume: bool = True,
     test: bool = True,
     label: str = "training",
@@ -44,17 +45,19 @@ def fit(
     on_epoch: OnEpoch | None = None,
     **recipe_overrides: Any,
 ) -> Run:
-    """Train a model, float or ternary, on labelled images.
+    """Train a model, float or ternary, on labelled images or rows of numbers.
 
     Parameters
     ----------
-    model : ViT
-        Trained in place; ends with the weights that the recipe keeps.
+    model : ViT, or any Module
+        From a batch of inputs to logits (B, C). Trained in place; ends with the weights
+        that the recipe keeps.
     data : Splits
         Trains on ``data.train``, chooses by ``data.val``, reads ``data.test`` once at
         the end.
     recipe : Recipe, dict, path of a TOML file, optional
-        How to train; by default ``Recipe()``.
+        How to train; by default ``Recipe()``. What only images have (augmentation, flips,
+        shifts) is left out where the data are rows.
     run_dir : path, optional
         Folder for configuration, history, checkpoints and metrics. If it holds the
         state of the same run, training goes on from there, to the same bits.
@@ -62,7 +65,7 @@ def fit(
         Of the order of images, augmentation and dropout.
     progress : bool
         Show a progress bar on standard error.
-    preprocessing : Preprocessing, optional
+    preprocessing : Preprocessing, or Standardization of rows, optional
         By default measured on ``data.train``.
     resume : bool
         False starts over.
@@ -97,6 +100,15 @@ def fit(
     >>> run = tt.train.fit(model, data, epochs=1, progress=False)
     >>> sorted(run.metrics)
     ['test', 'val']
+
+    Any network, and rows of numbers in place of images:
+
+    >>> x = np.random.default_rng(0).standard_normal((200, 2))
+    >>> data = tt.data.table(x, (x[:, 0] > x[:, 1]).astype(int)).divide()
+    >>> mlp = tt.nn.Sequential(tt.nn.Linear(2, 16), tt.nn.GELU(), tt.nn.Linear(16, 2))
+    >>> run = tt.train.fit(mlp, data, batch_size=16, lr=1e-2, progress=False)
+    >>> run.metrics["val"]["acc"] > 0.9
+    True
     """
     session = Session(
         run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch
@@ -117,7 +129,7 @@ class Session:
     run_dir: str | Path | None = None
     seed: int = 0
     progress: bool = True
-    preprocessing: Preprocessing | None = None
+    preprocessing: Preprocessing | Standardization | None = None
     resume: bool = True
     test: bool = True
     label: str = "training"
@@ -126,11 +138,11 @@ class Session:
 
 
 def train(
-    model: ViT,
+    model: Module,
     data: Splits,
     recipe: Recipe,
     session: Session,
-    objective: Callable[[Preprocessing, Recipe], Objective],
+    objective: Callable[[Any, Recipe], Objective],
     **described: Any,
 ) -> Run:
     """Run an objective to the end and evaluate: what `fit`, `distill` and `pretrain` share.
@@ -141,12 +153,19 @@ def train(
     seed = session.seed
     if seed < 0:
         raise ConfigError(f"seed: expected an integer of at least 0, got {seed}")
-    for part in data:
-        if len(part) or part is data.train:
-            part.check_fits(model.config, "training" if part is data.train else None)
-    recipe = recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
-    set_dropout(model, recipe)
+    check_arguments(model, data)
+    if isinstance(model, ViT):
+        for part in data:
+            if len(part) or part is data.train:
+                part.check_fits(model.config, "training" if part is data.train else None)
     preprocessing = session.preprocessing or fit_preprocessing(data.train)
+    if not isinstance(model, ViT):
+        check_answers(model, data.train, preprocessing)
+    if data.train.rows:
+        recipe = recipe.for_rows()
+    else:
+        recipe = recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
+    set_dropout(model, recipe)
     config = describe_run(
         model, preprocessing, data.task, data.class_names, recipe, seed, data.name, **described
     )
@@ -168,13 +187,13 @@ def train(
             (folder / name).unlink(missing_ok=True)
     loop.run(session.progress, session.label)
     metrics = {
-        part.split: measure(
-            model, part, preprocessing,
+        split: measure(
+            model, data[split], preprocessing,
             flips=recipe.evaluation.flips, shifts=recipe.evaluation.shifts,
-            progress=f"{session.label}: {part.split} images" if session.progress else None,
+            progress=f"{session.label}: {split} images" if session.progress else None,
         )
-        for part in ((data.val, data.test) if session.test else (data.val,))
-        if len(part)
+        for split in (("val", "test") if session.test else ("val",))
+        if len(data[split])
     }  # fmt: skip
     run = Run(
         model, preprocessing, data.task, data.class_names, loop.history, metrics, recipe, seed,
@@ -185,8 +204,60 @@ def train(
     return run
 
 
+def check_arguments(model: Any, data: Any) -> None:
+    """Refuse what is no network, or no data in three splits.
+
+    Raises
+    ------
+    ConfigError
+        Saying how to make one.
+    """
+    if not isinstance(model, Module):
+        raise ConfigError(
+            f"model: expected a tinyternary Module (a ViT, tt.nn.Sequential(...), a class of your "
+            f"own that is one), got {type(model).__name__}"
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError(
+            f"model: the {type(model).__name__} has no parameters to train; a Module finds those "
+            "that are its attributes, or stand in its lists of Modules"
+        )
+    if not isinstance(data, Splits):
+        raise ConfigError(
+            f"data: expected Splits (training, validation, test), got {type(data).__name__}; for "
+            "arrays: tt.data.table(rows, labels).divide()"
+        )
+
+
+def check_answers(
+    model: Module, data: Dataset, preprocessing: Preprocessing | Standardization
+) -> None:
+    """Ask a network about two inputs: it has to give one number per class for each.
+
+    Raises
+    ------
+    ConfigError
+        If it gives anything else.
+    DataFileError
+        If there is no input to ask about.
+    """
+    data.check_not_empty("training")
+    few = data.images[:2]
+    with no_grad():
+        answer = model.eval()(preprocessing(few))
+    model.train()
+    got = tuple(getattr(answer, "shape", ()))
+    if not isinstance(answer, Tensor) or got != (len(few), data.num_classes):
+        kind = f"{type(answer).__name__} of shape {got}" if got else type(answer).__name__
+        raise ConfigError(
+            f"model: for {len(few)} inputs of shape {data.shape} the {type(model).__name__} gives "
+            f"a {kind}, expected a Tensor of logits {(len(few), data.num_classes)}: one number "
+            f"for each of {data.num_classes} classes"
+        )
+
+
 def training_batches(
-    data: Dataset, preprocessing: Preprocessing, recipe: Recipe, seed: int
+    data: Dataset, preprocessing: Preprocessing | Standardization, recipe: Recipe, seed: int
 ) -> Batches:
     """Batches as a recipe says."""
     changes = recipe.augmentation
@@ -197,7 +268,7 @@ def training_batches(
     )  # fmt: skip
 
 
-def set_dropout(model: ViT, recipe: Recipe) -> None:
+def set_dropout(model: Module, recipe: Recipe) -> None:
     """Give the model the recipe's dropout and drop-path probabilities, where it names them.
 
     Drop-path rises linearly with depth, from 0 in the first block (Huang et al., 2016).

@@ -22,7 +22,7 @@ from tinyternary.compiled import pool_first
 from tinyternary.data import Batch, Batches, Dataset
 from tinyternary.errors import NonFiniteError
 from tinyternary.evaluate.evaluation import quick_metrics
-from tinyternary.models import ViT
+from tinyternary.nn import Module
 from tinyternary.quant import set_sharpness, set_strength
 from tinyternary.train._diagnosis import stop
 from tinyternary.train._interrupt import interruptible
@@ -55,7 +55,7 @@ class Loop:
 
     Parameters
     ----------
-    model : ViT
+    model : Module
         Trained in place.
     objective : Objective
         Loss of a batch.
@@ -75,14 +75,14 @@ class Loop:
 
     def __init__(
         self,
-        model: ViT,
+        model: Module,
         objective: Objective,
         batches: Batches,
         validation: Dataset,
         recipe: Recipe,
         settings: dict[str, Any],
         run_dir: Path | None = None,
-        on_step: Callable[[int, ViT], None] | None = None,
+        on_step: Callable[[int, Module], None] | None = None,
         on_epoch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.model, self.objective, self.batches = model, objective, batches
@@ -209,10 +209,15 @@ class Loop:
             score = float(row["epoch"]) - 1e9
         else:
             score = -float(value) if monitor == "loss" else float(value)
-        if score > self.best_score:
+        if score > self.best_score or (score == self.best_score and self._surer(row)):
             self.best_score, self.history.best_epoch = score, int(row["epoch"])
             self.best = {n: a.copy() for n, a in self.model.state_dict().items()}
             save_best(self, int(row["epoch"]))
+
+    def _surer(self, row: dict[str, Any]) -> bool:
+        """Whether an epoch as good as the best has less loss: an AUC of 1 is soon reached."""
+        best = self.history.rows[self.history.best_epoch - 1]["val_loss"]
+        return best is not None and bool(row["val_loss"] < best)
 
     def _early(self) -> bool:
         patience, done = self.recipe.evaluation.patience, len(self.history)

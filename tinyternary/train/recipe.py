@@ -186,7 +186,7 @@ class EvaluationRecipe(_Checked):
     Attributes
     ----------
     monitor : {"auc", "acc", "loss"}
-        Validation number that says which epoch is best.
+        Validation number that says which epoch is best; of equal ones that with less loss.
     keep : {"best", "last"}
         Weights that the run ends with. With a schedule that ends near zero the
         last are usually at least as good, and less a matter of luck.
@@ -273,6 +273,10 @@ class Recipe(_Checked):
         if not mirror_safe:
             changes["flips"] = "none"
         return make_recipe(self, **changes)
+
+    def for_rows(self) -> Recipe:
+        """Give the recipe without what only images have: augmentation, flips and shifts."""
+        return make_recipe(self, augment="none", flips="none", shifts=0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types by group, read back by `make_recipe`."""

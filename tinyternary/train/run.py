@@ -19,11 +19,14 @@ from tinyternary import __version__
 from tinyternary.config import (
     LayerQuant,
     Preprocessing,
+    Standardization,
     Task,
     ViTConfig,
+    read_preprocessing,
 )
 from tinyternary.errors import CheckpointError, ConfigError, ShapeError
 from tinyternary.models import ViT
+from tinyternary.nn import Module
 from tinyternary.quant import ternarize
 from tinyternary.train._state import load_weights
 from tinyternary.train.checkpoints import (
@@ -42,9 +45,9 @@ class Run:
 
     Attributes
     ----------
-    model : ViT
+    model : ViT, or whatever Module was trained
         With the weights that the run ended with, in evaluation mode.
-    preprocessing : Preprocessing
+    preprocessing : Preprocessing, or Standardization of rows
         What turns images into its input.
     task : Task
     class_names : tuple of str
@@ -61,8 +64,8 @@ class Run:
         Training and validation time, over all sessions of the run.
     """
 
-    model: ViT
-    preprocessing: Preprocessing
+    model: Any
+    preprocessing: Any
     task: Task
     class_names: tuple[str, ...]
     history: History
@@ -86,15 +89,23 @@ class Run:
         return folder
 
 
-def policy_of(model: ViT) -> dict[str, LayerQuant]:
+def policy_of(model: Module) -> dict[str, LayerQuant]:
     """Quantiser per layer; empty for a float model."""
     policy: Mapping[str, LayerQuant] = getattr(model, "policy", None) or {}
     return dict(policy)
 
 
+def describe_model(model: Module) -> dict[str, Any]:
+    """Describe a network as JSON values: a ViT so that it can be made again, others to compare."""
+    if isinstance(model, ViT):
+        return model.config.to_dict()
+    shapes = {name: list(array.shape) for name, array in model.state_dict().items()}
+    return {"kind": type(model).__name__, "layers": repr(model), "parameters": shapes}
+
+
 def describe_run(
-    model: ViT,
-    preprocessing: Preprocessing,
+    model: Module,
+    preprocessing: Preprocessing | Standardization,
     task: Task,
     class_names: tuple[str, ...],
     recipe: Recipe,
@@ -105,7 +116,7 @@ def describe_run(
     """Everything about a run but its weights, as JSON values: a run folder's `config.json`."""
     return {
         "library": __version__,
-        "model": model.config.to_dict(),
+        "model": describe_model(model),
         "policy": {name: rule.to_dict() for name, rule in policy_of(model).items()},
         "preprocessing": preprocessing.to_dict(),
         "task": task.value,
@@ -125,13 +136,16 @@ def build_model(config: Mapping[str, Any], policy: Mapping[str, Any], seed: int 
     return model
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, model: Module | None = None) -> Run:
     """Read a run folder.
 
     Parameters
     ----------
     path : path
         The folder that `fit` or `distill` was given as `run_dir`.
+    model : Module, optional
+        Where the run's weights go. A ViT is made anew without it; any other network has
+        to be given, made as it was made for the run.
 
     Returns
     -------
@@ -142,17 +156,23 @@ def load_run(path: str | Path) -> Run:
     Raises
     ------
     CheckpointError
-        If the folder holds no run, or a file in it is damaged.
+        If the folder holds no run, a file in it is damaged, or the weights are not those of
+        the `model`.
     """
     folder = Path(path)
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder}: not a run folder (it has no config.json)")
     config = read_json(folder / "config.json")
     try:
-        model = build_model(config["model"], config["policy"])
+        if model is None and "kind" in config["model"]:
+            raise CheckpointError(
+                f"{folder}: the run of a {config['model']['kind']}, which only you can make: "
+                "load_run(path, model=...)"
+            )
+        model = build_model(config["model"], config["policy"]) if model is None else model
         run = Run(
             model,
-            Preprocessing.from_dict(config["preprocessing"]),
+            read_preprocessing(config["preprocessing"]),
             Task(config["task"]),
             tuple(config["class_names"]),
             History(),

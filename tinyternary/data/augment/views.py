@@ -28,6 +28,9 @@ def views(images: NDArray[np.uint8], flips: str, shifts: int) -> Iterator[NDArra
         Copies moved by up to so many pixels along each axis, edges repeated:
         (2 shifts + 1)^2, times those of `flips`.
     """
+    if flips == "none" and not shifts:  # of anything, rows of numbers too
+        yield images
+        return
     height, width = images.shape[1:3]
     room = np.pad(images, ((0, 0), (shifts, shifts), (shifts, shifts), (0, 0)), mode="edge")
     moves = sorted(product(range(-shifts, shifts + 1), repeat=2), key=lambda m: m != (0, 0))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import no_grad
-from tinyternary.config import Preprocessing, Task, decide, scores
+from tinyternary.config import Preprocessing, Standardization, Task, decide, scores
 from tinyternary.data import Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError, DataFileError
 from tinyternary.nn import Module, bce_with_logits, cross_entropy
@@ -40,7 +40,7 @@ class Judge:
     def __init__(
         self,
         data: Splits | Dataset,
-        preprocessing: Preprocessing | None = None,
+        preprocessing: Preprocessing | Standardization | None = None,
         limit: int = 512,
         batch_size: int = 128,
     ) -> None:
