@@ -71,12 +71,15 @@ class CountedInt(int):
     """A whole number taken out of a counted array."""
 
     tally: Tally
+    # above NumPy's scalars, which then leave `out[i] + x[j]` to us; below its arrays
+    __array_priority__ = -1.0
 
 
 class CountedFloat(float):
     """A number taken out of a counted array."""
 
     tally: Tally
+    __array_priority__ = -1.0
 
 
 def _number(value: Any, tally: Tally) -> Any:

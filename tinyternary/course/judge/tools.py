@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyternary.course.judge.counting import CountedArray, Tally, counted
+from tinyternary.course.judge.counting import Tally, counted
 from tinyternary.course.judge.explain import explain
 from tinyternary.course.judge.verdict import Part, Status
 from tinyternary.course.judge.watch import Watch
@@ -71,10 +71,11 @@ class Tools:
             self.fail(f"It took {took:.1f} s; {seconds:g} s would be ample. {hint}")
         return result
 
-    def counted(self, array: ArrayLike) -> CountedArray:
-        """Return an array that counts what is done with it, in `tally`."""
+    def counted(self, *arrays: ArrayLike) -> Any:
+        """Return an array that counts what is done with it, in `tally`; of several, a tuple."""
         self._tally = Tally()
-        return counted(array, self._tally)
+        made = tuple(counted(array, self._tally) for array in arrays)
+        return made if len(made) > 1 else made[0]
 
     @property
     def tally(self) -> Tally:
