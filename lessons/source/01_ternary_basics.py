@@ -12,21 +12,21 @@
 # - put four trits into one byte, and get them back;
 # - answer the question that everybody asks sooner or later: *why are my weights not -1, 0, 1?*
 #
-# **What you need:** Python, a little NumPy, what a mean and a matrix product are. **Time:** 75 to 90 minutes. **Network:** none. Everything here runs in seconds.
+# **What you need:** Python, a little NumPy, what a mean and a matrix product are. **Time:** about 90 minutes, 70 of them at the exercises below. **Network:** none. Everything here runs in seconds.
 #
 # | | exercise | difficulty | minutes |
 # |---|---|---|---|
 # | 1.1 | draw the line between the trits | ● | 3 |
-# | 1.2 | the best scale | ●● | 8 |
+# | 1.2 | the best scale | ●● | 6 |
 # | 1.3 | what a threshold costs | ● | 4 |
-# | 1.4 | absmean, BitNet's rule | ●● | 7 |
-# | 1.5 | the best threshold, exactly | ●●● | 12 |
-# | 1.6 | entropy | ● | 5 |
-# | 1.7 | a product without a multiplication | ●● | 7 |
-# | 1.8 | pack four trits into a byte | ●● | 8 |
-# | 1.9 | unpack them | ●● | 8 |
-# | 1.10, 1.11 | two bugs from the museum | ●● | 8 each |
-# | 1.12 | a question to answer in words | ● | 5 |
+# | 1.4 | absmean, BitNet's rule | ●● | 6 |
+# | 1.5 | the best threshold, exactly | ●●● | 10 |
+# | 1.6 | entropy | ● | 4 |
+# | 1.7 | a product without a multiplication | ●● | 6 |
+# | 1.8 | pack four trits into a byte | ●● | 6 |
+# | 1.9 | unpack them | ●● | 6 |
+# | 1.10, 1.11 | two bugs from the museum | ●● | 6 each |
+# | 1.12 | a question to answer in words | ● | 4 |
 #
 # **How it works.** An exercise is a function with a `raise NotImplementedError` in it: put your code in that line's place, run the cell, then run the check below it. The check is instant, says what it expected, and you can run it as often as you like. Stuck? `check.hint("1.5")` in a cell of your own gives one hint, and the next one when you run it again. An exercise you leave open does not block you: the cells below it then go on with the lesson's version, and say so. Some cells ask you to *predict, then run*. They show nothing until you have put your guess in place of `None`. A guess that turns out wrong is what you will remember next week.
 
@@ -506,7 +506,7 @@ trits = my.threshold(weights, 0.6)
 alpha = my.best_scale(weights, trits)
 lost = 100 * my.relative_error(weights, 0.6)
 check.predicted(my_guess, lost, within=4, unit=" %",
-                comment="Three values in place of four billion, and four fifths of the energy stay.")  # fmt: skip
+                comment=f"Three values in place of four billion, and {100 - lost:.0f} % of the energy stay.")  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
 scales = np.linspace(0, 2.4, 200)
@@ -1309,7 +1309,7 @@ my_guess = None  # percent of zeros under absmean
 T, _ = my.absmean(np.random.default_rng(5).normal(size=(500, 500)))
 zeros = 100 * np.mean(T == 0)
 check.predicted(my_guess, float(zeros), within=3, unit=" %",
-                comment=f"Close to a third each, so a trit carries {my.entropy_bits(T):.3f} of the "
+                comment=f"With such shares a trit carries {my.entropy_bits(T):.3f} of the "
                         f"{np.log2(3):.3f} bits it could.")  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
@@ -2037,7 +2037,7 @@ my_guess = None  # multiply-accumulates per fetched weight
 dram = np.array([1300, 2600]) / 64  # pJ per bit
 per_fetch = float(np.sqrt(np.prod(32 * dram)) / (3.7 + 0.9))
 check.predicted(my_guess, per_fetch, within=per_fetch / 2,
-                comment="(Geometric mean of the range.) Small weights save more than cheap arithmetic does.")  # fmt: skip
+                comment="(Geometric mean of the range.) Was it worth it to make the arithmetic cheap?")  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.1))
@@ -2118,7 +2118,7 @@ my_guess = None  # percent of the test digits right
 
 rounded = accuracy(ternary(W_float), bias_float, test_rows)
 check.predicted(my_guess, float(100 * rounded), within=5, unit=" %",
-                comment="Rounding a network that never expected it hurts, here badly.")  # fmt: skip
+                comment="These weights never expected to be rounded.")  # fmt: skip
 
 # %% [markdown]
 # Rounding *afterwards* throws away much of what the classifier knew. The remedy is the idea behind every ternary network in this course: **let the weights know while they learn.** In each step of training, the forward pass uses the rounded weights, `quantize(W)`; the gradient is computed for those; and the update is applied to the float weights `W` as if the rounding had not been there. That "as if" is called the *straight-through estimator*, it looks like cheating, and lesson 04 is about why it works. The float weights behind the scenes are called **latent**. `train` above can do it already: look for `quantize`.
@@ -2651,7 +2651,7 @@ for scale, color, name, height in (
     beyond = 100 * np.mean(np.abs(hidden) > scale / 2)
     for side in (-1, 1):
         left.axvline(side * scale / 2, color=color, linewidth=1.4)
-    left.text(0.51 * largest, height * left.get_ylim()[1],
+    left.text(0.53 * largest, height * left.get_ylim()[1],
               f"{name}: {beyond:.0f} % beyond", color=color, fontsize=9)  # fmt: skip
 left.set(yticks=[], xlabel="weight of the hidden layer", title="Where 0 ends")
 left.spines["left"].set_visible(False)
