@@ -10,6 +10,8 @@ import pytest
 
 from tinyternary.course.authoring.variants import try_answer
 from tinyternary.course.judge.judging import Judge
+from tinyternary.course.judge.tools import Tools
+from tinyternary.course.judge.watch import Watch
 from tinyternary.course.lesson.model import Lesson
 from tinyternary.course.lesson.percent import parse_lesson
 
@@ -281,3 +283,16 @@ def test_set_up_arrays_are_fresh_each_time() -> None:
     judge = Judge(lesson(text))
     solution = judge.lesson.exercises[0].solution.solved(hidden=False)
     assert [try_answer(judge, "1.1", solution).status for _ in range(3)] == ["passed"] * 3
+
+
+def test_counted_numbers_count_beside_numpys_scalars_and_several_share_a_tally() -> None:
+    tools = Tools(Watch())
+    trits, x = tools.counted(np.array([1, -1], np.int8), np.array([10, 20], np.int8))
+    out = np.zeros(1, dtype=np.int64)
+    out[0] += x[0]
+    out[0] -= x[1]
+    assert out[0] == -10
+    assert tools.tally.add == 2
+    assert tools.tally.multiply == 0
+    assert [np.int64(3) * trits[0], trits @ x] == [3, -10]
+    assert tools.tally.multiply == 3

@@ -183,18 +183,19 @@ def test_it_has_what_a_lesson_must_have() -> None:
 @pytest.mark.slow
 def test_run_all_on_the_untouched_notebook() -> None:
     notebook = nbformat.read(CHECKOUT / "lessons" / f"{LESSON.name}.ipynb", 4)
-    seen, figures, seconds = [], 0, 0.0
+    seen, figures = [], 0
     with tempfile.TemporaryDirectory() as folder, kernel(Path(folder)) as session:
         for cell in notebook.cells:
             if cell.cell_type == "code":
-                ran = session.run(cell, 60)
-                seconds += ran.seconds
+                ran = session.run(cell, 240)
                 assert ran.ending == "done", (cell.source, ran.error)
                 for outcome in records(cell):
                     assert outcome["status"] == "not attempted"
                     seen.append(outcome["exercise"])
                 figures += sum("image/png" in o.get("data", {}) for o in cell.outputs)
                 assert not any(o.get("name") == "stderr" for o in cell.outputs), cell.outputs
+        clock = nbformat.v4.new_code_cell("import time\nprint(time.process_time())")
+        session.run(clock, 60)
     assert seen == [exercise.number for exercise in LESSON.exercises]
     assert figures >= 8
-    assert seconds < 90
+    assert float(clock.outputs[0]["text"]) < 90  # of processor time, however busy the machine
