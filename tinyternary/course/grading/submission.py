@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import copy
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tinyternary.course._notebooks import nbformat, untyped
-from tinyternary.course.lesson.model import Cell, Lesson
+from tinyternary.course._notebooks import nbformat, new, untyped
+from tinyternary.course.lesson.model import UNSHOWN, Cell, Lesson
 from tinyternary.course.lesson.pack import packed_lesson, packed_lessons
 from tinyternary.course.lesson.percent import parse_lesson, read_lesson
 from tinyternary.errors import ConfigError, LessonError
@@ -55,22 +58,22 @@ def plan(given: nbformat.NotebookNode, lesson: Lesson) -> Plan:
     places: dict[str, int] = {}
     touched = False
     written = {question.number: "" for question in lesson.questions}
-    for cell in given.cells:
-        home = _home(cell, lesson)
+    for cell in apart(given.cells, lesson):
+        home = home_of(cell, lesson)
         if cell.cell_type != "code":
             for question in lesson.questions:
                 if home is question.cell and not _same(cell.source, home.for_learner()):
-                    written[question.number] = cell.source
+                    written[question.number] = cell.source.strip()
             continue
-        number = _checked(cell, home)
-        if number is not None and any(e.number == number for e in lesson.exercises):
+        if home is not None and home.role == "check":
+            number = _number(lesson, home)
             places[number] = len(steps)
             steps.append(Step("judge", exercise=number))
             continue
         if not cell.source.strip():
             continue
         unchanged = home is not None and _same(cell.source, home.for_learner())
-        if unchanged and home is not None and home.role in ("setup", "demo", "check"):
+        if unchanged and home is not None and home.role in ("setup", "demo"):
             continue
         touched = touched or not unchanged
         answers = home is not None and home.role == "solution"
@@ -87,30 +90,69 @@ def plan(given: nbformat.NotebookNode, lesson: Lesson) -> Plan:
     return Plan(kept, touched, written)
 
 
-def _home(cell: nbformat.NotebookNode, lesson: Lesson) -> Cell | None:
-    """Find the lesson's cell that a notebook's cell was."""
-    grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-    shown = [c for c in lesson.cells if c.role not in ("variant", "hints", "rubric")]
-    for key in (grade_id, cell.get("id")):
-        found = next((c for c in shown if key and key == c.id), None)
+def home_of(cell: nbformat.NotebookNode, lesson: Lesson) -> Cell | None:
+    """Find the lesson's cell that a notebook's cell was, of the same kind; ``None``: their own."""
+    shown = [c for c in lesson.cells if c.role not in UNSHOWN and c.kind == cell.cell_type]
+    if cell.cell_type == "code":
+        match = _CHECK.search(cell.source)
+        found = next((e for e in lesson.exercises if match and e.number == match[1]), None)
         if found is not None:
-            return found
+            return found.check
+    grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+    for key in (grade_id, cell.get("id")):
+        home = next((c for c in shown if key and key in (c.grade_id, c.id)), None)
+        if home is not None:
+            return home
     return next((c for c in shown if _same(cell.source, c.for_learner())), None)
 
 
-def _checked(cell: nbformat.NotebookNode, home: Cell | None) -> str | None:
-    """Return the number of the exercise that a cell checks."""
-    match = _CHECK.search(cell.source)
-    if match is not None:
-        return match[1]
-    if home is not None and home.role == "check":  # emptied, but still in its place
-        match = _CHECK.search(home.source)
-        return match[1] if match else None
-    return None
+def apart(
+    cells: Iterable[nbformat.NotebookNode], lesson: Lesson
+) -> list[nbformat.NotebookNode]:  # fmt: skip
+    """Take cells apart in which an answer and its check were merged; others stay as they are."""
+    ours = {
+        ast.dump(node)
+        for exercise in lesson.exercises
+        for node in ast.parse(exercise.check.for_instructor()).body
+    }
+    out = []
+    for cell in cells:
+        theirs, checks = _parted(cell.source, ours) if cell.cell_type == "code" else ("", [])
+        if not theirs:
+            out.append(cell)
+            continue
+        own = copy.deepcopy(cell)
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            own = new.new_code_cell()
+        own.source = theirs
+        out += [own, *(new.new_code_cell(check) for check in checks)]
+    return out
+
+
+def _parted(source: str, ours: set[str]) -> tuple[str, list[str]]:
+    """Split a cell that holds checks: the learner's statements in it, and the checks."""
+    if not _CHECK.search(source):
+        return "", []
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a check that was damaged: its place is all that counts
+        return "", []
+    theirs, checks = [], []
+    for node in body:
+        text = ast.get_source_segment(source, node) or ""
+        decorators = getattr(node, "decorator_list", [])
+        if decorators:  # whose line the node's own text leaves out
+            lines = source.splitlines()[decorators[0].lineno - 1 : node.end_lineno]
+            text = "\n".join(lines)
+        if _CHECK.search(text):
+            checks.append(text)
+        elif ast.dump(node) not in ours:
+            theirs.append(text)
+    return "\n\n\n".join(theirs), checks
 
 
 def _number(lesson: Lesson, home: Cell | None) -> str:
-    return next((e.number for e in lesson.exercises if e.solution is home), "")
+    return next((e.number for e in lesson.exercises if home in (e.solution, e.check)), "")
 
 
 def _same(text: str, other: str) -> bool:
@@ -135,6 +177,11 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         raise ConfigError(f"{path}: no such file; expected a learner's notebook") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LessonError(f"{path}: cannot be read as a notebook ({error})") from None
+    return notebook_of(text, path)
+
+
+def notebook_of(text: str, path: Path) -> nbformat.NotebookNode:
+    """Read a notebook from its text; see `read_notebook`."""
     try:
         notebook: nbformat.NotebookNode = untyped.reads(text, as_version=4)
         nbformat.validate(notebook)
@@ -158,7 +205,8 @@ def lesson_for(given: nbformat.NotebookNode, path: Path, source: str | Path | No
     given, path
         The notebook and its file.
     source : path, optional
-        A lesson's source, or a checkout; by default the lesson is the package's own.
+        A lesson's source, a course's instructor's notebook, or a checkout; by default the
+        lesson is the package's own.
 
     Raises
     ------
@@ -168,6 +216,10 @@ def lesson_for(given: nbformat.NotebookNode, path: Path, source: str | Path | No
     name = lesson_name(given, path)
     if source is not None:
         file = Path(source)
+        if file.suffix == ".ipynb":
+            from tinyternary.course.grading.source import read_source
+
+            return read_source(file)
         if file.is_file():
             return parse_lesson(file.read_text(encoding="utf-8"), file.stem, file)
         return read_lesson(name, file)

@@ -17,6 +17,8 @@ from typing import Any
 ADDRESS = "TINYTERNARY_WORKER"
 """Environment variable: where the grader listens."""
 
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
 
 def main() -> None:
     """Serve the grader until it hangs up."""
@@ -38,6 +40,8 @@ class Work:
         first = json.loads(connection.recv_bytes())
         _limit_memory(int(first["memory"]))
         self._connection = connection
+        self._process = os.getpid()
+        _keep_orphans()
         lesson = from_pack(first["lesson"], Path("lesson"))
         keep_at_hand(lesson)
         self._judge = Judge(lesson)
@@ -59,6 +63,8 @@ class Work:
                 reply = self._attempt(job["judge"], job["try"])
             else:
                 reply = self._verdict(job["judge"])
+            if os.getpid() != self._process:  # a cell forked: its copy of us has no say
+                os._exit(0)
             self._connection.send_bytes(json.dumps(reply).encode())
 
     def _run(self, source: str) -> dict[str, Any]:
@@ -108,6 +114,14 @@ class Work:
             if self._judge.judge(number, names).status not in expected:
                 return False
         return True
+
+
+def _keep_orphans() -> None:
+    """Stay the ancestor of whatever is started below, so that the grader finds all of it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _limit_memory(size: int) -> None:

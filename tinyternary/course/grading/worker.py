@@ -197,11 +197,17 @@ def _accept(listener: Listener, process: psutil.Popen) -> Connection:
 
 
 def _end(process: psutil.Popen, token: str) -> None:
-    """Kill a process and what it started, also what left its session."""
+    """Kill a process and what it started, also what left its session.
+
+    What it started is below it while it lives; where it died first, its environment tells.
+    """
     doomed = [process]
+    with suppress(psutil.Error):
+        process.suspend()  # so that it starts no more
+        doomed += process.children(recursive=True)
     for other in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if other.pid != process.pid and other.environ().get(_TOKEN) == token:
+            if other not in doomed and other.environ().get(_TOKEN) == token:
                 doomed.append(other)
     for one in doomed:
         with suppress(psutil.Error):

@@ -33,6 +33,14 @@ Role = Literal[
 UNSHOWN = ("variant", "hints", "rubric")
 """Roles of cells that no built notebook has."""
 
+GUARD = """### BEGIN HIDDEN TESTS
+raise RuntimeError(
+    "No points: a notebook that is run as it stands can replace its own checks. "
+    "Autograde with the nbgrader_config.py that `tinyternary lessons course` writes."
+)
+### END HIDDEN TESTS"""
+"""Ends an instructor's check: where nbgrader runs a notebook without our grader, nothing scores."""
+
 _GRADE_ID = re.compile(r"^(\d+)_(\d+)_([a-z_][a-z0-9_]*?)(_check)?$", re.IGNORECASE)
 _HINT = re.compile(r"^\s*(?:[-*]|\d+\.)\s+", re.MULTILINE)
 
@@ -77,8 +85,9 @@ class Cell:
         return plain(replace(self.source, "hidden", None))
 
     def for_instructor(self) -> str:
-        """Text with solutions, hidden tests and their marks."""
-        return plain(self.source)
+        """Text with solutions, hidden tests and their marks; a check ends in `GUARD`."""
+        text = plain(self.source)
+        return f"{text}\n\n\n{GUARD}" if self.role == "check" else text
 
     def solved(self, *, hidden: bool) -> str:
         """Text with the solution, without marks; hidden tests where asked for."""
