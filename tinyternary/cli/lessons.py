@@ -9,7 +9,7 @@ import typer
 
 from tinyternary.cli import console
 from tinyternary.cli.app import app
-from tinyternary.cli.options import AsJson
+from tinyternary.cli.options import AsJson, Quiet
 
 if TYPE_CHECKING:
     from tinyternary.course import LessonReport
@@ -168,19 +168,117 @@ def _say(line: str) -> None:
     console.out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-@app.command(epilog="Example: tinyternary grade mine/01_ternary_basics.ipynb")
+@lessons.command(epilog="Example: tinyternary lessons course class2027 01 --class-list class.csv")
+def course(
+    folder: Annotated[Path, typer.Argument(help="Where the course goes.")],
+    names: Names = None,
+    course_id: Annotated[str, typer.Option(help="Name of the course.")] = "tinyternary",
+    students: Annotated[
+        str, typer.Option(help="The class: ids, with commas between them.", show_default=False)
+    ] = "",
+    class_list: Annotated[
+        Path | None,
+        typer.Option(
+            help="The class: a CSV file with id, and first_name, last_name, email if you like.",
+            show_default=False,
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="A checkout whose lessons/source is taken; by default the installed lessons.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a course that is there.")
+    ] = False,
+) -> None:
+    """Lay out an nbgrader course that grades with the lessons' own judge."""
+    from tinyternary.course.grading.classroom import Student, lay_out_course, read_class_list
+    from tinyternary.errors import ConfigError
+
+    if students and class_list is not None:
+        raise ConfigError("the class comes from --students or from --class-list, not from both")
+    ids = [one.strip() for one in students.split(",")] if students else []
+    pupils = read_class_list(class_list) if class_list is not None else [Student(i) for i in ids]
+    for path in lay_out_course(
+        folder, names, course_id=course_id, students=pupils, root=root, force=force
+    ):
+        console.out.print(str(path), highlight=False, markup=False)
+    console.note(f"{folder / 'README.md'} says what comes next; keep source/ from learners")
+
+
+@app.command(epilog="Example: tinyternary grade submitted/ --csv points.csv --feedback feedback/")
 def grade(
-    notebook: Annotated[Path, typer.Argument(help="The learner's notebook.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="A learner's notebook, or several, or folders of them.")
+    ],
     source: Annotated[
-        Path | None, typer.Option(help="Lesson source; by default the installed lesson.")
+        Path | None,
+        typer.Option(
+            help="Lesson source, or a course's source notebook; by default the installed lesson."
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks to grade at a time.")] = 2,
+    time_scale: Annotated[
+        float, typer.Option(min=0.01, help="Multiplies the limits of time.")
+    ] = 1.0,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write a row for each notebook.", show_default=False)
+    ] = None,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a page for each notebook.", show_default=False),
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Run a learner's notebook apart from everything else and give points per exercise."""
-    from tinyternary import course
+    """Run learners' notebooks apart from everything else and give points per exercise."""
+    from tqdm import tqdm
 
-    report = course.grade(notebook, source)
+    from tinyternary.course.grading import folder as classwork
+    from tinyternary.errors import LessonError
+    from tinyternary.files import replace_content
+
+    found = classwork.find_submissions(paths)
+    alone = len(found) == 1 and not paths[0].is_dir()
+    bar = tqdm(total=len(found), unit=" notebooks", disable=quiet or alone or None, leave=False)
+    with bar:
+        graded = classwork.grade_all(
+            found, source, jobs=jobs, time_scale=time_scale, strict=alone,
+            done=lambda _: bar.update(),
+        )  # fmt: skip
+    if csv is not None:
+        replace_content(csv, classwork.class_csv(graded).encode(), LessonError)
+    if feedback is not None:
+        classwork.write_feedback(graded, feedback)
+    if alone and graded[0].report is not None:
+        report = graded[0].report
+        if as_json:
+            console.print_json(report.to_dict())
+        else:
+            console.out.print(report.table(), highlight=False, markup=False)
+        return
     if as_json:
-        console.print_json(report.to_dict())
+        console.print_json([item.to_dict() for item in graded])
     else:
-        console.out.print(report.table(), highlight=False, markup=False)
+        _print_class(graded)
+    failures = [item for item in graded if item.report is None]
+    if failures:
+        console.note(f"{len(failures)} of {len(graded)} notebooks could not be graded")
+        raise typer.Exit(1)
+
+
+def _print_class(graded: list[Any]) -> None:
+    from rich.markup import escape
+
+    rows = []
+    for item in graded:
+        report = item.report
+        points = f"{report.points:g} / {report.max_points:g}" if report else ""
+        rows.append([
+            escape(item.student), report.lesson if report else "", escape(item.remarks), points,
+            f"{report.seconds:.1f}" if report else "",
+        ])  # fmt: skip
+    console.print_table(["student", "lesson", "remarks", "points", "seconds"], rows, text=3)

@@ -9,6 +9,7 @@ have to fail.
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def grade(
     cell_limit: float = CELL_LIMIT,
     total_limit: float = TOTAL_LIMIT,
     memory: int = MEMORY,
+    halt: threading.Event | None = None,
 ) -> GradeReport:
     """Grade a notebook by the checks of its lesson.
 
@@ -51,6 +53,8 @@ def grade(
         as much, for cells that wait).
     memory : int
         Bytes that the notebook may ask for.
+    halt : threading.Event, optional
+        Set by another thread, it ends the grading with a LessonError.
 
     Returns
     -------
@@ -72,18 +76,20 @@ def grade(
     given = read_notebook(path)
     lesson = lesson_for(given, path, source)
     return grade_notebook(
-        given, lesson, str(path), cell_limit=cell_limit, total_limit=total_limit, memory=memory
-    )
+        given, lesson, str(path),
+        cell_limit=cell_limit, total_limit=total_limit, memory=memory, halt=halt,
+    )  # fmt: skip
 
 
 def grade_notebook(
     given: nbformat.NotebookNode, lesson: Lesson, where: str = "notebook", *,
     cell_limit: float = CELL_LIMIT, total_limit: float = TOTAL_LIMIT, memory: int = MEMORY,
+    halt: threading.Event | None = None,
 ) -> GradeReport:  # fmt: skip
     """Grade a notebook that is in memory; see `grade`."""
     start = time.monotonic()
     laid_out = plan(given, lesson)
-    run = _Run(lesson, cell_limit, total_limit, memory)
+    run = _Run(lesson, cell_limit, total_limit, memory, halt)
     if laid_out.touched:
         run.go(laid_out.steps)
     grades = []
@@ -104,11 +110,15 @@ def grade_notebook(
 class _Run:
     """One notebook on its way through processes; one that dies is replaced."""
 
-    def __init__(self, lesson: Lesson, cell_limit: float, total: float, memory: int) -> None:
+    def __init__(
+        self, lesson: Lesson, cell_limit: float, total: float, memory: int,
+        halt: threading.Event | None,
+    ) -> None:  # fmt: skip
         self.lesson = lesson
         self.cell_limit = cell_limit
         self.left = total
         self.memory = memory
+        self.halt = halt
         self.grades: dict[str, ExerciseGrade] = {}
         self.notes: list[str] = []
         self._done: list[Step] = []
@@ -118,7 +128,7 @@ class _Run:
         """Do all steps, in as many processes as it takes."""
         rest = list(steps)
         while any(step.kind == "judge" for step in rest) and self.left > 0:
-            with worker(self.lesson, self.memory) as session:
+            with worker(self.lesson, self.memory, halt=self.halt) as session:
                 for step in self._done:  # what had worked, in a process that is gone
                     self._timed(session.run(step.source, self._limit()))
                 while rest and session.alive and self.left > 0:

@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -61,9 +62,12 @@ class Ran:
 class Worker:
     """A running process. Made by `worker`."""
 
-    def __init__(self, process: psutil.Popen, connection: Connection) -> None:
+    def __init__(
+        self, process: psutil.Popen, connection: Connection, halt: threading.Event
+    ) -> None:  # fmt: skip
         self._process = process
         self._connection = connection
+        self._halt = halt
         self.alive = True
 
     def run(self, source: str, limit: float) -> Ran:
@@ -100,6 +104,8 @@ class Worker:
             self._connection.send_bytes(json.dumps(request).encode())
             while not self._connection.poll(0.05):
                 spent = max(self._cpu() - before, (time.monotonic() - start) / WAITING)
+                if self._halt.is_set():
+                    raise LessonError("grading was interrupted")
                 if spent > limit:
                     ending = "timeout"
                     break
@@ -120,7 +126,10 @@ class Worker:
 
 @contextmanager
 def worker(
-    lesson: Lesson, memory: int = MEMORY, environment: Mapping[str, str] | None = None
+    lesson: Lesson,
+    memory: int = MEMORY,
+    environment: Mapping[str, str] | None = None,
+    halt: threading.Event | None = None,
 ) -> Iterator[Worker]:
     """Start a process in an empty folder, and end it, and all it started, with the block.
 
@@ -131,11 +140,13 @@ def worker(
         Bytes that it may ask for.
     environment : mapping of str to str, optional
         Added to this process's.
+    halt : threading.Event, optional
+        Ends whatever runs once it is set.
 
     Raises
     ------
     LessonError
-        If it does not start.
+        If it does not start, or `halt` was set.
     """
     token = secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as scratch:
@@ -160,7 +171,7 @@ def worker(
                     if not connection.poll(_START_LIMIT):
                         raise LessonError("the process that runs notebooks does not answer")
                     connection.recv_bytes()
-                    yield Worker(process, connection)
+                    yield Worker(process, connection, halt or threading.Event())
             finally:
                 _end(process, token)
 
@@ -180,8 +191,6 @@ def _environment(scratch: str, address: str, token: str) -> dict[str, str]:
 
 
 def _accept(listener: Listener, process: psutil.Popen) -> Connection:
-    import threading
-
     # accept() knows no time limit: a process that dies first is noticed beside it
     found: list[Connection] = []
     thread = threading.Thread(target=lambda: found.append(listener.accept()), daemon=True)
