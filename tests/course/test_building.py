@@ -2,10 +2,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -47,45 +43,6 @@ def test_instructors_notebook_keeps_the_marks(root: Path) -> None:
     assert "### BEGIN SOLUTION" in text
     assert "secret_of_hidden" in text
     assert "secret_of_variant" not in text
-
-
-@pytest.mark.slow
-def test_nbgrader_releases_and_grades_what_we_build(root: Path, tmp_path: Path) -> None:
-    pytest.importorskip("nbgrader")
-    bin_folder = Path(sys.executable).parent
-    if not (bin_folder / "nbgrader").exists():
-        pytest.skip("nbgrader's command is not beside this Python")
-    classroom = tmp_path / "classroom"
-    course.write_instructor(classroom / "source" / "ps1", root=root)
-    (classroom / "nbgrader_config.py").write_text(
-        "c = get_config()\nc.CourseDirectory.course_id = 'c'\nc.ExecutePreprocessor.timeout = 60\n"
-    )
-    # nbgrader calls alembic, which it looks up on PATH
-    env = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
-
-    def nbgrader(*arguments: str) -> None:
-        command = [str(bin_folder / "nbgrader"), *arguments]
-        done = subprocess.run(command, cwd=classroom, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-
-    nbgrader("generate_assignment", "ps1", "--create")
-    released = (classroom / "release" / "ps1" / "91_small.ipynb").read_text()
-    for secret in ("secret_of_solution", "secret_of_hidden", "secret_of_variant"):
-        assert secret not in released
-    solved = to_text(solved_notebook(course.read_lesson("91", root)))
-    ours = to_text(learner_notebook(course.read_lesson("91", root)))
-    for learner, text in (("idle", released), ("ours", ours), ("keen", solved)):
-        folder = classroom / "submitted" / learner / "ps1"
-        folder.mkdir(parents=True)
-        (folder / "91_small.ipynb").write_text(text)
-    nbgrader("autograde", "ps1")
-    with sqlite3.connect(classroom / "gradebook.db") as gradebook:
-        rows = gradebook.execute(
-            "select a.student_id, sum(g.auto_score) from grade g "
-            "join submitted_notebook n on g.notebook_id = n.id "
-            "join submitted_assignment a on n.assignment_id = a.id group by a.student_id"
-        ).fetchall()
-    assert dict(rows) == {"idle": 0, "ours": 0, "keen": 4}
 
 
 def test_a_rebuild_gives_the_same_bytes(root: Path) -> None:

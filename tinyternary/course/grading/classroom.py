@@ -7,13 +7,11 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
-
-import jinja2
 
 from tinyternary.course._notebooks import new
 from tinyternary.course.authoring.build import instructor_notebook, to_text
+from tinyternary.course.grading._fill import fill
 from tinyternary.course.grading.grade import CELL_LIMIT, TOTAL_LIMIT
 from tinyternary.course.grading.worker import MEMORY
 from tinyternary.course.lesson.model import Lesson
@@ -103,12 +101,12 @@ def _content(
         "cell_limit": CELL_LIMIT, "total_limit": TOTAL_LIMIT, "memory": MEMORY,
     }  # fmt: skip
     header = new.new_notebook(
-        cells=[new.new_markdown_cell(fill("header.md", **about).strip(), id="header")]
+        cells=[new.new_markdown_cell(fill("header.md", about).strip(), id="header")]
     )
     header.nbformat_minor = 5
     wanted = {
-        "nbgrader_config.py": fill("nbgrader_config.py.j2", **about),
-        "README.md": fill("course.md.j2", **about),
+        "nbgrader_config.py": fill("nbgrader_config.py.j2", about),
+        "README.md": fill("course.md.j2", about),
         "source/header.ipynb": to_text(header),
     }
     for lesson in lessons:
@@ -121,27 +119,6 @@ def _content(
         writer.writerows(asdict(student) for student in students)
         wanted["students.csv"] = out.getvalue()
     return wanted
-
-
-def fill(template: str, *, escape: bool = False, **values: object) -> str:
-    """Fill in a template of this package.
-
-    Parameters
-    ----------
-    template : str
-        Name of a file in ``templates/``.
-    escape : bool
-        Whether values are text to stand in HTML.
-    **values
-        By name; one that is missing is an error.
-    """
-    environment = jinja2.Environment(
-        autoescape=escape, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-    environment.filters["repr"] = repr
-    text = files("tinyternary.course.grading").joinpath("templates", template).read_text("utf-8")
-    return environment.from_string(text).render(**values)
 
 
 def read_class_list(path: str | Path) -> list[Student]:

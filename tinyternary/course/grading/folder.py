@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyternary.course.grading.classroom import fill
+from tinyternary.course.grading._fill import fill
 from tinyternary.course.grading.grade import CELL_LIMIT, TOTAL_LIMIT, grade
 from tinyternary.course.grading.grades import ExerciseGrade, GradeReport
 from tinyternary.errors import ConfigError, TinyTernaryError
@@ -205,7 +205,7 @@ def write_feedback(graded: Sequence[Graded], folder: str | Path) -> list[Path]:
         while path in written:
             count += 1
             path = path.with_name(f"{name}_{count}.html")
-        page = fill("feedback.html.j2", escape=True, item=item, report=item.report)
+        page = fill("feedback.html.j2", {"item": item, "report": item.report}, escape=True)
         replace_content(path, page.encode(), ConfigError, make_folder=True)
         written.append(path)
     return written

@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tinyternary.course._notebooks import nbformat, new
+from tinyternary.course._notebooks import nbformat, new, untyped
 from tinyternary.course.grading.grade import CELL_LIMIT, TOTAL_LIMIT, grade_notebook
 from tinyternary.course.grading.grades import ExerciseGrade
 from tinyternary.course.grading.source import read_source
@@ -78,7 +78,7 @@ class Stubs(ClearSolutions):  # type: ignore[misc]
         return True
 
 
-class Submissions(NotebookExporter):  # type: ignore[misc]
+class Submissions(NotebookExporter):
     """Reads a submission; in place of a file that is no notebook, one that says so."""
 
     def from_file(self, file_stream: Any, resources: Any = None, **options: Any) -> Any:
@@ -87,7 +87,8 @@ class Submissions(NotebookExporter):  # type: ignore[misc]
             notebook = notebook_of(file_stream.read(), Path(file_stream.name))
         except (LessonError, UnicodeDecodeError) as error:
             notebook = new.new_notebook(cells=[new.new_markdown_cell(f"**Not graded:** {error}")])
-        return self.from_notebook_node(notebook, resources=resources, **options)
+        convert: Any = self.from_notebook_node  # carries no types
+        return convert(notebook, resources=resources, **options)
 
 
 class _OfLesson(NbGraderPreprocessor):  # type: ignore[misc]
@@ -104,7 +105,7 @@ class Restore(_OfLesson):
     """Give cells the marks they were handed out with; put graded ones that are gone at the end."""
 
     def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> Any:
-        """Mend a submission."""
+        """Mend the cells of a submission."""
         lesson = self._lesson(resources)
         nb.cells = apart(nb.cells, lesson)
         places: dict[str, nbformat.NotebookNode] = {}
@@ -119,7 +120,7 @@ class Restore(_OfLesson):
                 places[home.grade_id] = make(home.for_learner())
                 nb.cells.append(places[home.grade_id])
             if home.grade_id in places:
-                marks = nbformat.from_dict(home.metadata["nbgrader"])
+                marks = untyped.from_dict(home.metadata["nbgrader"])
                 places[home.grade_id].metadata["nbgrader"] = marks
         return nb, resources
 

@@ -15,7 +15,7 @@ from tinyternary.course.authoring.variants import try_answer
 from tinyternary.course.grading.submission import lesson_name, read_notebook
 from tinyternary.course.judge.judging import Judge
 from tinyternary.course.lesson.model import GUARD, Cell, Exercise, Lesson, lesson_of
-from tinyternary.course.lesson.pack import packed_lesson, packed_lessons
+from tinyternary.course.lesson.pack import left_as_found, packed_lesson, packed_lessons
 from tinyternary.errors import LessonError
 
 
@@ -57,7 +57,9 @@ def _read(path: Path, changed: int) -> Lesson:
     carried = packed_lesson(name) if name in packed_lessons() else None
     if carried is None:
         return lesson
-    return lesson_of(name, [*cells, *_variants(lesson, carried)], path)
+    with left_as_found():  # what is judged here is at hand, and is not what the library carries
+        variants = _variants(lesson, carried)
+    return lesson_of(name, [*cells, *variants], path)
 
 
 def _text(source: str) -> str:

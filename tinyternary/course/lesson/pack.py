@@ -7,9 +7,11 @@ any notebook package. Lessons of a teacher's own lie in a folder that `TINYTERNA
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,17 @@ _at_hand: dict[str, Lesson] = {}
 def keep_at_hand(lesson: Lesson) -> None:
     """Let this process find a lesson that is not packed: its set-up asks for it by name."""
     _at_hand[lesson.name] = lesson
+
+
+@contextlib.contextmanager
+def left_as_found() -> Iterator[None]:
+    """Let lessons be at hand inside the block only: a teacher's version of one that is packed."""
+    before = dict(_at_hand)
+    try:
+        yield
+    finally:
+        _at_hand.clear()
+        _at_hand.update(before)
 
 
 def packed_lessons() -> list[str]:
