@@ -33,7 +33,11 @@ LESSONS = (
     ),
     Outline("02_autograd", "reverse mode: the chain rule, a topological order, gradcheck"),
     Outline("03_training", "batches, losses, SGD, AdamW, schedules, an accuracy's interval"),
-    Outline("04_straight_through", "gradients through rounding, learned scales, the microscope"),
+    Outline(
+        "04_straight_through",
+        "gradients through rounding, learned scales, the microscope",
+        written=True,
+    ),
     Outline("05_vision_transformer", "patches, positions, attention, blocks, a whole ViT"),
     Outline("06_bitlinear", "absmax per token, BitLinear, policies, sensitivity of layers"),
     Outline("07_distillation", "temperature, feature matching, a teacher and its student"),
