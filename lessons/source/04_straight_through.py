@@ -423,7 +423,7 @@ class StraightThrough(Function):
 class StraightThrough(Function):
     @staticmethod
     def forward(ctx, latent):
-        return latent
+        return latent.copy()
 
     @staticmethod
     def backward(ctx, grad):
@@ -2134,7 +2134,8 @@ def _(repaired_through):
 # %% variant={"of": "4_9_repaired_through", "wrong": "colleague B: alpha detached", "says": "alpha gets no gradient"}
 def repaired_through(latent, alpha):
     trits = tt.Tensor(absmean(latent.data)[0].astype(latent.dtype))
-    return latent + (alpha * trits - latent).detach()
+    rounded = (alpha * trits - latent).detach()
+    return latent + rounded
 
 
 # %% variant={"of": "4_9_repaired_through", "wrong": "trits alone: no gradient to the latent weights", "says": "no gradient at all"}
@@ -2170,15 +2171,15 @@ def repaired_through(latent, alpha):
 
 # %% variant={"of": "4_9_repaired_through", "right": "a Function with two inputs"}
 class Learned(Function):
-    @staticmethod
-    def forward(ctx, latent, alpha):
+    def take(ctx, latent, alpha):
         trits = absmean(latent)[0].astype(latent.dtype)
         ctx.save(trits)
         return alpha * trits
 
-    @staticmethod
-    def backward(ctx, grad):
+    def give(ctx, grad):
         return grad, np.sum(grad * ctx.saved[0]).reshape(())
+
+    forward, backward = staticmethod(take), staticmethod(give)
 
 
 def repaired_through(latent, alpha):
