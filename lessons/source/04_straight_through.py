@@ -844,7 +844,7 @@ for name, path in paths.items():
           + (f"trit -1 after {late[0]} steps" if late.size else "trit +1 for ever"))  # fmt: skip
 
 # %% [markdown]
-# Weights that are locked out are called **dead**. In practice three things revive them: weight decay, which pulls at every weight whether the gate is open or not; a scale that grows, so that the limit moves outwards past them; or never letting them out in the first place, by clipping the latent weights themselves after each update. BinaryConnect, the ancestor of all this, did the last.
+# Weights that are locked out are called **dead**. In practice three things help: weight decay, which pulls at every weight whether the gate is open or not; a scale that grows, so that the limit moves outwards past them; or never letting them out in the first place, by clipping the latent weights themselves after each update. BinaryConnect, the ancestor of all this, did the last.
 #
 # And absmean with the identity, as in BitNet? It has no clip, and gets away with it, because its threshold is half the mean of all $|w|$: when the weights wander off together, the threshold follows. That will be the subject of section 5.
 #
@@ -1522,7 +1522,7 @@ plt.show()
 # %% [markdown]
 # The travelling is over after a few epochs. What remains are weights at a threshold.
 #
-# Three remedies are in use. **Decay the learning rate**: it does not stop a hopping weight, but it makes fewer latent weights reach a threshold in the first place (compare the two schedules below). **Dampen**: add a small pull of each latent weight towards the middle of its band, away from the thresholds. **Freeze**: watch each weight with a detector like yours, and once it has oscillated often enough, fix it at the trit it held most of the time. Markus Nagel and colleagues, who studied all this in 2022, found the last one to work best in low-bit networks of the MobileNet kind.
+# Three remedies are in use. **Decay the learning rate**: it does not stop a hopping weight, but it makes fewer latent weights reach a threshold in the first place (compare the two schedules below). **Dampen**: add a small pull of each latent weight towards the middle of its band, away from the thresholds. **Freeze**: watch each weight with a detector like yours, and once it has oscillated often enough, fix it at the trit it held most of the time. Markus Nagel and colleagues, who studied all this in 2022, proposed the last two, for low-bit networks of the MobileNet kind.
 
 # %%
 _, unfaded = train_and_watch(0, my.StraightThrough.apply, cosine=False)
@@ -1808,7 +1808,7 @@ right.set(xlabel="scale α / σ", ylabel="share of the energy lost, %", ylim=(18
 plt.show()
 
 # %% [markdown]
-# Six percent too large, and 0.2 points of energy poorer. LSQ pays this price for something: its gradient knows that $\alpha$ moves the thresholds as well, which TTQ's exact one is blind to. In a network the goal is not squared error anyway, and both do well. In the library they are called `seq` (LSQ's scale in the ternary form of ParetoQ) and `ttq`; `tt.quant.quantizers()` lists all rules, and `tt.quant.STRAIGHT_THROUGH` the surrogates that go with them.
+# Six percent too large, and 0.2 points of energy poorer. LSQ pays this price for something: its gradient knows that $\alpha$ moves the thresholds as well, which TTQ's exact one is blind to. In a network the goal is not squared error anyway. In the library they are called `seq` (LSQ's scale in the ternary form of ParetoQ) and `ttq`; `tt.quant.quantizers()` lists all rules, and `tt.quant.STRAIGHT_THROUGH` the surrogates that go with them.
 
 # %%
 for name, rule in tt.quant.STRAIGHT_THROUGH.items():
@@ -2298,7 +2298,7 @@ check.summary()
 #
 # - Y. Bengio, N. Léonard, A. Courville, *Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation*, 2013, arXiv 1308.3432. Names the straight-through estimator and credits Hinton's lectures of 2012.
 # - M. Courbariaux, Y. Bengio, J.-P. David, *BinaryConnect*, 2015, arXiv 1511.00363. Binary weights with float ones behind them, clipped to ±1 after each update (section 2.4).
-# - I. Hubara, M. Courbariaux et al., *Binarized Neural Networks*, 2016, arXiv 1602.02830. The clipped estimator, and that leaving the clip out makes results significantly worse (section 1.3).
+# - I. Hubara, M. Courbariaux et al., *Binarized Neural Networks*, 2016, arXiv 1602.02830. The clipped estimator, and that leaving the clip out makes results significantly worse.
 # - P. Yin et al., *Understanding Straight-Through Estimator in Training Activation Quantized Neural Nets*, 2019, arXiv 1903.05662. Proves for a small network that a well chosen surrogate's gradient correlates with that of the population loss, and that a poorly chosen one is unstable near good solutions.
 # - M. Nagel et al., *Overcoming Oscillations in Quantization-Aware Training*, 2022, arXiv 2203.11086. The toy of section 6, the detector, dampening and freezing.
 # - S. Esser et al., *Learned Step Size Quantization*, 2020, arXiv 1902.08153. Equation 3 and the scaling of section 2.2 are exercise 4.7.
