@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
@@ -17,8 +15,6 @@ from threadpoolctl import threadpool_limits
 import tinyternary as tt
 from tests.course.solved import solutions
 from tinyternary import course
-from tinyternary.course.authoring.build import records
-from tinyternary.course.authoring.kernel import kernel
 from tinyternary.nn import Linear
 from tinyternary.quant import BitLinear, LayerQuant
 
@@ -268,21 +264,3 @@ def test_it_has_what_a_lesson_must_have() -> None:
         assert f"| {number} |" in PROSE
         row = next(line for line in PROSE.splitlines() if f"| {number} |" in line)
         assert row.rstrip("|").split("|")[-1].strip() == f"{worth:g}"
-
-
-@pytest.mark.slow
-def test_run_all_on_the_untouched_notebook() -> None:
-    notebook = nbformat.read(CHECKOUT / "lessons" / f"{LESSON.name}.ipynb", 4)
-    seen, figures = [], 0
-    with tempfile.TemporaryDirectory() as folder, kernel(Path(folder)) as session:
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                ran = session.run(cell, 120)
-                assert ran.ending == "done", (cell.source, ran.error)
-                for outcome in records(cell):
-                    assert outcome["status"] == "not attempted"
-                    seen.append(outcome["exercise"])
-                figures += sum("image/png" in o.get("data", {}) for o in cell.outputs)
-                assert not any(o.get("name") == "stderr" for o in cell.outputs), cell.outputs
-    assert seen == [exercise.number for exercise in LESSON.exercises]
-    assert figures >= 12
