@@ -638,7 +638,7 @@ ends = {
     for name, draw in families.items()
 }  # fmt: skip
 check.predicted(my_guess, float(np.mean(ends["slope 1"] - ends["log-normal"])), within=1, unit=" points",
-                comment="Five splits. Strengths hardly matter; signs are everything.")  # fmt: skip
+                comment="Five splits. Here strengths hardly matter; signs are everything.")  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(8, 2.8))
@@ -650,12 +650,14 @@ for place, ((name, found), color) in enumerate(zip(ends.items(), colors)):
     axes.text(found.min() - 1.5 if right else found.max() + 2, place, f"{found.mean():.1f} %",
               ha="right" if right else "left", va="center", fontsize=9)  # fmt: skip
 axes.set(yticks=range(4), yticklabels=list(ends), ylim=(3.6, -0.6), xlim=(25, 100),
-         xlabel="test accuracy, % (five splits)", title="Any positive slope will do")  # fmt: skip
+         xlabel="test accuracy, % (five splits)", title="In this network any positive slope will do")  # fmt: skip
 style.grid_behind(axes, "x")
 plt.show()
 
 # %% [markdown]
 # A lesson for your own work hides in this figure. *It trains well* says next to nothing about whether a surrogate gradient is a good one: ones, uniform draws and log-normal draws cannot be told apart here. Remember it when somebody proposes a better curve.
+#
+# It is no law, though. What you saw is one small network whose scale follows its weights (absmean). Give it a constant scale that is too small and strengths begin to matter. Where a claim holds is part of the claim: when you meet one, ask what was varied.
 #
 # ## 3 · Beyond the limit
 #
@@ -1308,7 +1310,7 @@ style.grid_behind(axes)
 plt.show()
 
 # %% [markdown]
-# More than nine out of ten weights are the dice of the initialisation, and the network works. A random ternary matrix is a decent heap of features already; it is enough to turn the few weights that are most in the way. That is good news for training and a warning for judgement: an accuracy does not tell you that the weights were *learned*. The microscope does.
+# More than nine out of ten weights are the dice of the initialisation, and the network works. A random ternary matrix seems to be a decent heap of features already; it is enough to turn the few weights that are most in the way. That is good news for training and a warning for judgement: an accuracy does not tell you that the weights were *learned*. The microscope does.
 #
 # ## 6 · Weights that cannot make up their mind
 #
