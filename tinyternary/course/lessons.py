@@ -31,7 +31,11 @@ LESSONS = (
         "trits, thresholds and scales, products without multiplication, four trits in a byte",
         written=True,
     ),
-    Outline("02_autograd", "reverse mode: the chain rule, a topological order, gradcheck"),
+    Outline(
+        "02_autograd",
+        "reverse mode: the chain rule, a topological order, gradcheck",
+        written=True,
+    ),
     Outline("03_training", "batches, losses, SGD, AdamW, schedules, an accuracy's interval"),
     Outline(
         "04_straight_through",
