@@ -296,3 +296,16 @@ def test_counted_numbers_count_beside_numpys_scalars_and_several_share_a_tally()
     assert tools.tally.multiply == 0
     assert [np.int64(3) * trits[0], trits @ x] == [3, -10]
     assert tools.tally.multiply == 3
+
+
+WAIT = "import time\ndef burn():\n    end = time.process_time() + 0.05\n    while time.process_time() < end: pass\n"  # noqa: E501
+CHECK_QUICK = "def _(f):\n    check.quick(0.02, lambda: f(1), 'no loop is needed')"
+
+
+def test_a_time_budget_leaves_compilation_out() -> None:
+    once = WAIT + "done = []\ndef f(x):\n    if not done: burn(); done.append(1)\n    return x"
+    assert one("def f(x):\n    return x", CHECK_QUICK, once).status == "passed"
+    always = WAIT + "def f(x):\n    burn()\n    return x"
+    verdict = one("def f(x):\n    return x", CHECK_QUICK, always)
+    assert verdict.status == "failed"
+    assert "no loop is needed" in verdict.message
