@@ -298,7 +298,17 @@ def test_counted_numbers_count_beside_numpys_scalars_and_several_share_a_tally()
     assert tools.tally.multiply == 3
 
 
-WAIT = "import time\ndef burn():\n    end = time.process_time() + 0.05\n    while time.process_time() < end: pass\n"  # noqa: E501
+def test_a_recursion_without_an_end_is_called_that() -> None:
+    for answer in (
+        "def f(x):\n    return f(x)",
+        "def g(x):\n    return f([x])\ndef f(x):\n    return g(x)",
+    ):
+        verdict = one(HALF, CHECK_HALF, answer)
+        assert verdict.status == "crashed"
+        assert "which case stops it" in verdict.message
+
+
+WAIT = "import time\ndef burn():\n    end = time.process_time() + 0.05\n    while time.process_time() < end: pass\n"
 CHECK_QUICK = "def _(f):\n    check.quick(0.02, lambda: f(1), 'no loop is needed')"
 
 

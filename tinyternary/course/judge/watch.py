@@ -246,6 +246,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     watch = _active
     if watch is None or not watch.in_answer:
         return
+    if event == "sys.setprofile" and _nearly_full():
+        return  # the interpreter ends the report itself where there is no room to call it
     trespass = _REFUSED.get(event)
     if event == "open" and _is_source(arguments[0]) and not _importing():
         trespass = "Your code read a source file of the library or of a lesson."
@@ -269,6 +271,15 @@ def _is_theirs(frame: FrameType) -> bool:
         one is not None and one.f_code.co_filename.startswith(ANSWER)
         for one in (frame, frame.f_back)
     )
+
+
+def _nearly_full() -> bool:
+    """Whether the stack of calls is close to the interpreter's limit."""
+    frame: FrameType | None = sys._getframe(1)
+    depth = 0
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    return depth > sys.getrecursionlimit() - 100
 
 
 def _importing() -> bool:
