@@ -14,6 +14,7 @@ from tinyternary.course.judge.namespaces import (
     Namespaces,
     answer_file,
     cell_text,
+    names_bound,
     run_text,
     silence,
 )
@@ -35,6 +36,7 @@ class Mine:
         self._told: set[str] = set()
         self._key: object = None
         self._names: dict[str, Any] = {}
+        self._makers = _makers(checks.lesson)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -47,7 +49,7 @@ class Mine:
         if name not in self._names:
             known = ", ".join(e.name for e in checks.lesson.exercises)
             raise AttributeError(f"my.{name}: this lesson's exercises make {known}")
-        number = _maker(checks.lesson, name)
+        number = self._makers.get(name)
         if number is not None and number not in answers:
             if checks.strict:
                 raise LessonError(f"my.{name}: exercise {number} is not solved")
@@ -145,12 +147,10 @@ def assemble(lesson: Lesson, names: Namespaces, answers: Mapping[str, str]) -> d
     return made
 
 
-def _maker(lesson: Lesson, name: str) -> str | None:
-    """Return the number of the last exercise whose solution makes a name."""
-    import ast
-
-    for exercise in reversed(lesson.exercises):
-        tree = ast.parse(exercise.solution.solved(hidden=False))
-        if any(getattr(node, "name", None) == name for node in tree.body):
-            return exercise.number
-    return None
+def _makers(lesson: Lesson) -> dict[str, str]:
+    """Return, for each name that exercises make, the number of the last one that does."""
+    found: dict[str, str] = {}
+    for exercise in lesson.exercises:
+        text = exercise.solution.solved(hidden=False)
+        found |= dict.fromkeys(names_bound(text), exercise.number)
+    return found
