@@ -361,6 +361,13 @@ def _(StraightThrough):
         latent.grad, 2 * alpha * trits,
         "L = sum of ŵ²: the gradient is 2 ŵ, taken at the rounded weights.",
     )  # fmt: skip
+    with np.errstate(invalid="ignore"):
+        flat = StraightThrough.apply(tt.Tensor(np.zeros((2, 3)))).data
+    check.equal(
+        flat, np.zeros((2, 3)),
+        "Weights that are all 0 stay 0. Their mean is 0 too: absmean never divides by less than "
+        "its floor.",
+    )  # fmt: skip
     tensor = tt.Tensor(big.astype(np.float32), requires_grad=True)
     check.true(
         StraightThrough.apply(tensor).data.dtype == np.float32,
@@ -1419,6 +1426,11 @@ def _(oscillations):
         steps = [int(np.sign(b - a)) for a, b in pairwise(column) if a != b]
         wanted.append(sum(a != b for a, b in pairwise(steps)))
     check.equal(oscillations(many), wanted, "On random trits.")
+    hopping = np.tile(np.array([[0], [1]], dtype=np.int8), (150, 1))
+    check.equal(
+        oscillations(hopping), [298],
+        "A weight that hops in each of 300 steps. Counts may need more than the 8 bits of a trit.",
+    )  # fmt: skip
     check.equal(oscillations(many[:1]), np.zeros(25, int), "A film of a single step has no flips.")
     ### END HIDDEN TESTS
 
