@@ -135,7 +135,8 @@ def leaks(lesson: Lesson) -> list[str]:
 def test_nothing_a_learner_sees_holds_an_answer(name: str) -> None:
     lesson = course.read_lesson(name, CHECKOUT)
     assert not leaks(lesson), "\n".join(leaks(lesson))
-    assert all(answers(exercise) for exercise in lesson.exercises if len(exercise.variants) > 9)
+    known = [bool(answers(exercise)) for exercise in lesson.exercises]
+    assert 2 * sum(known) > len(known)  # a search for nothing finds nothing
 
 
 SHOWN = {
