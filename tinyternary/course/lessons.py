@@ -36,7 +36,11 @@ LESSONS = (
         "reverse mode: the chain rule, a topological order, gradcheck",
         written=True,
     ),
-    Outline("03_training", "batches, losses, SGD, AdamW, schedules, an accuracy's interval"),
+    Outline(
+        "03_training",
+        "batches, losses, SGD, AdamW, schedules, an accuracy's interval",
+        written=True,
+    ),
     Outline(
         "04_straight_through",
         "gradients through rounding, learned scales, the microscope",
