@@ -1535,6 +1535,7 @@ def _(cosine):
         (40, 0, 0.0),
         (40, 7, 0.01),
         (40, 39, 0.1),
+        (40, 38, 0.1),
         (5, 5, 0.0),
         (1, 0, 0.3),
     ):
@@ -1751,6 +1752,13 @@ def _(bootstrap_interval):
         want = binom.ppf([0.025, 0.975], n, round(n * p) / n) / n
         got = bootstrap_interval(right, seed=int(n), resamples=4000)
         check.close(got, want, f"{round(n * p)} of {n}, in random order.", atol=1.6 / n, rtol=0)
+    three = np.array([False, False, True])
+    for level, want in ((0.6, (0, 2 / 3)), (0.2, (1 / 3, 1 / 3))):
+        check.close(
+            bootstrap_interval(three, level=level), want,
+            f"Three images, the last one right, level {level}. Each image should be drawn equally "
+            "often, and half of what is cut off lies on each side.",
+        )  # fmt: skip
     seeds = {tuple(bootstrap_interval(right, seed=s, resamples=25)) for s in range(20)}
     check.true(len(seeds) > 5, "Twenty seeds give nearly the same 25 resamples: is `seed` used?")
     ### END HIDDEN TESTS
@@ -2077,7 +2085,9 @@ def evaluate(network, images, labels, mean, std):
 def _(train_epoch, evaluate):
     rng = np.random.default_rng(380)
     clean = rng.normal(size=(40, 6)).astype(np.float32)
-    images = 2 * clean + 3  # as they come from the camera
+    std = np.array([0.1, 0.5, 1, 2, 4, 10], np.float32)  # of each pixel, as the camera has it
+    mean = np.full(6, 3.0, np.float32)
+    images = std * clean + mean
     labels = rng.integers(0, 3, 40)
     order = [np.arange(0, 16), np.arange(16, 32), np.arange(32, 40)]
 
@@ -2116,7 +2126,6 @@ def _(train_epoch, evaluate):
             "no two passes give the same losses.",
         )
     network = Network((6, 40, 3), 2, dropout=0.5)
-    mean, std = np.full(6, 3.0, np.float32), np.full(6, 2.0, np.float32)
     truth = network.forward(clean).argmax(axis=1)
     with check.part("complaint 2, ten accuracies", points=1):
         said = [evaluate(network, images, truth, mean, std) for _ in range(6)]
