@@ -47,7 +47,11 @@ LESSONS = (
         written=True,
     ),
     Outline("05_vision_transformer", "patches, positions, attention, blocks, a whole ViT"),
-    Outline("06_bitlinear", "absmax per token, BitLinear, policies, sensitivity of layers"),
+    Outline(
+        "06_bitlinear",
+        "absmax per token, BitLinear, policies, sensitivity of layers",
+        written=True,
+    ),
     Outline("07_distillation", "temperature, feature matching, a teacher and its student"),
     Outline("08_packing_and_kernels", "packed codes, the ladder of kernels, a register tile"),
     Outline("09_energy_and_memory", "MACs, bytes, picojoules, the roofline, an audit of claims"),
