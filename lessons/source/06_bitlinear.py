@@ -405,9 +405,9 @@ def _(absmax):
             scale, [[1e-5 / 127]], "A token of zeros: the floor of 1e-5 stands in for its maximum.",
             rtol=1e-4,
         )  # fmt: skip
-        codes, scale = absmax(np.array([[1e-6, -5e-6], [3.0, 1.0]]))
+        codes, scale = absmax(np.array([[1e-6, -4e-6], [3.0, 1.0]]))
         check.equal(
-            codes, [[13, -64], [127, 42]],
+            codes, [[13, -51], [127, 42]],
             "A token below the floor keeps its small codes: at least 1e-5 is a maximum of two "
             "numbers, not a sum, and holds for each token.",
         )  # fmt: skip
@@ -1025,10 +1025,14 @@ def _(resolve, stored_bytes):
             f"`names`. Yours: {made}",
         )  # fmt: skip
         check.true(resolve({}, names) == {}, "An empty policy leaves everything float.")
+        try:
+            made = resolve({"blocks.*": "absmean", "blocks.0.*": "float"}, names)
+        except ValueError:
+            made = "a ValueError"
         check.true(
-            resolve({"blocks.*": "absmean", "blocks.0.*": "float"}, names).keys()
-            == {n for n in names if n.startswith("blocks")},
-            "A later pattern that matches, but never first, is no error and changes nothing.",
+            made == {n: "absmean" for n in names if n.startswith("blocks")},
+            "Policy blocks.* 'absmean', then blocks.0.* 'float': a later pattern that matches, but is "
+            f"never first, is no error and changes nothing. Yours: {made}",
         )
         check.raises(
             ValueError, lambda: resolve({"*": "absmean", "blocks.9.*": "float"}, names),
@@ -1231,7 +1235,7 @@ plt.show()
 # %% [markdown]
 # The original BitMedViT takes "FFN only" by default. Its second policy, "bit attention", is "both". The library has them by name, and `tt.quant.ternarize(model, policy)` does what you have written, then puts a BitLinear in the place of each chosen Linear.
 #
-# Watch the patch embedding and the head. They are 8 % of the weights, and once the blocks are ternary they are nearly half of the bytes. Saving is like that: it makes what was small large.
+# Watch the patch embedding and the head. They are 5 % of the weights, and once the blocks are ternary they are 45 % of the bytes. Saving is like that: it makes what was small large.
 #
 # Now the second half of the way out. The same network, the same start, the same recipe, but with BitLinear in the eight places *while it is trained*. The optimiser moves latent floats; the forward pass sees nothing but trits and codes.
 
@@ -1273,7 +1277,7 @@ right.legend(fontsize=9, loc="lower right")
 plt.show()
 
 # %% [markdown]
-# One training run is one draw from a hat, and a few percent either way is luck. What is not luck, over the three seeds that the course's tests train each time they are run: rounding afterwards costs tens of points, training ternary costs a few.
+# One training run is one draw from a hat, and a few percent either way is luck. What is not luck, over the three seeds that the course's tests train: rounding afterwards costs between 44 and 50 points, training ternary between 4 and 16. The rounded networks stay above guessing, by the way. A network does not fall to nothing at once; it is merely of no use to anybody.
 #
 # ## 7 · Which layer hurts
 #
@@ -1328,7 +1332,10 @@ def _(sensitivity):
         "rise is over the loss with all float, and the other two layers are float again for each "
         "trial.",
     )  # fmt: skip
-    check.equal([name for name, _ in ranked], ["c", "b", "a"], "The greatest rise comes first.")
+    check.true(
+        [name for name, _ in ranked] == ["c", "b", "a"],
+        f"The greatest rise comes first. Yours: {ranked}",
+    )
     ### BEGIN HIDDEN TESTS
     layers = {name: np.random.default_rng(ord(name)).normal(size=(4, 6)) for name in "uvwxyz"}
     layers_at_start = {name: matrix.copy() for name, matrix in layers.items()}
@@ -1342,11 +1349,11 @@ def _(sensitivity):
         trits, alpha = absmean(matrix)
         expected[name] = float(np.sum((trits * alpha - matrix) * goal[name]))
     ranked = sensitivity(layers, other)
-    check.equal(
-        [name for name, _ in ranked], sorted(expected, key=lambda name: -expected[name]),
+    check.true(
+        [name for name, _ in ranked] == sorted(expected, key=lambda name: -expected[name]),
         "Six random layers, some of which lower the loss when they are rounded: a fall is less than "
-        "no rise, so the sign counts.",
-    )  # fmt: skip
+        f"no rise, so the sign counts. Yours: {ranked}",
+    )
     check.close([rise for _, rise in ranked], sorted(expected.values(), reverse=True),
                 "Six random layers: the rises.")  # fmt: skip
     ### END HIDDEN TESTS
@@ -1502,40 +1509,33 @@ def keep_float(costs, rises, budget):
 # %% nbgrader={"grade": true, "grade_id": "6_7_keep_float_check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 @check.exercise("6.7")
 def _(keep_float):
+    def kept(costs, rises, budget, expected, hint):
+        got = list(keep_float(costs, rises, budget))
+        check.true(
+            got == expected,
+            f"costs {costs}, rises {rises}, budget {budget}: expected {expected}, got {got}. {hint}",
+        )
+
     costs = {"stem": 10, "wide": 100, "deep": 40, "head": 4}
     rises = {"stem": 2.0, "wide": 5.0, "deep": 0.4, "head": 0.4}
-    check.equal(
-        keep_float(costs, rises, 14), ["stem", "head"],
-        "14 bytes to spend: stem saves 0.2 of loss a byte, head 0.1, and together they fit exactly.",
-    )  # fmt: skip
-    check.equal(
-        keep_float(costs, rises, 154), ["stem", "head", "wide", "deep"],
-        "Everything fits: the order is by rise per byte, 0.2, 0.1, 0.05, 0.01. The wide layer does "
-        "the most harm, and costs the most.",
-    )  # fmt: skip
-    check.equal(
-        keep_float(costs, rises, 60), ["stem", "head", "deep"],
-        "60 bytes: after stem and head the wide one does not fit in what is left. That is no reason "
-        "to stop: look at the next.",
-    )  # fmt: skip
+    kept(costs, rises, 14, ["stem", "head"],
+         "stem saves 0.2 of loss a byte, head 0.1, and together they fit exactly.")  # fmt: skip
+    kept(costs, rises, 154, ["stem", "head", "wide", "deep"],
+         "Everything fits: the order is by rise per byte, 0.2, 0.1, 0.05, 0.01. The wide layer does the "
+         "most harm, and costs the most.")  # fmt: skip
+    kept(costs, rises, 60, ["stem", "head", "deep"],
+         "After stem and head the wide one does not fit in what is left. That is no reason to stop: "
+         "look at the next.")  # fmt: skip
     check.raises(
         ValueError, lambda: keep_float(costs, rises, -1), "A negative budget cannot be met."
     )
     ### BEGIN HIDDEN TESTS
-    check.true(
-        list(keep_float(costs, rises, 0)) == [],
-        "A budget of 0: the ternary network fits, and no more.",
-    )
-    check.equal(
-        keep_float(costs, rises | {"stem": -2.0, "deep": 0.0}, 154), ["head", "wide"],
-        "stem gets better by rounding and deep does not care: neither is worth a byte, however many "
-        "are left.",
-    )  # fmt: skip
-    check.equal(
-        keep_float({"a": 6, "b": 5, "c": 5}, {"a": 12.0, "b": 9.0, "c": 8.0}, 10), ["a"],
-        "a saves 2.0 a byte, b 1.8, c 1.6, and the budget is 10. b and c together would save more: "
-        "greedy is not always best. It is what was asked for.",
-    )  # fmt: skip
+    kept(costs, rises, 0, [], "The ternary network fits, and no more.")
+    kept(costs, rises | {"stem": -2.0, "deep": 0.0}, 154, ["head", "wide"],
+         "stem gets better by rounding and deep does not care: neither is worth a byte, however many "
+         "are left.")  # fmt: skip
+    kept({"a": 6, "b": 5, "c": 5}, {"a": 12.0, "b": 9.0, "c": 8.0}, 10, ["a"],
+         "b and c together would save more: greedy is not always best. It is what was asked for.")  # fmt: skip
     rng = np.random.default_rng(67)
     costs = {f"layer {i}": int(c) for i, c in enumerate(rng.integers(1, 100, 30))}
     rises = {name: float(r) for name, r in zip(costs, rng.normal(0.5, 1, 30))}
@@ -1548,7 +1548,9 @@ def _(keep_float):
         if costs[name] <= left:
             left -= costs[name]
             expected.append(name)
-    check.equal(got, expected, "Thirty random layers and 400 bytes.")
+    check.true(
+        got == expected, f"Thirty random layers and 400 bytes: expected {expected}, got {got}."
+    )
     ### END HIDDEN TESTS
 
 
@@ -2060,9 +2062,9 @@ def repaired_input(x, gain):
 # A ViT is to run on a small device. Which parts of it would you leave in float, and why? Use at least two measurements of this lesson. And what measurement, of which outcome, would change your mind?
 #
 # ### BEGIN SOLUTION
-# I would make the linear layers of the blocks ternary, feed-forward and attention, and leave the patch embedding, the head, norms, biases, positions and the softmax in float. The blocks hold 92 % of the weights of our network, so nearly all of the saving is there. Patch embedding and head together are 8 % of the weights, and in the sensitivity figure they do most harm for each kilobyte saved: the patch embedding sees the raw pixels, and everything later depends on what it lets through. Norms and biases are vectors of a few hundred bytes; what they would save is not worth a test.
+# I would make the linear layers of the blocks ternary, feed-forward and attention, and leave the patch embedding, the head, norms, biases, positions and the softmax in float. The blocks hold 95 % of the weights of our network, so nearly all of the saving is there. Patch embedding and head together are 5 % of the weights, and in the sensitivity figure they do most harm for each kilobyte saved: the patch embedding sees the raw pixels, and everything later depends on what it lets through. Norms and biases are vectors of a few hundred bytes; what they would save is not worth a test.
 #
-# The ranking was measured without training, though, and training heals a lot: the network that was trained ternary is a few points below the float one, while the rounded one lost tens. So I would train both policies, blocks only and every matrix, on several seeds. If the interval of the difference includes zero, or is smaller than what the application can bear, patch embedding and head become ternary too: once the blocks are ternary they are nearly half of the bytes. The other way round, if attention alone cost several points in a trained network and the feed-forward layers nothing, I would go back to "FFN only". int8 for the two outer layers is the middle way that I would try first.
+# The ranking was measured without training, though, and training heals a lot: the network that was trained ternary is some points below the float one, while the rounded one lost about half of what it got right. So I would train both policies, blocks only and every matrix, on several seeds. If the interval of the difference includes zero, or is smaller than what the application can bear, patch embedding and head become ternary too: once the blocks are ternary they are 45 % of the bytes. The other way round, if attention alone cost several points in a trained network and the feed-forward layers nothing, I would go back to "FFN only". int8 for the two outer layers is the middle way that I would try first.
 # ### END SOLUTION
 
 # %% [markdown] rubric={"of": "6_10_words"}
@@ -2075,7 +2077,7 @@ def repaired_input(x, gain):
 # %% [markdown]
 # ## Recap
 #
-# - **Rounding a trained network** to trits costs tens of points; **training it ternary** costs a few.
+# - **Rounding a trained network** to trits costs it about half of its right answers; **training it ternary** gives most of them back.
 # - **RMSNorm first:** it takes the loudness out, bounds every outlier by $\sqrt K$, and puts the gains of the channels on the right side of the rounding.
 # - **absmax:** each token has a ruler of its own, $s = \max|x| / 127$ with a floor. Halves go to even.
 # - **Exactness:** sums of codes times trits are integers, exact in int32 in any order. A float sum is exact as long as its bits suffice; α belongs outside.
