@@ -98,6 +98,14 @@ def test_the_shares_of_weights_and_bytes() -> None:
     assert "1,024 choices" in PROSE
 
 
+def test_what_rounding_loses_of_a_gaussian() -> None:
+    weights = np.random.default_rng(0).normal(size=(400, 400))
+    trits, alpha = MADE["absmean"](weights)
+    lost = np.mean((trits * alpha - weights) ** 2) / np.mean(weights**2)
+    assert "lost about a quarter of its energy" in PROSE
+    assert lost == pytest.approx(0.26, abs=0.02)
+
+
 def test_the_policies_are_the_librarys() -> None:
     names = [row.name for row in tt.quant.describe(tt.models.ViT(tt.models.preset("lesson")))]
     for named, policy in (("bitmedvit", {"blocks.*.mlp.fc?": "absmean"}),
