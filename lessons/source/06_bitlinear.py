@@ -105,11 +105,8 @@ def accuracy(logits, part="test"):
 
 def rounded(names):
     """These matrices of the float network, each rounded to trits times its alpha."""
-    made = {}
-    for name in names:
-        trits, alpha = absmean(weights[name])
-        made[name] = trits * alpha
-    return made
+    pairs = {layer_name: absmean(weights[layer_name]) for layer_name in names}
+    return {layer_name: pair[0] * pair[1] for layer_name, pair in pairs.items()}
 
 
 # %% [markdown]
@@ -1672,12 +1669,12 @@ rises = dict(ranked)
 
 def served_in(order, budget):
     """Keep float what fits, in this order."""
-    kept = []
-    for name in order:
-        if costs[name] <= budget:
-            kept.append(name)
-            budget -= costs[name]
-    return kept
+    taken, spent = [], 0
+    for layer_name in order:
+        fits = spent + costs[layer_name] <= budget
+        taken += [layer_name] * fits
+        spent += costs[layer_name] * fits
+    return taken
 
 
 budgets = (0, 2_000, 14_000, 45_000, 75_000, 110_000, 160_000, sum(costs.values()))
@@ -1746,19 +1743,15 @@ print(f"for comparison, all-linear: {report.bytes_stored:,} bytes with norms, bi
 
 # %%
 def layer_a(x, weight):
-    scale_x = 127 / np.abs(x).max(axis=-1, keepdims=True)
-    scale_w = 1 / np.abs(weight).mean()
-    codes = np.rint(x * scale_x)
-    trits = np.clip(np.rint(weight * scale_w), -1, 1)
-    return codes @ trits.T * scale_x * scale_w
+    gamma, beta = 127 / abs(x).max(1)[:, None], 1 / abs(weight).mean()
+    q, t = np.round(gamma * x), np.round(beta * weight).clip(-1, 1)
+    return q @ t.T * gamma * beta
 
 
 def layer_b(x, weight):
-    scale_x = 127 / np.abs(x).max()
-    scale_w = 1 / np.abs(weight).mean()
-    codes = np.rint(x * scale_x)
-    trits = np.clip(np.rint(weight * scale_w), -1, 1)
-    return codes @ trits.T / (scale_x * scale_w)
+    gamma, beta = 127 / abs(x).max(), 1 / abs(weight).mean()
+    q, t = np.round(gamma * x), np.round(beta * weight).clip(-1, 1)
+    return q @ t.T / (gamma * beta)
 
 
 # %% jupyter={"source_hidden": true}
@@ -1814,12 +1807,12 @@ def repaired_layer(x, weight):
 # %% nbgrader={"grade": true, "grade_id": "6_8_repaired_layer_check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 @check.exercise("6.8")
 def _(repaired_layer):
-    weight = np.array([[2.0, -2.0, 0.0], [0.0, 0.0, 2.0]])
+    weight = np.array([[6.0, -6.0, 0.0], [0.0, 0.0, 6.0]])
     with check.part("size", points=1):
         got = repaired_layer(np.array([[4.0, 2.0, 1.0]]), weight)
         check.close(
-            got, [[2.0, 1.0]],
-            "The token 4, 2, 1 with trits 1, -1, 0 and 0, 0, 1, alpha = 1: about 2 and 1. If "
+            got, [[6.0, 3.0]],
+            "The token 4, 2, 1 with trits 1, -1, 0 and 0, 0, 1, alpha = 3: about 6 and 3. If "
             "yours is far off in size: a number that made the codes by multiplication has to go out "
             "by division.", rtol=0.05,
         )  # fmt: skip
