@@ -52,7 +52,11 @@ LESSONS = (
         "absmax per token, BitLinear, policies, sensitivity of layers",
         written=True,
     ),
-    Outline("07_distillation", "temperature, feature matching, a teacher and its student"),
+    Outline(
+        "07_distillation",
+        "temperature, feature matching, a teacher and its student",
+        written=True,
+    ),
     Outline("08_packing_and_kernels", "packed codes, the ladder of kernels, a register tile"),
     Outline("09_energy_and_memory", "MACs, bytes, picojoules, the roofline, an audit of claims"),
     Outline("10_deployment", "a packed file that refuses damage, the engine, ONNX, latency"),
