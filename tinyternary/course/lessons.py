@@ -46,7 +46,11 @@ LESSONS = (
         "gradients through rounding, learned scales, the microscope",
         written=True,
     ),
-    Outline("05_vision_transformer", "patches, positions, attention, blocks, a whole ViT"),
+    Outline(
+        "05_vision_transformer",
+        "patches, positions, attention, blocks, a whole ViT",
+        written=True,
+    ),
     Outline(
         "06_bitlinear",
         "absmax per token, BitLinear, policies, sensitivity of layers",
