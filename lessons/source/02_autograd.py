@@ -685,6 +685,14 @@ def _(topological_order, backward, Value):
         nodes = chain(25, twice=True)
         examine(nodes[-1], nodes, "A chain of 25 doublings.")
         Node.looked, Node.limit = 0, 10**9
+        ### BEGIN HIDDEN TESTS
+        middling = chain(6000, twice=False)
+        check.quick(
+            1.0, lambda: topological_order(middling[-1]),
+            "That is a chain of 6000. Does each node search all that are done already? A set finds "
+            "one at once.",
+        )  # fmt: skip
+        ### END HIDDEN TESTS
         nodes = chain(20_000, twice=False)
         examine(nodes[-1], nodes, "A chain of 20,000.")
     with check.part("backward", points=1):
@@ -1356,6 +1364,11 @@ def _(numeric_gradient):
     check.close(
         got, np.cos(zero), "One entry of x is 0: the step is eps, whatever x is.", rtol=1e-6
     )
+    got = numeric_gradient(lambda v: float(np.sum(v**3)), np.array([1.0, 2.0]), eps=0.5)
+    check.close(
+        got, [3.25, 12.25],
+        "For x³ a step of 0.5 is off by its square. The step is the one you are given.",
+    )  # fmt: skip
     got = numeric_gradient(lambda v: float(np.sum(v**2)), np.array([1, 2, 3]))
     check.close(got, [2, 4, 6], "Here x holds integers.", rtol=1e-6)
     rng = np.random.default_rng(27)
@@ -1890,6 +1903,12 @@ def _(Tensor):
             "Where x < 0 the output is 0 whatever x does, so no gradient passes. Where x > 0 it passes "
             "as it is, negative or not: the mask looks at x, not at the gradient.",
         )  # fmt: skip
+        ### BEGIN HIDDEN TESTS
+        check.close(
+            x.data, [[-2, 3, -0.5], [1, -1, 4]],
+            "After x.relu() the data of x itself has changed: make a new array.",
+        )  # fmt: skip
+        ### END HIDDEN TESTS
     with check.part("backward", points=1):
         x = Tensor(rng.normal(size=(6, 4)))
         w1, b1 = Tensor(rng.normal(size=(4, 4))), Tensor(rng.normal(size=4))
