@@ -85,6 +85,7 @@ def start(
         f"{path} ({'ready' if new else 'already there, kept as it is'}): "
         f"open it with `jupyter lab {path}`",
         highlight=False,
+        soft_wrap=True,  # a command to copy stays in one piece
     )
 
 
