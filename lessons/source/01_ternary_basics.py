@@ -621,6 +621,13 @@ def _(absmean):
         absmean(np.array([[0.0, 0.0, 0.0, 1.0]]))[1], 0.25,
         "The floor is for the scale, not for each weight.", rtol=1e-9,
     )  # fmt: skip
+    spike = np.zeros((1, 200))
+    spike[0, 3] = 5.0
+    for per_row in (False, True):
+        check.equal(
+            absmean(spike, per_row=per_row)[0], np.sign(spike),
+            "One weight is 200 times the scale, and 200 does not fit into an int8: clip first.",
+        )  # fmt: skip
     ### END HIDDEN TESTS
 
 
@@ -1012,6 +1019,15 @@ def _(best_threshold):
             "Near is not exact: a grid, however fine, or a loop that stops at the first good "
             "place, misses by a few.",
         )
+    # so many weights that sums in float32 put the best place a few ranks off
+    sizes = np.sort(np.abs(rng.normal(size=50_000)))[::-1]
+    explained = np.cumsum(sizes) ** 2 / np.arange(1, sizes.size + 1)
+    survive = int(np.sum(sizes > best_threshold(sizes)))
+    check.true(
+        survive > 0 and explained[survive - 1] >= explained.max() * (1 - 1e-12),
+        f"Of {sizes.size} weights, {int(np.argmax(explained)) + 1} should survive; with your "
+        f"threshold {survive} do. In which type do you add them up?",
+    )
     matrix = rng.normal(size=(20, 30))
     check.true(
         relative_error(matrix, best_threshold(matrix))
