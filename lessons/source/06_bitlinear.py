@@ -57,17 +57,21 @@ my = check.mine
 #
 # ## 1 · One afternoon, and why it was wasted
 #
-# First a network worth rounding: lesson 05's small ViT, two blocks of width 64, on cells of four kinds. The library draws the cells and does the training. Ten matrices are in it: the patch embedding, four in each block, and the head.
+# First a network worth rounding: lesson 05's small ViT, two blocks of width 64, on cells of four kinds. The library draws the cells and does the training. Ten matrices are in it: the patch embedding, four in each block, and the head. (Where Numba is missing a step takes several times as long; the networks then train for fewer epochs, and know less.)
 
 
 # %%
+from tinyternary.compiled.switch import jit_enabled
+
+
 def pictures(split, count):
     """Drawn cells of four kinds: a Dataset."""
     return tt.data.phantoms(split, count=count, classes=4)
 
 
 cells = tt.data.Splits(pictures("train", 1600), pictures("val", 400), pictures("test", 400))
-RECIPE = {"augment": "none", "epochs": 12, "lr": 4e-3, "progress": False}
+epochs = 12 if jit_enabled() else 3
+RECIPE = {"augment": "none", "epochs": epochs, "lr": 4e-3, "progress": False}
 
 
 def train(policy=None):
