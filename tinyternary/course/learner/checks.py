@@ -48,8 +48,6 @@ class Checks:
     strict : bool, optional
         A check that does not pass raises, and ``my`` has nothing of the lesson's. By default
         strict, unless this is known to be a learner's own run.
-    names : dict, optional
-        The notebook's names; by default those of the module that defines the check.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ check, that is the lesson's, and a banner says so once. Nothing is ever bound in
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,13 @@ from tinyternary.errors import LessonError
 if TYPE_CHECKING:
     from tinyternary.course.learner.checks import Checks
 
+_WHY_NOT = {
+    "unchecked": "has not been checked yet",
+    "passed": "was changed since its check",
+    "failed": "is not right yet",
+}
+"""Why an exercise's answer is not taken, by the status of its last check."""
+
 
 class Mine:
     """The functions and classes of a lesson, by name."""
@@ -36,7 +44,6 @@ class Mine:
         self._told: set[str] = set()
         self._key: object = None
         self._names: dict[str, Any] = {}
-        self._makers = _makers(checks.lesson)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -55,6 +62,15 @@ class Mine:
                 raise LessonError(f"my.{name}: exercise {number} is not solved")
             self._tell(name, number)
         return self._names[name]
+
+    @functools.cached_property
+    def _makers(self) -> dict[str, str]:
+        """For each name that exercises make, the number of the last one that does."""
+        found: dict[str, str] = {}
+        for exercise in self._checks.lesson.exercises:
+            text = exercise.solution.solved(hidden=False)
+            found |= dict.fromkeys(names_bound(text), exercise.number)
+        return found
 
     def __dir__(self) -> list[str]:
         return [exercise.name for exercise in self._checks.lesson.exercises]
@@ -77,11 +93,8 @@ class Mine:
 
     def _tell(self, name: str, number: str) -> None:
         verdict = self._checks.verdicts.get(number)
-        why = "has not been checked yet"
-        if verdict is not None:
-            passed = verdict.status == "passed"
-            why = "was changed since its check" if passed else f"is {verdict.status}"
-            why = "is not right yet" if verdict.status == "failed" else why
+        status = verdict.status if verdict is not None else "unchecked"
+        why = _WHY_NOT.get(status, f"is {status}")
         if f"{name} {why}" not in self._told:
             self._told.add(f"{name} {why}")
             show("note", f"Going on with the lesson's `{name}`.", f"Exercise {number} {why}.")
@@ -145,12 +158,3 @@ def assemble(lesson: Lesson, names: Namespaces, answers: Mapping[str, str]) -> d
         with silence():
             run_text(answers[exercise.number], answer_file(exercise.number, 0), made)
     return made
-
-
-def _makers(lesson: Lesson) -> dict[str, str]:
-    """Return, for each name that exercises make, the number of the last one that does."""
-    found: dict[str, str] = {}
-    for exercise in lesson.exercises:
-        text = exercise.solution.solved(hidden=False)
-        found |= dict.fromkeys(names_bound(text), exercise.number)
-    return found
