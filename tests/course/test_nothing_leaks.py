@@ -131,7 +131,10 @@ def leaks(lesson: Lesson) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", course.list_lessons(CHECKOUT))
+ASSIGNMENTS = [f"{template}-2027" for template in course.list_assignments(CHECKOUT)]
+
+
+@pytest.mark.parametrize("name", [*course.list_lessons(CHECKOUT), *ASSIGNMENTS])
 def test_nothing_a_learner_sees_holds_an_answer(name: str) -> None:
     lesson = course.read_lesson(name, CHECKOUT)
     assert not leaks(lesson), "\n".join(leaks(lesson))

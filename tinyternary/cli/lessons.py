@@ -77,7 +77,10 @@ def start(
     name: Annotated[str, typer.Argument(help="A lesson, by number or name.")],
     folder: Folder = MINE,
 ) -> None:
-    """Copy a lesson into your own folder, mine/; a copy that is there already is kept."""
+    """Copy a lesson, or an assignment (assignment-01-2027), into your own folder, mine/.
+
+    A copy that is there already is kept.
+    """
     from tinyternary import course
 
     path, new = course.start(name, folder)
@@ -109,7 +112,7 @@ def build(
         console.print_json([item.to_dict() for item in built])
         return
     for item in built:
-        for path in (item.learner, item.pack):
+        for path in filter(None, (item.learner, item.pack)):
             state = "changed" if path.name in item.changed else "unchanged"
             console.out.print(f"{path} ({state})", highlight=False)
         if item.solved:
@@ -184,6 +187,14 @@ def course(
             show_default=False,
         ),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Also the assignments that go with these lessons, drawn by this seed.",
+            show_default=False,
+        ),
+    ] = None,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -204,7 +215,7 @@ def course(
     ids = [one.strip() for one in students.split(",")] if students else []
     pupils = read_class_list(class_list) if class_list is not None else [Student(i) for i in ids]
     for path in lay_out_course(
-        folder, names, course_id=course_id, students=pupils, root=root, force=force
+        folder, names, course_id=course_id, students=pupils, seed=seed, root=root, force=force
     ):
         console.out.print(str(path), highlight=False, markup=False)
     console.note(f"{folder / 'README.md'} says what comes next; keep source/ from learners")

@@ -22,9 +22,14 @@ from .learner.checks import Checks as Checks, checks as checks
 from .learner.mine import mine as mine
 from .learner.start import start as start
 from .lesson.model import Lesson as Lesson
-from .lesson.pack import packed_lesson as packed_lesson, packed_lessons as packed_lessons
+from .lesson.pack import (
+    packed_assignments as packed_assignments,
+    packed_lesson as packed_lesson,
+    packed_lessons as packed_lessons,
+)
 from .lesson.percent import (
     find_lessons as find_lessons,
+    list_assignments as list_assignments,
     list_lessons as list_lessons,
     read_lesson as read_lesson,
 )

@@ -14,9 +14,15 @@ from typing import Any
 from tinyternary.course._notebooks import nbformat, new, untyped
 from tinyternary.course.authoring.kernel import kernel
 from tinyternary.course.learner._present import RECORD
+from tinyternary.course.lesson.drawn import is_assignment, template_of
 from tinyternary.course.lesson.model import UNSHOWN, Cell, Lesson
 from tinyternary.course.lesson.pack import OTHER_PACKS, PACKS, pack_text
-from tinyternary.course.lesson.percent import find_lessons, list_lessons, read_lesson
+from tinyternary.course.lesson.percent import (
+    find_lessons,
+    list_assignments,
+    list_lessons,
+    read_lesson,
+)
 from tinyternary.errors import LessonError
 from tinyternary.files import replace_content
 
@@ -29,7 +35,8 @@ class Built:
     """What `build` made of one lesson."""
 
     lesson: str
-    learner: Path
+    learner: Path | None
+    """None for an assignment: its notebooks are made for a seed."""
     pack: Path
     changed: tuple[str, ...]
     """Names of the files that differ from what was there (the solved notebook is not compared)."""
@@ -41,7 +48,7 @@ class Built:
         """Return plain values, for JSON."""
         return {
             "lesson": self.lesson,
-            "learner": str(self.learner),
+            "learner": str(self.learner) if self.learner else None,
             "pack": str(self.pack),
             "changed": list(self.changed),
             "solved": str(self.solved) if self.solved else None,
@@ -62,7 +69,7 @@ def build(
     Parameters
     ----------
     names : iterable of str, optional
-        Lessons, by name or number; by default all.
+        Lessons, by name or number, and assignments, ``"assignment-01"``; by default all.
     root : path, optional
         A checkout or its `lessons` folder; see `find_lessons`.
     solved : bool
@@ -85,14 +92,17 @@ def build(
     """
     folder = find_lessons(root)
     built = []
-    for name in names or list_lessons(folder):
-        lesson = read_lesson(name, folder)
-        target, pack = folder / f"{lesson.name}.ipynb", packs_of(folder) / f"{lesson.name}.json"
-        wanted = {target: to_text(learner_notebook(lesson)), pack: pack_text(lesson)}
+    for name in names or [*list_lessons(folder), *list_assignments(folder)]:
+        lesson = read_lesson(template_of(name) if is_assignment(name) else name, folder)
+        pack = packs_of(folder) / f"{lesson.name}.json"
+        target = None if is_assignment(name) else folder / f"{lesson.name}.ipynb"
+        wanted = {target: to_text(learner_notebook(lesson))} if target is not None else {}
+        wanted[pack] = pack_text(lesson)
         changed = [path for path, text in wanted.items() if _text(path) != text]
         out, seconds = None, 0.0
         if not check:
-            if target in changed and target.is_file() and not force and is_touched(_text(target)):
+            stands = target is not None and target in changed and target.is_file()
+            if stands and target is not None and is_touched(_text(target)) and not force:
                 raise LessonError(
                     f"{target}: somebody has worked in this notebook; move it away "
                     f"(`tinyternary lessons start {lesson.name[:2]}` makes copies to work in), "
@@ -100,7 +110,7 @@ def build(
                 )
             for path in changed:
                 _write(path, wanted[path])
-            if solved:
+            if solved and target is not None:
                 out = folder.parent / "notebooks" / f"{lesson.name}_solved.ipynb"
                 notebook, seconds = run_solved(lesson, pack.parent)
                 _write(out, to_text(notebook))

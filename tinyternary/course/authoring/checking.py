@@ -34,10 +34,17 @@ from tinyternary.course.authoring.trials import Outcome, Trial, run_trials
 from tinyternary.course.authoring.variants import VariantReport, answers, report
 from tinyternary.course.judge.verdict import Verdict
 from tinyternary.course.lesson.model import Exercise, Lesson
-from tinyternary.course.lesson.percent import find_lessons, list_lessons, read_lesson
+from tinyternary.course.lesson.percent import (
+    find_lessons,
+    list_assignments,
+    list_lessons,
+    read_lesson,
+)
 from tinyternary.files import cache_folder, replace_content
 
 PACKAGE = Path(__file__).resolve().parents[2]
+SEED = 1
+"""Draws the assignments that are checked where none are named."""
 _VARIANTS = "variants"
 
 
@@ -88,7 +95,8 @@ def check_lessons(
     Parameters
     ----------
     names : iterable of str, optional
-        Lessons, by name or number; by default all.
+        Lessons, by name or number, and assignments with a seed; by default all, assignments
+        as the seed `SEED` draws them.
     root : path, optional
         A checkout or its `lessons` folder; see `find_lessons`.
     jobs : int
@@ -110,7 +118,8 @@ def check_lessons(
         If a built file is not what its source makes, or a source breaks a rule.
     """
     folder = find_lessons(root)
-    chosen = list(names or list_lessons(folder))
+    drawn = [f"{template}-{SEED}" for template in list_assignments(folder)]
+    chosen = list(names or [*list_lessons(folder), *drawn])
     check_built(chosen, folder)
     works = [_Work(read_lesson(name, folder), folder, mutants, fresh) for name in chosen]
     trials = [trial for work in works for trial in work.trials]

@@ -24,6 +24,7 @@ from typing import Any
 
 from tinyternary.course.authoring.mutate import Mutant, mutants
 from tinyternary.course.lesson._marks import walk
+from tinyternary.course.lesson.drawn import is_assignment, template_of
 from tinyternary.course.lesson.model import Exercise, Lesson
 from tinyternary.errors import LessonError
 
@@ -134,7 +135,8 @@ def mutants_of(exercise: Exercise) -> list[Mutant]:
 
 def survivors_path(folder: Path, name: str) -> Path:
     """Return where the explanations for a lesson lie in a folder `lessons`."""
-    return folder / "source" / "survivors" / f"{name}.toml"
+    stem = template_of(name) if is_assignment(name) else name
+    return folder / "source" / "survivors" / f"{stem}.toml"
 
 
 def read_explanations(path: Path) -> list[Explanation]:

@@ -14,9 +14,10 @@ from tinyternary.course.authoring.build import instructor_notebook, to_text
 from tinyternary.course.grading._fill import fill
 from tinyternary.course.grading.grade import CELL_LIMIT, TOTAL_LIMIT
 from tinyternary.course.grading.worker import MEMORY
+from tinyternary.course.lesson.drawn import assignment_name
 from tinyternary.course.lesson.model import Lesson
-from tinyternary.course.lesson.pack import packed_lesson, packed_lessons
-from tinyternary.course.lesson.percent import read_lesson
+from tinyternary.course.lesson.pack import packed_assignments, packed_lesson, packed_lessons
+from tinyternary.course.lesson.percent import list_assignments, read_lesson
 from tinyternary.errors import ConfigError, LessonError
 from tinyternary.files import replace_content
 
@@ -45,6 +46,7 @@ def lay_out_course(
     *,
     course_id: str = "tinyternary",
     students: Sequence[Student] = (),
+    seed: int | None = None,
     root: str | Path | None = None,
     force: bool = False,
 ) -> list[Path]:
@@ -59,6 +61,9 @@ def lay_out_course(
     course_id : str
     students : sequence of Student
         Written into ``students.csv``, for ``nbgrader db student import``.
+    seed : int, optional
+        Also the assignments that go with these lessons, with numbers and rules that this seed
+        draws: another year, another seed, and old answers do not serve.
     root : path, optional
         A checkout whose ``lessons/source`` is taken instead of the library's lessons.
     force : bool
@@ -79,6 +84,14 @@ def lay_out_course(
         raise ConfigError(f"course id {course_id!r}: expected letters, digits and any of _.@-")
     _distinct(students, "the class")
     chosen = list(names or packed_lessons())
+    if seed is not None:
+        known = packed_assignments() if root is None else list_assignments(root)
+        wanted_for = [packed_lesson(name).name[:2] for name in chosen]
+        chosen += [
+            assignment_name(number, seed)
+            for number in wanted_for
+            if f"assignment-{number}" in known
+        ]
     lessons = [read_lesson(n, root) if root is not None else packed_lesson(n) for n in chosen]
     present = [name for name in ("nbgrader_config.py", "source") if (folder / name).exists()]
     if present and not force:

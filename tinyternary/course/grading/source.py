@@ -15,7 +15,7 @@ from tinyternary.course.authoring.variants import try_answer
 from tinyternary.course.grading.submission import lesson_name, read_notebook
 from tinyternary.course.judge.judging import Judge
 from tinyternary.course.lesson.model import GUARD, Cell, Exercise, Lesson, lesson_of
-from tinyternary.course.lesson.pack import left_as_found, packed_lesson, packed_lessons
+from tinyternary.course.lesson.pack import is_packed, left_as_found, packed_lesson
 from tinyternary.errors import LessonError
 
 
@@ -54,7 +54,7 @@ def _read(path: Path, changed: int) -> Lesson:
         if raw.cell_type in ("code", "markdown")
     ]
     lesson = lesson_of(name, cells, path)
-    carried = packed_lesson(name) if name in packed_lessons() else None
+    carried = packed_lesson(name) if is_packed(name) else None
     if carried is None:
         return lesson
     with left_as_found():  # what is judged here is at hand, and is not what the library carries

@@ -12,7 +12,7 @@ from typing import Literal
 
 from tinyternary.course._notebooks import nbformat, new, untyped
 from tinyternary.course.lesson.model import UNSHOWN, Cell, Lesson
-from tinyternary.course.lesson.pack import packed_lesson, packed_lessons
+from tinyternary.course.lesson.pack import is_packed, packed_lesson, packed_lessons
 from tinyternary.course.lesson.percent import parse_lesson, read_lesson
 from tinyternary.errors import ConfigError, LessonError
 
@@ -223,9 +223,11 @@ def lesson_for(given: nbformat.NotebookNode, path: Path, source: str | Path | No
         if file.is_file():
             return parse_lesson(file.read_text(encoding="utf-8"), file.stem, file)
         return read_lesson(name, file)
+    if is_packed(name):
+        return packed_lesson(name)
     short = name.split("_")[0]
-    if name in packed_lessons() or any(p.split("_")[0] == short for p in packed_lessons()):
-        return packed_lesson(name if name in packed_lessons() else short)
+    if any(known.split("_")[0] == short for known in packed_lessons()):
+        return packed_lesson(short)
     try:
         return read_lesson(name, path.resolve().parent)
     except LessonError:  # no sources around the notebook

@@ -29,7 +29,7 @@ from tinyternary.course.learner._present import show
 from tinyternary.course.learner.mine import Mine
 from tinyternary.course.learner.progress import Progress
 from tinyternary.course.lesson.model import Lesson
-from tinyternary.course.lesson.pack import packed_lesson, packed_lessons
+from tinyternary.course.lesson.pack import is_packed, packed_lesson
 
 Body = Callable[..., None]
 
@@ -198,7 +198,7 @@ def checks(lesson: str) -> Checks:
     ConfigError
         If there is no such lesson, in the package or in a checkout around.
     """
-    if lesson in packed_lessons():
+    if is_packed(lesson):
         return Checks(packed_lesson(lesson))
     from tinyternary.course.lesson.percent import read_lesson  # an author's, not built yet
 

@@ -12,9 +12,10 @@ Cells are told apart by their metadata:
 - ``hints={"of": "1_2_best_scale"}``: a list, one hint an item, given out one by one;
 - ``variant={"of": "1_2_best_scale", "wrong": "why it is"}`` or ``"right"`` in its place: another
   answer, to test the check with;
+- ``tags=["drawn"]``, in an assignment: what a seed draws from, see `lesson.drawn`;
 - anything else is prose or a demonstration.
 
-Hints, rubrics and variants are in no built notebook.
+Hints, rubrics, variants and what is drawn from are in no built notebook.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from tinyternary.course.lesson._marks import plain, replace, unmark
 from tinyternary.errors import LessonError
 
 Role = Literal[
-    "prose", "demo", "setup", "solution", "check", "written", "variant", "hints", "rubric"
+    "prose", "demo", "setup", "solution", "check", "written", "variant", "hints", "rubric", "drawn"
 ]
-UNSHOWN = ("variant", "hints", "rubric")
+UNSHOWN = ("variant", "hints", "rubric", "drawn")
 """Roles of cells that no built notebook has."""
 
 GUARD = """### BEGIN HIDDEN TESTS
@@ -67,7 +68,10 @@ class Cell:
             return "check"
         if self.kind == "markdown":
             return "prose"
-        return "setup" if "setup" in self.metadata.get("tags", ()) else "demo"
+        tags = self.metadata.get("tags", ())
+        if "drawn" in tags:
+            return "drawn"
+        return "setup" if "setup" in tags else "demo"
 
     @property
     def grade_id(self) -> str:

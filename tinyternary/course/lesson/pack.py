@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinyternary.course.lesson.model import Cell, Lesson, lesson_of
+from tinyternary.course.lesson.drawn import draw, is_assignment, template_of
+from tinyternary.course.lesson.model import Cell, Lesson
 from tinyternary.errors import LessonError, unknown_name
 
 PACKS = Path(__file__).resolve().parents[1] / "packs"
@@ -47,13 +48,24 @@ def packed_lessons() -> list[str]:
     return sorted({*_paths(), *_at_hand})
 
 
+def packed_assignments() -> list[str]:
+    """Names of the assignments that can be had, without a seed: ``["assignment-01", ...]``."""
+    return sorted(path.stem for path in _files("assignment-*.json"))
+
+
+def is_packed(name: str) -> bool:
+    """Whether a lesson, or an assignment with its seed, can be had under that full name."""
+    return name in packed_lessons() or template_of(name) in packed_assignments()
+
+
 def packed_lesson(name: str) -> Lesson:
     """Read a packed lesson.
 
     Parameters
     ----------
     name : str
-        ``"01_ternary_basics"``, or its number, ``"01"``.
+        ``"01_ternary_basics"``, or its number, ``"01"``; ``"assignment-01-2027"`` is the
+        assignment that goes with it, drawn by the seed 2027.
 
     Raises
     ------
@@ -64,25 +76,34 @@ def packed_lesson(name: str) -> Lesson:
     """
     if name in _at_hand:
         return _at_hand[name]
-    paths = _paths()
-    full = next(
-        (lesson for lesson in sorted(paths) if name in (lesson, lesson.split("_")[0])), None
-    )
-    if full is None:
-        raise unknown_name("lesson", name, sorted(paths))
-    path = paths[full]
-    return _read(path, path.stat().st_mtime_ns)
+    if is_assignment(name):
+        template = template_of(name)
+        templates = {path.stem: path for path in _files("assignment-*.json")}
+        if template not in templates:
+            raise unknown_name("assignment", name, [f"{known}-2027" for known in sorted(templates)])
+        path, full = templates[template], name
+    else:
+        paths = _paths()
+        chosen = next((one for one in sorted(paths) if name in (one, one.split("_")[0])), None)
+        if chosen is None:
+            raise unknown_name("lesson", name, sorted(paths))
+        path, full = paths[chosen], chosen
+    return _read(path, full, path.stat().st_mtime_ns)
 
 
 def _paths() -> dict[str, Path]:
+    return {path.stem: path for path in _files("[0-9]*_*.json")}
+
+
+def _files(pattern: str) -> list[Path]:
     other = os.environ.get(OTHER_PACKS)
     folders = [PACKS, *([Path(other)] if other else [])]
-    return {path.stem: path for folder in folders for path in folder.glob("[0-9]*_*.json")}
+    return [path for folder in folders for path in folder.glob(pattern)]
 
 
 @functools.cache
-def _read(path: Path, changed: int) -> Lesson:
-    return from_pack(path.read_text(encoding="utf-8"), path)
+def _read(path: Path, name: str, changed: int) -> Lesson:
+    return from_pack(path.read_text(encoding="utf-8"), path, name)
 
 
 def pack_text(lesson: Lesson) -> str:
@@ -95,8 +116,8 @@ def pack_text(lesson: Lesson) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def from_pack(text: str, path: Path) -> Lesson:
-    """Read a lesson from its JSON.
+def from_pack(text: str, path: Path, name: str | None = None) -> Lesson:
+    """Read a lesson from its JSON; under `name`, an assignment is drawn from its template.
 
     Raises
     ------
@@ -111,6 +132,6 @@ def from_pack(text: str, path: Path) -> Lesson:
             Cell(c["kind"], "\n".join(c["source"]), c["metadata"], c["id"])
             for c in content["cells"]
         ]
-        return lesson_of(content["lesson"], cells, path)
+        return draw(name or content["lesson"], cells, path)
     except (ValueError, KeyError, TypeError) as error:
         raise LessonError(f"{path}: not a packed lesson ({error!r})") from None

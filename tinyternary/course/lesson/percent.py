@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tinyternary.course._notebooks import jupytext
 from tinyternary.course.lesson._marks import REGIONS, walk
-from tinyternary.course.lesson.model import Cell, Lesson, lesson_of
+from tinyternary.course.lesson.drawn import draw, is_assignment, template_of
+from tinyternary.course.lesson.model import Cell, Lesson
 from tinyternary.errors import LessonError, unknown_name
 
 
@@ -46,13 +47,24 @@ def list_lessons(start: str | Path | None = None) -> list[str]:
     return sorted(path.stem for path in (find_lessons(start) / "source").glob("[0-9]*_*.py"))
 
 
+def list_assignments(start: str | Path | None = None) -> list[str]:
+    """Names of the assignments of a checkout, without a seed: ``["assignment-01", ...]``."""
+    return sorted(_templates(find_lessons(start)))
+
+
+def _templates(folder: Path) -> dict[str, Path]:
+    paths = (folder / "source" / "assignments").glob("[0-9]*_*.py")
+    return {f"assignment-{path.stem[:2]}": path for path in paths}
+
+
 def read_lesson(name: str, start: str | Path | None = None) -> Lesson:
     """Read the source of a lesson, and answers by another hand where `source/answers` has them.
 
     Parameters
     ----------
     name : str
-        ``"01_ternary_basics"``, or its number, ``"01"``.
+        ``"01_ternary_basics"``, or its number, ``"01"``; ``"assignment-01-2027"`` is the
+        assignment that goes with it, drawn by the seed 2027.
     start : path, optional
         See `find_lessons`.
 
@@ -65,6 +77,13 @@ def read_lesson(name: str, start: str | Path | None = None) -> Lesson:
         end, an id used twice.
     """
     folder = find_lessons(start)
+    if is_assignment(name):
+        templates = _templates(folder)
+        template = template_of(name)
+        if template not in templates:
+            raise unknown_name("assignment", name, [f"{known}-2027" for known in sorted(templates)])
+        path = templates[template]
+        return draw(name, _cells(path.read_text(encoding="utf-8"), path), path)
     known = list_lessons(folder)
     full = next((lesson for lesson in known if name in (lesson, lesson.split("_")[0])), None)
     if full is None:
@@ -85,7 +104,7 @@ def answers_path(folder: Path, name: str) -> Path:
 
 def parse_lesson(text: str, name: str, path: Path, answers: Iterable[Cell] = ()) -> Lesson:
     """Read a lesson from its text, with further variants; see `read_lesson`."""
-    return lesson_of(name, [*_cells(text, path), *answers], path)
+    return draw(name, [*_cells(text, path), *answers], path)
 
 
 def _answers(folder: Path, name: str) -> list[Cell]:
