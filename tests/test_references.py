@@ -22,6 +22,7 @@ TEXTS = {
         "notebooks/source/*.py",
         "lessons/*.md",
         "docs/*.md",
+        "docs/howto/*.md",
         "*.md",
     )
     for path in sorted(ROOT.glob(pattern))

@@ -1,0 +1,1 @@
+"""What the site is made of beside its written pages: lessons, API, sources, links, and a check."""
