@@ -62,7 +62,11 @@ LESSONS = (
         written=True,
     ),
     Outline("08_packing_and_kernels", "packed codes, the ladder of kernels, a register tile"),
-    Outline("09_energy_and_memory", "MACs, bytes, picojoules, the roofline, an audit of claims"),
+    Outline(
+        "09_energy_and_memory",
+        "MACs, bytes, picojoules, the roofline, an audit of claims",
+        written=True,
+    ),
     Outline("10_deployment", "a packed file that refuses damage, the engine, ONNX, latency"),
     Outline("11_trust", "calibration, thresholds, intervals, corruptions, near-duplicates"),
     Outline("12_capstone", "a network within a budget of bytes: trained, packed, defended"),
