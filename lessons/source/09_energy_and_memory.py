@@ -345,7 +345,7 @@ for patch in (28, 14, 7):
     shape = shape_of("bitmedvit", patch_size=patch)
     work[patch] = np.array([my.linear_macs(shape), my.attention_macs(shape)]) / 1e9
 check.predicted(my_guess, work[7].sum() / work[14].sum(), within=0.4, unit=" times",
-                comment="The linear layers grow fourfold and attention sixteenfold; the sum is in between.")  # fmt: skip
+                comment="The linear layers grow about fourfold and attention sixteenfold; the sum is in between.")  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.1), width_ratios=(1, 1.2))
@@ -692,7 +692,7 @@ plt.show()
 #
 # ## 3 · What one part can give
 #
-# Gene Amdahl wrote it down in 1967 for programs whose one half runs on many processors and whose other half does not. It holds for everything that adds up: seconds, bytes, joules. If a total is made of parts, and part $i$ becomes $f_i$ times smaller, then
+# Gene Amdahl argued it in 1967 for programs of which one part runs on many processors and another does not. It holds for everything that adds up: seconds, bytes, joules. If a total is made of parts, and part $i$ becomes $f_i$ times smaller, then
 #
 # $$
 # \text{gain} = \frac{\sum_i a_i}{\sum_i a_i / f_i} .
@@ -1142,6 +1142,20 @@ for name, report in reports.items():
     print(f"{name:12} {low:6.1f} to {high:6.1f} mJ an image, at 45 nm")
     assert np.allclose((low, high), (report.energy_uj.low / 1e3, report.energy_uj.high / 1e3))
 
+# %% [markdown]
+# **Predict, then run.** Whoever ternarises wants to save multiplications. Suppose the ternary network's arithmetic, *all* of it, cost nothing: every addition, every float product of its attention, every exponential. By how many times would its energy fall?
+
+# %%
+my_guess = None  # times less energy
+
+parts = {
+    source: amount.middle for source, amount in reports["FFN ternary"].energy_by_source.items()
+}
+free = my.gain(parts, {"compute": inf})
+check.predicted(my_guess, free, within=0.15, unit=" times",
+                comment=f"Arithmetic is {100 * parts['compute'] / sum(parts.values()):.0f} % of its energy. All the rest "
+                "is moving numbers about. The prize is in bytes, and chiefly in those of the activations.")  # fmt: skip
+
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.0), width_ratios=(1.2, 1))
 source_names = {"compute": "arithmetic", "on_chip": "on-chip memory", "dram": "DRAM"}
@@ -1166,23 +1180,7 @@ for axis in (left, right):
 plt.show()
 
 # %% [markdown]
-# Before we come to the overlap, one look at the teal part of the left figure.
-#
-# **Predict, then run.** Whoever ternarises wants to save multiplications. Suppose the ternary network's arithmetic, *all* of it, cost nothing: every addition, every float product of its attention, every exponential. By how many times would its energy fall?
-
-# %%
-my_guess = None  # times less energy
-
-parts = {
-    source: amount.middle for source, amount in reports["FFN ternary"].energy_by_source.items()
-}
-free = my.gain(parts, {"compute": inf})
-check.predicted(my_guess, free, within=0.15, unit=" times",
-                comment=f"Arithmetic is {100 * parts['compute'] / sum(parts.values()):.0f} % of its energy. All the rest "
-                "is moving numbers about. The prize is in bytes, and chiefly in those of the activations.")  # fmt: skip
-
-# %% [markdown]
-# Now the overlap. The ternary network takes 70 to 151 mJ, the int8 one 64 to 137. Does that mean nobody can tell which takes less?
+# The teal parts are what everybody talks about. Now look at the right: the ternary network takes 70 to 151 mJ, the int8 one 64 to 137. Does that mean nobody can tell which takes less?
 #
 # It would, if the two were built by different firms in different years. But both run *on the same chip*. We do not know what a byte from DRAM costs there, but we know that it costs both of them the same. Imagine two shopping baskets. You cannot say what either will cost before you have seen the shop. If one has less of everything in it, you can still say which is cheaper, in any shop.
 #
@@ -1370,7 +1368,7 @@ axis.minorticks_off()
 plt.show()
 
 # %% [markdown]
-# Two results that no point estimate would have given you. Ternarising the FFN saves, by this model, between 1.6 and 1.9 times the energy, wherever the prices lie: the saving is certain, and it is not forty. And dull int8 takes *less* than the paper's ternary network at **every** price within the ranges. It was the smaller file, too. The reason is the same both times: int8 touches every matrix, and the ternary policy one kind only.
+# Two results that no point estimate would have given you. Ternarising the FFN saves, by this model, between 1.6 and 1.9 times the energy, wherever the prices lie: the saving is certain, and it is not forty. And dull int8 takes *less* than the paper's ternary network at **every** price within the ranges; the library's tests find the same with the caches of a Jetson and of a Raspberry Pi, at 45 nm and at 7 nm. It was the smaller file, too. The reason is the same both times: int8 touches every matrix, and the ternary policy one kind only.
 #
 # It is lesson 07's paired interval in other clothes. What two things have in common drops out of their comparison.
 #
@@ -1600,7 +1598,7 @@ def attainable(macs_per_byte, peak, bandwidth):
 # 3. Of two limits the lower one holds, entry by entry: NumPy has a function for the smaller of two arrays.
 
 # %% [markdown]
-# Divide numerator and denominator by rows × inputs × outputs and you see the whole story: $1 / (b_x/\text{outputs} + b_w/\text{rows} + b_y/\text{inputs})$, with $b$ in bytes. The weights' bytes are divided by the *rows*. A language model that writes one word at a time has one row, and weights are nearly all that it moves. That is where ternary weights are worth sixteen times the speed. And a Vision Transformer?
+# Divide numerator and denominator by rows × inputs × outputs and you see the whole story: $1 / (b_x/\text{outputs} + b_w/\text{rows} + b_y/\text{inputs})$, with $b$ in bytes. The weights' bytes are divided by the *rows*. A language model that writes one word at a time has one row, and weights are nearly all that it moves. That is where ternary weights save nearly sixteen times the bytes, and the time to move them. And a Vision Transformer?
 
 
 # %% jupyter={"source_hidden": true}
@@ -2145,7 +2143,7 @@ def step_joules(more, base, times):
 base = (60.0, 4.38, 4.42)
 figure, axis = plt.subplots(figsize=(8.5, 2.5))
 for row, times in enumerate((200, 2000, 20000)):
-    # each execution adds 1.5 ms to the run and 9 mJ to its energy; the meter knows 0.5 % of its reading
+    # each execution adds 1.5 ms to the run and 9 mJ to its energy; the meter is right to 0.45 %
     seconds = base[0] + 0.0015 * times
     watts = (base[0] * 4.4 + 0.009 * times) / seconds
     low, high = my.step_joules((seconds, 0.9955 * watts, 1.0045 * watts), base, times)
@@ -2172,7 +2170,7 @@ axis.set(xlabel="mJ for one execution (true: 9)", xlim=(-5, 29), ylim=(2.5, -0.6
 plt.show()
 
 # %% [markdown]
-# C's fault has a grown-up version. Efficiency in "GOPs per joule" on a data sheet or in a paper is often throughput over the power of the whole board: useful, and a property of the board. BitMedViT's 183.6 is of that kind, as is honestly stated there. It says nothing about what an addition costs.
+# C's fault has a grown-up version. Efficiency in "GOPs per joule" on a data sheet or in a paper is often throughput over the power of the whole board: useful, and a property of the board. BitMedViT's 183.6 GOPs/J is of that kind: a measured rate over measured watts. It says nothing about what an addition costs.
 #
 # ## 8 · The audit
 #
@@ -2517,7 +2515,7 @@ plt.show()
 #
 # Baseline: as for its 43x, a float32 network that is another one, the MedViTv2-L teacher, or a single matrix product in place of a whole network. Unit: bytes between DRAM and chip; MB or MiB makes no difference for a ratio if both sides have the same. Left out, if only weights are counted: the activations. They are the larger part for this network, since 1,024 rows share each weight.
 #
-# Derivation, for the same network at one image: by the library's model the float32 network moves 1.16 times the bytes of the ternary one to and from DRAM, because activations stay float32. Weights alone: 32.9 MiB become 10.4, 3.2 times. So 39 does not follow for this network in itself; neither does any number beyond 3.7, which is what remains if the FFN's weights vanish. To derive 39 I would need the teacher's activations, or the shape of the product that was measured.
+# Derivation, for the same network at one image: by the library's model the float32 network moves 1.38 times the bytes of the ternary one to and from DRAM, because activations stay float32. What it stores: 32.9 MiB become 10.4, 3.2 times. So 39 does not follow for this network in itself; neither does any number beyond 3.7, which is what remains if the FFN's weights vanish. To derive 39 I would need the teacher's activations, or the shape of the product that was measured.
 #
 # What they could have written: "Reading its weights takes a third of the bytes of the same network in float32; against its 451 MiB teacher, a forty-third."
 # ### END SOLUTION
@@ -2555,7 +2553,7 @@ check.summary()
 # - M. Horowitz, *Computing's energy problem (and what we can do about it)*, ISSCC 2014. The 45 nm prices (figure 1.1.9), and DRAM's range.
 # - N. P. Jouppi et al., *Ten Lessons From Three Generations Shaped Google's TPUv4i*, ISCA 2021. The 7 nm prices (table 2).
 # - S. Williams, A. Waterman, D. Patterson, *Roofline: An Insightful Visual Performance Model for Multicore Architectures*, Communications of the ACM 52, 2009.
-# - G. M. Amdahl, *Validity of the single processor approach to achieving large scale computing capabilities*, AFIPS 1967. Four pages, and no formula: others wrote it down.
+# - G. M. Amdahl, *Validity of the single processor approach to achieving large scale computing capabilities*, AFIPS 1967. Three pages, and no formula: others wrote it down.
 # - V. Sze et al., *Efficient Processing of Deep Neural Networks*, Proceedings of the IEEE 105, 2017. Why moving costs more than computing, and the ways to keep a tile.
 # - *BitMedViT*, 2025, arXiv 2510.13760, and its README: 10.5 MB, 11.5 GOPs, 43x, 183.6 GOPs/J. *BitNet b1.58*, arXiv 2402.17764: 71.4. *FTerViT*, arXiv 2605.21171: 6.09 and 5.81 MB, about 15x.
 # - NVIDIA, Jetson Orin Nano series data sheet DS-11105-001, for the roofs of section 6.
