@@ -419,7 +419,9 @@ def stored_bytes(outputs, inputs, storage):
 @check.exercise("9.3")
 def _(stored_bytes):
     with check.part("floats, int8 and scales", points=1):
-        check.equal(stored_bytes(3, 40, "float32"), 480, "3 x 40 weights of 4 bytes each.")
+        got = stored_bytes(3, 40, "float32")
+        check.equal(got, 480, "3 x 40 weights of 4 bytes each.")
+        check.true(not isinstance(got, float), "Bytes are whole: an int, not a float.")
         check.equal(
             stored_bytes(3, 40, "int8"), 132,
             "3 x 40 bytes, and 3 scales of 4 bytes: one for each row.",
@@ -440,7 +442,7 @@ def _(stored_bytes):
         )  # fmt: skip
         got = stored_bytes(3, 41, "1.6 bits")
         check.equal(got, 31, "41 trits in fives: nine bytes a row.")
-        check.true(got == int(got) and not isinstance(got, float), "Bytes are whole: an int.")
+        check.true(not isinstance(got, float), "Bytes are whole: an int, not a float.")
         check.raises(
             ValueError, lambda: stored_bytes(3, 40, "3 bits"), "Nobody has defined 3 bits here."
         )
