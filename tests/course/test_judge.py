@@ -298,6 +298,20 @@ def test_counted_numbers_count_beside_numpys_scalars_and_several_share_a_tally()
     assert tools.tally.multiply == 3
 
 
+def test_a_part_is_stored_without_a_load() -> None:
+    tools = Tools(Watch())
+    out, x = tools.counted(np.zeros((4, 4)), np.arange(4.0))
+    out[1:3, :2] = x[:2]
+    assert (tools.tally.load, tools.tally.store) == (2, 2)
+    np.testing.assert_array_equal(np.asarray(out)[1:3], [[0, 1, 0, 0]] * 2)
+
+
+def test_what_a_message_shows_of_an_argument_is_no_load() -> None:
+    body = CHECK_DOT + '\n    check.true(check.tally.load == 4, f"loads: {check.tally.load}")'
+    verdict = one(DOT, body, DOT)
+    assert verdict.status == "passed", verdict.message
+
+
 def test_a_recursion_without_an_end_is_called_that() -> None:
     for answer in (
         "def f(x):\n    return f(x)",

@@ -61,7 +61,11 @@ LESSONS = (
         "temperature, feature matching, a teacher and its student",
         written=True,
     ),
-    Outline("08_packing_and_kernels", "packed codes, the ladder of kernels, a register tile"),
+    Outline(
+        "08_packing_and_kernels",
+        "packed codes, the ladder of kernels, a register tile",
+        written=True,
+    ),
     Outline(
         "09_energy_and_memory",
         "MACs, bytes, picojoules, the roofline, an audit of claims",

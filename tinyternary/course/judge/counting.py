@@ -175,7 +175,8 @@ class CountedArray(np.ndarray):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.tally.count("store", np.size(value))
-        super().__setitem__(_strip(index), _strip(value))
+        # as a plain array: NumPy takes a part out of a subclass first, which would be a load
+        self.view(np.ndarray)[_strip(index)] = _strip(value)
 
     def __iter__(self) -> Any:
         return (self[i] for i in range(len(self)))
