@@ -3,7 +3,7 @@
 #
 # A ternary product needs no multiplication. So a loop that only adds, subtracts and skips must be faster than one that multiplies. Mustn't it?
 #
-# Near the end of this lesson you run that loop, compiled, beside NumPy's multiplying product, and it loses by a factor that you would not believe if you had not measured it. Then you change *one line* of it, and it catches up. To see why, you need to know what a processor is really paid for: not for multiplications, but for **loads**, for **guesses**, and for how many numbers fit under **one instruction**.
+# Near the end of this lesson you run that loop, compiled, beside NumPy's product, which multiplies everything with everything, zeros too. Write down now who wins, and by what factor; a slip of paper will do. Whatever you wrote, the reason for the result lies in what a processor is really paid for: **loads**, **guesses**, and how many numbers fit under **one instruction**.
 #
 # You learn it by playing. The first half of the lesson is five puzzles in the manner of Sasha Rush's *GPU Puzzles* and *Tensor Puzzles*: a picture, a rule, a few lines of code. And, as on a golf course, a **par**: how many loads, stores and operations a good solution takes. Your numbers are counted, one by one.
 #
@@ -147,15 +147,15 @@ my = check.mine
 def into_memory(x, w, out):
     """Dot product; the sum lives in memory."""
     out[0] = 0
-    for k in range(len(x)):
-        out[0] += x[k] * w[k]
+    for i in range(len(x)):
+        out[0] += x[i] * w[i]
 
 
 def into_register(x, w, out):
     """Dot product; the sum lives in a variable."""
     total = 0
-    for k in range(len(x)):
-        total += x[k] * w[k]
+    for i in range(len(x)):
+        total += x[i] * w[i]
     out[0] = total
 
 
@@ -1560,7 +1560,7 @@ def best_tile(registers):
 # %% jupyter={"source_hidden": true}
 def draw_tiles(axes, registers, top=9):
     sides = np.arange(1, top + 1)
-    loads = 1 / sides[:, None] + 1 / sides
+    loads = np.add.outer(1 / sides, 1 / sides)
     fits = sides[:, None] * sides + sides[:, None] + sides <= registers
     shown = plt.matplotlib.colors.LinearSegmentedColormap.from_list("loads", ["#0f8b8d", "#e2f0f0"])
     axes.imshow(np.where(fits, loads, np.nan), origin="lower", cmap=shown, vmin=0.2, vmax=2,
@@ -1955,10 +1955,11 @@ from numba import njit
 
 @njit
 def sum_in_a_variable(x, trits, out):
+    depth = x.shape[1]
     for i in range(x.shape[0]):
         for j in range(trits.shape[0]):
             total = np.int32(0)
-            for k in range(x.shape[1]):
+            for k in range(depth):
                 if trits[j, k] > 0:
                     total += x[i, k]  # in `naive`: out[i, j] += x[i, k]
                 elif trits[j, k] < 0:
@@ -2051,7 +2052,7 @@ for kind, color, name in (
     axes.plot(grid, np.minimum(slope, top), color=color, linewidth=1.6)
     axes.text(0.11, top * 1.06, name, color=color, fontsize=9)
     axes.plot(grid, np.full_like(grid, top), color=color, linewidth=0.7, linestyle=":")
-axes.text(0.62, 4.2, "bytes from memory", fontsize=9, color=style.MUTED)
+axes.text(0.75, 5.5, "as fast as bytes come from memory", fontsize=9, color=style.MUTED)
 shown = [
     "naive",
     "packed",
@@ -2071,31 +2072,33 @@ for name in sorted((n for n in [*shown, "NumPy float32"] if n in times), key=rat
     axes.plot(value, rates[name], "o", color=color, ms=6)
     height = rates[name] if name == "NumPy float32" else max(rates[name], 1.42 * below)
     below = below if name == "NumPy float32" else height
-    axes.text(1.12 * value, height, name, fontsize=8.5, color=color, va="center")
+    axes.text(1.12 * value, height, name, fontsize=8.5, color=color, va="center",
+              bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
 for name, size, color in (
     ("NumPy, one row", 4, style.ACCENT),
     ("ternary, one row", 0.25, style.TERNARY),
 ):
     rate = big.size / single["NumPy" if size == 4 else "ternary"] / 1e9
     axes.plot(1 / size, rate, "s", color=color, ms=7)
+    beside, side = ((6, -13), "left") if size == 4 else ((-8, 5), "right")
     axes.annotate(
         name,
         (1 / size, rate),
-        (-6, 8),
+        beside,
         textcoords="offset points",
         fontsize=8.5,
         color=color,
-        ha="right" if size == 4 else "center",
+        ha=side,
     )
-axes.set(xscale="log", yscale="log", xlim=(0.1, 400), ylim=(0.05, 900), xlabel="MACs for each byte of the matrices",
+axes.set(xscale="log", yscale="log", xlim=(0.1, 400), ylim=(0.015, 900), xlabel="MACs for each byte of the matrices",
          ylabel="GMAC/s", title="Circles: 32 rows of inputs. Squares: a single one, and 4096 × 4096 weights")  # fmt: skip
 style.grid_behind(axes)
 plt.show()
 
 # %% [markdown]
-# With 32 rows most rungs hang far below any roof: they lose to themselves, by the way their loops are made. The best come near the flat part, and `ternary` leaves it behind, for it does not use that instruction.
+# With 32 rows most rungs hang far below any roof: they lose to themselves, by the way their loops are made. The best come near the flat part, and `ternary` gets there without using that instruction at all.
 #
-# With a *single* row, as when one image or one word is answered, every weight is used once, and NumPy sits on the slope: it waits for memory, and no trick of arithmetic would help it. There the sixteenfold bytes of a float are the whole story. The ternary square may even stand *above* the slope: its matrix of 4 MiB fits into a cache where NumPy's 64 MiB do not, so that its bytes do not come from memory at all.
+# With a *single* row, as when one image or one word is answered, every weight is used once, and NumPy sits close under the slope: it waits for memory, and no trick of arithmetic would help it. There the sixteenfold bytes of a float are the whole story. The ternary square may even stand *above* the slope. Its matrix takes 4 MiB, and where a cache holds those, but not NumPy's 64 MiB, its bytes do not come from memory at all.
 #
 # ## 8 · Two pieces of common sense
 #
@@ -2170,7 +2173,7 @@ for name, color in (("NumPy", style.ACCENT), ("ternary", style.TERNARY)):
             color=color,
         )
 axes.axvspan(odds[0], 1, color=style.GRID, zorder=0)
-axes.text(0.7, 5.6, "where trained\nmatrices are", ha="center", fontsize=8.5, color=style.MUTED)
+axes.text(0.7, 5.6, "trained\nmatrices", ha="center", fontsize=8.5, color=style.MUTED)
 axes.set(xscale="log", yscale="log", xlim=(0.4, 2000), ylim=(4, 2500), ylabel="µs", xlabel="zeros",
          title="Skipping pays where there is hardly anything left")  # fmt: skip
 axes.set_xticks(odds, [f"{100 * share:.3g} %" for share in shares], fontsize=8)
@@ -2330,7 +2333,12 @@ axes[1].set(
 )
 off = errors_b(product_b, "positive", 2048)
 values, counts = np.unique(off, return_counts=True)
-axes[2].bar(range(len(values)), counts, color=style.ACCENT, width=0.5)
+axes[2].bar(
+    range(len(values)),
+    counts,
+    color=[style.ACCENT if v else style.MUTED for v in values],
+    width=0.5,
+)
 axes[2].set(xticks=range(len(values)), xticklabels=[f"{v:,}" for v in values], ylabel="outputs of 400",
             xlabel="off by", title="B: what they are off by")  # fmt: skip
 plt.show()
