@@ -66,7 +66,7 @@ check.predicted(my_guess, float(unseen), within=4, unit=" %",
 #
 # Write `batches(count, batch_size, seed, epoch)`. It yields integer arrays: the indices of one batch after another. Together they hold each of `0 ... count - 1` exactly once, in random order. The last batch may be shorter than the others; do not drop it.
 #
-# The order depends on `seed` and on `epoch`, and on nothing else: another epoch brings another order, and the same two numbers bring back the same order, today or in a run that was killed at night and goes on in the morning. `np.random.default_rng` takes more than a single number; what it takes is worth a look, for adding the two numbers is a trap.
+# The order depends on `seed` and on `epoch`, and on nothing else: each epoch is shuffled afresh, and the same two numbers bring back the same order, today or in a run that was killed at night and goes on in the morning. Draw from a generator of your own: NumPy's global one is shared with everybody else's code. `np.random.default_rng` takes more than a single number; what it takes is worth a look, for adding the two numbers is a trap.
 
 
 # %% nbgrader={"grade": false, "grade_id": "3_1_batches", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -134,6 +134,20 @@ def _(batches):
             all(len(b) == size for b in dealt[:-1]) and 0 < len(dealt[-1]) <= size,
             f"{count} examples in batches of {size}: all but the last should be full, none empty.",
         )
+    first = order(1, 0)
+    for epoch in (8, 10, 32, 64, 100, 256, 1000, 1024, 4096, 10_000, 65_536, 10**5, 10**6):
+        check.true(
+            not np.array_equal(first, order(0, epoch)),
+            f"Seed 0 in epoch {epoch} has the order of seed 1 in epoch 0: multiplying before adding "
+            "only moves the clash further away. Can the generator be given both numbers?",
+        )
+    place = np.argsort(order(6, 1, 400))
+    kept = np.mean(np.diff(place[order(6, 0, 400)]) == 1)
+    check.true(
+        kept < 0.2,
+        "Who follows whom in epoch 0 does so in epoch 1, too: the order is only moved on from one "
+        "epoch to the next. Shuffle each epoch afresh.",
+    )
     firsts = [order(0, epoch)[0] for epoch in range(60)]
     check.true(len(set(firsts)) > 20, "Over 60 epochs, far too few examples ever come first.")
     ### END HIDDEN TESTS
@@ -325,6 +339,13 @@ def _(log_softmax, cross_entropy):
             log_softmax(np.array([[900.0, 900.0], [-900.0, -900.0]])), np.full((2, 2), -np.log(2)),
             "Here one row is around 900 and another around -900: each needs its own maximum.",
         )  # fmt: skip
+        ### BEGIN HIDDEN TESTS
+        check.close(
+            log_softmax(np.array([[4000.0, 0.0, 0.0]])), [[0.0, -4000.0, -4000.0]],
+            "One logit far above the others: it is the maximum that has to go, so that no power is "
+            "above 1. With the mean taken away the largest is still large.",
+        )  # fmt: skip
+        ### END HIDDEN TESTS
     with check.part("the loss", points=1):
         p = np.exp([2.0, 0.0, -1.0, 0.5])
         loss, _ = cross_entropy(logits, labels)
@@ -563,7 +584,7 @@ left.text((low - 130) / 2, 60, "log 0", color=ADAM, ha="center")
 left.text((high + 130) / 2, 60, "NaN", color=ADAM, ha="center")
 left.set(xlabel="logit of the true class minus the other's", ylabel="loss", xlim=(-130, 130),
          title="In float32 the textbook formula has cliffs")  # fmt: skip
-left.legend(fontsize=9, loc="upper right", bbox_to_anchor=(0.87, 1))
+left.legend(fontsize=9, loc="upper right", bbox_to_anchor=(0.83, 1))
 
 scores = np.array([[1.6, 0.4, -0.6, 0.9]])
 probabilities = np.exp(my.log_softmax(scores))[0]
@@ -670,6 +691,13 @@ def _(Momentum):
         "With the gradient at 0 and `lr` set to 1 from outside, the step is the old velocity, "
         "halved, times the *new* learning rate: the velocity itself has no learning rate in it.",
     )  # fmt: skip
+    other = np.zeros(2)
+    Momentum([other], lr=1.0).step([np.zeros(2)])
+    check.equal(
+        other, [0.0, 0.0],
+        "A second optimiser, made after the first, moves by the first one's velocity. Keep the "
+        "velocities in `self`: what stands in the class itself is shared by all.",
+    )  # fmt: skip
     a, b = np.array([1.0]), np.array([2.0])
     optimizer = Momentum([a, b], lr=1.0, momentum=0.9)
     for _ in range(2):
@@ -689,11 +717,6 @@ def _(Momentum):
             theirs.step()
         check.close(w, tensor.data, "Six random steps from a random start.", rtol=1e-4, atol=1e-5)
         check.dtype(w, np.float32, "Parameters keep their type.")
-    first, second = np.zeros(2), np.zeros(2)
-    one, two = Momentum([first], lr=1.0), Momentum([second], lr=1.0)
-    one.step([np.ones(2)])
-    two.step([np.zeros(2)])
-    check.equal(second, [0.0, 0.0], "Two optimisers share their velocities: keep them in `self`.")
     ### END HIDDEN TESTS
 
 
@@ -988,6 +1011,13 @@ def _(Adam):
         w, [-0.2, 0.2, -0.2], "The same gradient again: another step of that size.", rtol=1e-4
     )
     check.equal(g, [1e-3, -5.0, 2e6], "The gradient array has changed.")
+    w = np.zeros(3)
+    Adam([w], lr=0.1).step([-g])
+    check.close(
+        w, [0.1, -0.1, 0.1],
+        "A second optimiser, made after the first: it begins at t = 1, with means of its own. Keep "
+        "them in `self`: what stands in the class itself is shared by all.", rtol=1e-4,
+    )  # fmt: skip
     w = np.zeros(1)
     optimizer = Adam([w], lr=1.0)
     optimizer.step([np.array([1.0])])
@@ -1490,6 +1520,8 @@ check.predicted(my_guess, float(below), within=4, unit=" %",
 # - the first `warmup` steps rise in equal stairs from `lr / warmup` to `lr`. A first step of 0 would be a wasted one;
 # - step `warmup` is at the peak, `lr`: there the cosine begins;
 # - the last step, `total - 1`, is at `min_lr`, and so is every step after it.
+#
+# A training may be as short as its warm-up. Then nothing is left for the cosine, and nothing should break.
 
 
 # %% nbgrader={"grade": false, "grade_id": "3_6_cosine", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1540,9 +1572,18 @@ def _(cosine):
         (1, 0, 0.3),
     ):
         theirs = tt.train.Schedule(total, 0.5, warmup, low)
-        for step in range(total):
+        for step in range(total + 3):
+            if step == warmup >= total - 1:
+                continue  # at the peak and at the end at once: either will do
+            try:
+                got = cosine(step, total, 0.5, warmup, low)
+            except ZeroDivisionError:
+                check.fail(
+                    f"Step {step} of {total} with a warm-up of {warmup}: no step is left between the "
+                    "peak and the end, and the progress is divided by their number."
+                )
             check.close(
-                cosine(step, total, 0.5, warmup, low), theirs(step),
+                got, theirs(step),
                 f"Step {step} of {total}, warm-up {warmup}, min_lr {low}.", atol=1e-9,
             )  # fmt: skip
     ### END HIDDEN TESTS
@@ -1618,11 +1659,10 @@ def cosine(step, total, lr, warmup=0, min_lr=0.0):
 def cosine(step, total, lr, warmup=0, min_lr=0.0):
     import math
 
-    step = min(step, max(total - 1, warmup))
     if step + 1 <= warmup:
         return (step + 1) * (lr / warmup)
-    if step == warmup:
-        return lr
+    if step >= total - 1:
+        return lr if step == warmup else min_lr
     angle = math.pi * (step - warmup) / (total - 1 - warmup)
     return 0.5 * (lr + min_lr) + 0.5 * (lr - min_lr) * math.cos(angle)
 
@@ -1647,7 +1687,7 @@ for warmup, low, color in ((0, 0.0, PLAIN), (20, 0.0, MOMENTUM), (60, 0.1, ADAM)
     )
 axes.axhline(0.1, color=style.MUTED, linewidth=0.9, linestyle=":")
 axes.axvspan(200 * (1 - below / 100), 200, color=PLAIN, alpha=0.09, linewidth=0)
-axes.text(198, 0.42, f"without warm-up, the last {below:.0f} %\nare spent below a tenth",
+axes.text(198, 0.42, f"without warm-up,\nthe last {below:.0f} % are\nspent below a tenth",
           ha="right", fontsize=9, color=PLAIN)  # fmt: skip
 axes.set(
     xlabel="step",
@@ -1698,7 +1738,7 @@ check.predicted(my_guess, float(100 * (high - low)), within=2, unit=" points",
 #
 # ### Exercise 3.7: the bootstrap (2 points)
 #
-# Write `bootstrap_interval(right, seed=0, resamples=2000, level=0.95)`. `right` is a boolean array, one entry for each test image. Return `(low, high)`, as shares: the interval that holds the middle `level` of the resampled accuracies, with equal tails cut off on both sides. The same seed gives the same interval.
+# Write `bootstrap_interval(right, seed=0, resamples=2000, level=0.95)`. `right` is a boolean array, one entry for each test image. Return `(low, high)`, as shares: the interval that holds the middle `level` of the resampled accuracies, with equal tails cut off on both sides. The same seed gives the same interval, and as in 3.1 NumPy's global generator is left alone.
 
 
 # %% nbgrader={"grade": false, "grade_id": "3_7_bootstrap_interval", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1759,6 +1799,12 @@ def _(bootstrap_interval):
             f"Three images, the last one right, level {level}. Each image should be drawn equally "
             "often, and half of what is cut off lies on each side.",
         )  # fmt: skip
+    before = np.random.get_state()[1].copy()
+    bootstrap_interval(right, seed=7, resamples=50)
+    check.equal(
+        np.random.get_state()[1], before,
+        "Your function reseeds or draws from NumPy's global generator: other code shares it.",
+    )  # fmt: skip
     seeds = {tuple(bootstrap_interval(right, seed=s, resamples=25)) for s in range(20)}
     check.true(len(seeds) > 5, "Twenty seeds give nearly the same 25 resamples: is `seed` used?")
     ### END HIDDEN TESTS
@@ -1846,10 +1892,10 @@ figure, (left, middle) = plt.subplots(1, 2, figsize=(11.5, 3.5), width_ratios=(1
 edges = 100 * (np.arange(112, 157) - 0.5) / 156
 left.hist(resampled, edges, color=style.GRID, edgecolor="white", linewidth=0.4)
 for y, (ends, color, name) in enumerate(((boot, MOMENTUM, "bootstrap"), (score, ADAM, "Wilson"))):
-    left.plot(ends, [205 + 24 * y] * 2, color=color, linewidth=3)
+    left.plot(ends, [232 + 24 * y] * 2, color=color, linewidth=3)
     left.text(
         ends[1] + 0.7,
-        205 + 24 * y,
+        232 + 24 * y,
         f"{name}: {ends[0]:.1f} to {ends[1]:.1f}",
         va="center",
         fontsize=9,
@@ -1858,7 +1904,7 @@ for y, (ends, color, name) in enumerate(((boot, MOMENTUM, "bootstrap"), (score, 
 left.axvline(100 * 134 / 156, color=style.INK, linewidth=1)
 left.set(
     xlim=(74, 103),
-    ylim=(0, 255),
+    ylim=(0, 275),
     yticks=[],
     xlabel="accuracy of a resample, %",
     title="134 of 156: the same network, other images",
@@ -2595,7 +2641,7 @@ check.predicted(my_guess, float(np.mean(by_image)), within=5, unit=" %",
 #
 # There is no bug in the training, none in the evaluation, and no test image is among the training images. Name what is wrong, then write the split that mends it.
 #
-# `split_by_patient(patients, share, seed)` gets an array with one entry for each image, saying whose it is (numbers or names, in any order, with any number of images each). It returns `(train_rows, test_rows)`, arrays of image indices, each index in exactly one of them. `round(share * number of patients)` patients, drawn at random by the seed, are for testing.
+# `split_by_patient(patients, share, seed)` gets an array with one entry for each image, saying whose it is (numbers or names, in any order, with any number of images each). It returns `(train_rows, test_rows)`, arrays of image indices, each index in exactly one of them. `round(share * number of patients)` patients, drawn at random by the seed, are for testing; one with many images is as likely to be drawn as one with few.
 
 
 # %% nbgrader={"grade": false, "grade_id": "3_9_split_by_patient", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -2659,6 +2705,14 @@ def _(split_by_patient):
         )
     shares = np.bincount(np.concatenate([split_by_patient(many, 0.5, s)[1] for s in range(60)]))
     check.true(shares.min() > 10, "Some patients are hardly ever drawn for testing.")
+    uneven = np.repeat(np.arange(20), np.where(np.arange(20) == 7, 100, 1))
+    often = sum(7 in uneven[split_by_patient(uneven, 0.25, s)[1]] for s in range(60))
+    check.true(
+        2 < often < 35,
+        f"Five of twenty patients are for testing. The one with 100 images is among them {often} "
+        "times in 60, and should be about as often as anybody else, 15 times: draw from the "
+        "patients, each of them once.",
+    )
     ### END HIDDEN TESTS
 
 

@@ -135,6 +135,12 @@ def _(patchify, unpatchify):
         ### BEGIN HIDDEN TESTS
         rng = np.random.default_rng(51)
         check.equal(patchify(color, 2), by_loops(color, 2), "Two images, three channels.")
+        for flat in ((1, 2, 8, 1), (1, 8, 2, 1)):
+            check.raises(
+                ValueError, lambda flat=flat: patchify(np.zeros(flat), 4),
+                f"{flat[1]} rows of {flat[2]} have as many pixels as a patch of 4 x 4, and hold none: "
+                "height and width have to be multiples of p, each for itself.",
+            )  # fmt: skip
         for height, width, p, channels in ((12, 6, 3, 2), (8, 8, 1, 1), (5, 10, 5, 4)):
             images = rng.normal(size=(3, height, width, channels))
             check.equal(
@@ -677,6 +683,16 @@ def _(equivariant, invariant):
             not equivariant(lambda t: np.sort(t, axis=0), x, order),
             "f sorts: that is invariant, but not equivariant.",
         )
+        check.true(
+            not equivariant(lambda t: t + place / 100, x, order),
+            "f adds a hundredth of the place to each token. That is little, but no rounding.",
+        )
+        for tokens, o in ((x, order), (x[order], np.argsort(order))):
+            check.true(
+                not equivariant(lambda t: 0 * t + (t * place).sum(), tokens, o),
+                "f gives every token one and the same sum, weighted by the places: a shuffle changes "
+                "all entries by the same amount, up or down. It is the size of a difference that counts.",
+            )
         ### END HIDDEN TESTS
     with check.part("invariant", points=1):
         check.true(
@@ -701,6 +717,16 @@ def _(equivariant, invariant):
         )
         check.true(not invariant(lambda t: (t * place).sum(axis=0), x, order),
                    "A sum weighted by the places.")  # fmt: skip
+        check.true(
+            not invariant(lambda t: t.mean(axis=0) + t[0] / 100, x, order),
+            "The mean and a hundredth of the first token. That is little, but no rounding.",
+        )
+        for tokens, o in ((x, order), (x[order], np.argsort(order))):
+            check.true(
+                not invariant(lambda t: (t * place).sum(), tokens, o),
+                "A single number, larger or smaller after the shuffle: it is the size of the "
+                "difference that counts.",
+            )
         ### END HIDDEN TESTS
 
 
@@ -1437,6 +1463,14 @@ def _(layer_norm, block):
             block(x, p, 3, 1), reference(x, p, 3, 1), "Three heads with one key and value.",
             rtol=1e-3, atol=1e-3,
         )  # fmt: skip
+        bare = {name: 0 * array for name, array in p.items()}
+        bare["mlp.fc1.bias"], bare["mlp.fc2.weight"] = np.linspace(-3, 3, 7), p["mlp.fc2.weight"]
+        check.close(
+            block(x, bare, 3, 1), x + bare["mlp.fc2.weight"] @ gelu(bare["mlp.fc1.bias"]),
+            "Only the bias of the wide layer is left, and the layer back. Between the two stands "
+            "`gelu` as it is in the first cell: an approximation of it is another function.",
+            rtol=1e-6,
+        )  # fmt: skip
         ### END HIDDEN TESTS
 
 
@@ -2036,6 +2070,11 @@ def _(count):
         ### BEGIN HIDDEN TESTS
         for c in (tt.models.preset("small"), tt.models.preset("small", kv_heads=1, patch_size=7)):
             check.equal(count(*arguments(c))[0], tt.cost.analyze(c).parameters, "A larger one.")
+        narrow = tt.models.preset("tiny", mlp_width=100)
+        check.equal(
+            count(*arguments(narrow))[0], tt.cost.analyze(narrow).parameters,
+            "Width 64 and an MLP that is 100 wide: `hidden` need not be four times the width.",
+        )  # fmt: skip
         ### END HIDDEN TESTS
     with check.part("multiply-accumulates", points=2):
         check.true(
@@ -2058,6 +2097,11 @@ def _(count):
         ### BEGIN HIDDEN TESTS
         for c in (tt.models.preset("small", patch_size=7), tt.models.preset("bitmedvit")):
             check.equal(count(*arguments(c))[1], tt.cost.analyze(c).macs, "A larger one.")
+        narrow = tt.models.preset("tiny", mlp_width=100)
+        check.equal(
+            count(*arguments(narrow))[1], tt.cost.analyze(narrow).macs,
+            "Width 64 and an MLP that is 100 wide: `hidden` need not be four times the width.",
+        )  # fmt: skip
         ### END HIDDEN TESTS
 
 
