@@ -51,6 +51,49 @@ def test_boxes_of_a_row_do_not_overlap_and_stay_inside():
         assert all(a[1] <= b[0] for a, b in pairwise(spans))
 
 
+def boxes_and_arrows(y):
+    """Boxes as (left, top, right, bottom), and arrows as lists of points."""
+    root = ET.fromstring(tt.draw_graph(y).svg)
+    boxes, arrows = [], []
+    for rect in root.iter("{http://www.w3.org/2000/svg}rect"):
+        if rect.get("rx"):
+            x, y, width, height = (float(rect.get(k)) for k in ("x", "y", "width", "height"))
+            boxes.append((x, y, x + width, y + height))
+    for line in root.iter("{http://www.w3.org/2000/svg}polyline"):
+        arrows.append([tuple(map(float, p.split(","))) for p in line.get("points").split()])
+    return boxes, arrows
+
+
+def test_no_arrow_runs_through_a_box():
+    x, w, _ = expression()
+    h = x @ w
+    z = (h * h).gelu().exp() + h  # what is added passes three operations by
+    y = (z.gelu() + z + h).sum()
+    boxes, arrows = boxes_and_arrows(y)
+    assert any(len(points) > 2 for points in arrows)
+    for points in arrows:
+        for (x1, y1), (x2, y2) in pairwise(points):
+            for t in np.linspace(0.01, 0.99, 99):
+                x, y = x1 + t * (x2 - x1), y1 + t * (y2 - y1)
+                assert not any(a < x < c and b < y < d for a, b, c, d in boxes)
+
+
+def test_an_operation_that_reads_a_value_twice_gets_two_arrows():
+    x = tt.Tensor(np.zeros((3, 4), np.float32), requires_grad=True)
+    _, arrows = boxes_and_arrows(x * x)
+    assert len({points[-1] for points in arrows}) == 2
+
+
+def test_a_chain_of_operations_is_a_straight_line():
+    x, w, _ = expression()
+    boxes, _ = boxes_and_arrows((x @ w).gelu().exp().sum())
+    centres = sorted((top, (left + right) / 2) for left, top, right, _ in boxes)
+    assert len(centres) == 6  # x and w stand side by side
+    middle = [x for _, x in centres[2:]]
+    np.testing.assert_allclose(middle, middle[0], atol=0.11)  # a picture rounds to tenths
+    assert sum(x for _, x in centres[:2]) / 2 == pytest.approx(middle[0], abs=0.11)
+
+
 def test_saves_by_ending(tmp_path):
     _, _, y = expression()
     drawing = tt.draw_graph(y)

@@ -1,19 +1,21 @@
 """Draw the graph of an expression as SVG and as graphviz's DOT text (lesson 02).
 
 Operations are boxes, leaves are ovals; every arrow carries the shape that flows
-along it. Layout is by layers: an operation stands below everything it reads.
+along it. Layout is by layers: an operation stands below everything it reads, and an
+arrow over several layers goes round the boxes between.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from tinyternary.autograd.tensor import Tensor
 from tinyternary.errors import ConfigError, TinyTernaryError
 
-_ROW, _GAP, _HEIGHT, _LETTER = 78, 24, 40, 7.2  # pixels
+_ROW, _GAP, _EDGE, _HEIGHT, _LETTER = 78, 24, 12, 40, 7.2  # pixels
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,12 @@ class _Box:
 
     @property
     def width(self) -> float:
-        return 22 + _LETTER * max(len(self.label), len(self.shape))
+        letters = max(len(self.label), len(self.shape))
+        return 22 + _LETTER * letters if letters else 0  # nothing: an arrow passes here
+
+    @property
+    def top(self) -> int:
+        return self.level * _ROW + _EDGE
 
 
 def draw_graph(result: Tensor, names: dict[str, Tensor] | None = None) -> Drawing:
@@ -105,38 +112,91 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "(" + ", ".join(map(str, shape)) + ")"
 
 
-def _place(boxes: dict[int, _Box], arrows: list[tuple[int, int, str]]) -> tuple[float, float]:
-    """Give every box its place; returns the picture's width and height."""
-    feeds: dict[int, list[int]] = {key: [] for key in boxes}
+def _waypoints(boxes: dict[int, _Box], arrows: list[tuple[int, int, str]]) -> dict[int, list[_Box]]:
+    """Give each source a free place in every row that its longest arrow has to cross."""
+    points: dict[int, list[_Box]] = {}
     for source, target, _ in arrows:
-        feeds[target].append(source)
+        passed = points.setdefault(source, [])
+        for level in range(boxes[source].level + 1 + len(passed), boxes[target].level):
+            passed.append(_Box("", "", False, level))
+    return points
+
+
+def _spread(wanted: list[float], widths: list[float]) -> list[float]:
+    """Places as near to the wanted ones (ascending) as boxes of these widths can be.
+
+    Least squares: boxes that would overlap become a group around their common mean
+    (pool adjacent violators).
+    """
+    offsets = [0.0]
+    for a, b in pairwise(widths):
+        offsets.append(offsets[-1] + (a + b) / 2 + _GAP)
+    groups: list[tuple[float, int]] = []  # mean of (wanted - offset), and of how many boxes
+    for place, offset in zip(wanted, offsets, strict=True):
+        mean, count = place - offset, 1
+        while groups and groups[-1][0] > mean:
+            before, others = groups.pop()
+            mean = (before * others + mean * count) / (others + count)
+            count += others
+        groups.append((mean, count))
+    means = [mean for mean, count in groups for _ in range(count)]
+    return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
+
+
+def _place(
+    boxes: dict[int, _Box], arrows: list[tuple[int, int, str]]
+) -> tuple[dict[int, list[_Box]], float, float]:
+    """Give every box its place; returns the ways of long arrows, and the picture's size.
+
+    An operation wants to stand below the operations that it reads, so that a chain is a
+    straight line, and so does the way of an arrow that passes by. Leaves come to their right.
+    """
     # a leaf stands just above the first operation that reads it
     for key, box in boxes.items():
         readers = [boxes[t].level for s, t, _ in arrows if s == key]
         if box.leaf and readers:
             box.level = min(readers) - 1
-    rows: dict[int, list[int]] = {}
-    for key, box in boxes.items():
-        rows.setdefault(box.level, []).append(key)
-    widest = max(sum(boxes[k].width + _GAP for k in row) for row in rows.values()) + _GAP
+    ways = _waypoints(boxes, arrows)
+    feeds: dict[int, list[_Box]] = {id(box): [] for box in boxes.values()}
+    for source, target, _ in arrows:
+        above = [boxes[source], *ways[source]]
+        feeds[id(boxes[target])].append(above[boxes[target].level - boxes[source].level - 1])
+    for source, way in ways.items():
+        for before, point in pairwise([boxes[source], *way]):
+            feeds[id(point)] = [before]
+    rows: dict[int, list[_Box]] = {}
+    for box in [*boxes.values(), *(point for way in ways.values() for point in way)]:
+        rows.setdefault(box.level, []).append(box)
     for level in sorted(rows):
-        row = rows[level]
+        leaves = [box for box in rows[level] if box.leaf]
+        others = [box for box in rows[level] if not box.leaf] or leaves
 
-        def wanted(key: int) -> float:
-            above = [boxes[s].x for s in feeds[key] if boxes[s].level < boxes[key].level]
-            return sum(above) / len(above) if above else widest / 2
+        def wanted(box: _Box) -> tuple[float, float]:
+            above = [b.x for b in feeds[id(box)]]
+            operations = [b.x for b in feeds[id(box)] if not b.leaf] or above or [0.0]
+            return sum(operations) / len(operations), sum(above)
 
-        row.sort(key=wanted)
-        total = sum(boxes[k].width + _GAP for k in row) - _GAP
-        left = (widest - total) / 2
-        for key in row:
-            boxes[key].x = left + boxes[key].width / 2
-            left += boxes[key].width + _GAP
-    return widest, (max(rows) + 1) * _ROW
+        others.sort(key=wanted)
+        places = _spread([wanted(box)[0] for box in others], [box.width for box in others])
+        for box, place in zip(others, places, strict=True):
+            box.x = place
+        right = others[-1].x + others[-1].width / 2
+        for box in leaves if others is not leaves else []:
+            box.x = right + _GAP + box.width / 2
+            right = box.x + box.width / 2
+    everything = [box for row in rows.values() for box in row]
+    shift = _GAP - min(box.x - box.width / 2 for box in everything)
+    for box in everything:
+        box.x += shift
+    return (
+        ways,
+        max(box.x + box.width / 2 for box in everything) + _GAP,
+        max(rows) * _ROW + _HEIGHT + 2 * _EDGE,
+    )
 
 
 def _svg(boxes: dict[int, _Box], arrows: list[tuple[int, int, str]]) -> str:
-    width, height = _place(boxes, arrows)
+    ways, width, height = _place(boxes, arrows)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="monospace" font-size="12">',
@@ -144,15 +204,27 @@ def _svg(boxes: dict[int, _Box], arrows: list[tuple[int, int, str]]) -> str:
         'markerHeight="7" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#555"/></marker></defs>',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
+    arriving: dict[int, list[tuple[float, list[_Box], str]]] = {}
     for source, target, shape in arrows:
-        a, b = boxes[source], boxes[target]
-        y1, y2 = a.level * _ROW + 12 + _HEIGHT, b.level * _ROW + 12
-        lines.append(
-            f'<line x1="{a.x:.1f}" y1="{y1}" x2="{b.x:.1f}" y2="{y2}" stroke="#555" '
-            f'marker-end="url(#tip)"><title>{escape(shape)}</title></line>'
-        )
+        way = ways[source][: boxes[target].level - boxes[source].level - 1]
+        from_x = (way or [boxes[source]])[-1].x
+        arriving.setdefault(target, []).append((from_x, [boxes[source], *way], shape))
+    for target, arrivals in arriving.items():
+        box = boxes[target]
+        arrivals.sort(key=lambda arrival: arrival[0])
+        for number, (_, (start, *way), shape) in enumerate(arrivals):
+            # side by side on the box, so that both arrows of x * x can be seen
+            x = box.x + box.width * ((number + 1) / (len(arrivals) + 1) - 0.5)
+            points = [(start.x, start.top + _HEIGHT)]
+            for point in way:
+                points += [(point.x, point.top), (point.x, point.top + _HEIGHT)]
+            path = " ".join(f"{x:.1f},{y}" for x, y in [*points, (x, box.top)])
+            lines.append(
+                f'<polyline points="{path}" fill="none" stroke="#555" '
+                f'marker-end="url(#tip)"><title>{escape(shape)}</title></polyline>'
+            )
     for box in boxes.values():
-        left, top = box.x - box.width / 2, box.level * _ROW + 12
+        left, top = box.x - box.width / 2, box.top
         fill, corner = ("#e8f1fb", _HEIGHT // 2) if box.leaf else ("#fdf3e1", 4)
         lines.append(
             f'<rect x="{left:.1f}" y="{top}" width="{box.width:.1f}" height="{_HEIGHT}" '
