@@ -118,6 +118,8 @@ def test_checks_tell_right_from_wrong_whatever_was_drawn(template: str) -> None:
         lesson = course.packed_lesson(f"{template}-{year}")
         judge = Judge(lesson)
         for exercise in lesson.exercises:
+            stub = try_answer(judge, exercise.number, exercise.solution.for_learner())
+            assert stub.status == "not attempted", (year, stub.message)
             for variant in exercise.variants:
                 verdict = try_answer(judge, exercise.number, variant.source)
                 wanted = ("passed",) if variant.kind == "right" else ("failed", "partly")
