@@ -41,6 +41,8 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings say shapes and units, which types cannot
 numpydoc_show_class_members = False
+numpydoc_xref_param_type = True  # the library's own classes, and no other word of a type
+numpydoc_xref_ignore = "all"
 linkcode_resolve = sources.linkcode_resolve
 
 # MathJax comes with a package of its own, so that formulas need no network
@@ -79,6 +81,11 @@ def generate(app: Any) -> None:
                 path.unlink()
 
 
+def only_ours(app: Any, config: Any) -> None:
+    """Let types of docstrings lead to the library's classes; numpydoc adds Python's, elsewhere."""
+    config.numpydoc_xref_aliases = api.classes()
+
+
 def read_source(app: Any, docname: str, content: list[str]) -> None:
     """Turn the links of the documents that lie in ``docs/``."""
     if app.env.doc2path(docname).suffix == ".md" and docname.split("/")[0] not in links.GENERATED:
@@ -100,6 +107,7 @@ def copy_mathjax(app: Any, error: Exception | None) -> None:
 def setup(app: Any) -> None:
     """Connect the parts to the build."""
     sources.setup(app)
+    app.connect("config-inited", only_ours, priority=900)  # after numpydoc
     app.connect("builder-inited", generate)
     app.connect("source-read", read_source)
     app.connect("autodoc-process-docstring", api.finish)

@@ -95,18 +95,41 @@ def packages() -> list[str]:
 def pages() -> dict[str, str]:
     """Return all pages of the reference: path below ``docs/`` and content."""
     faces = {package: face(package) for package in packages()}
-    homes = {
-        (each.name, id(each.value)): each for names in faces.values() for each in names if each.own
-    }
+    homes = _homes(faces)
     made = {}
     for package, names in faces.items():
-        own = [each for each in names if homes.get((each.name, id(each.value)), each) == each]
+        rows = [(each, _home(each, homes)) for each in names]
+        own = [each for each, home in rows if each == home]
         files = _files(own)
-        rows = [(each, homes.get((each.name, id(each.value)), each)) for each in names]
         made[f"api/{package}.rst"] = _package_page(package, rows, files)
         made |= {f"api/{files[each]}.rst": _name_page(each) for each in own}
+    title = "\n".join(_heading("tt.errors"))
+    made["api/errors.rst"] = f"{title}\n.. automodule:: {TOP}.errors\n   :members:\n"
     made["api/index.rst"] = _index_page(faces, homes)
     return made
+
+
+def classes() -> dict[str, str]:
+    """Return where each public class has its page: what a docstring calls it, and its full name."""
+    homes = _homes({package: face(package) for package in packages()})
+    errors = importlib.import_module(f"{TOP}.errors")
+    raised = [name for name, value in vars(errors).items() if inspect.isclass(value)]
+    return {
+        each.name: f"{TOP}.{each.package}.{each.name}"
+        for each in homes.values()
+        if each.kind == "class"
+    } | {name: f"{TOP}.errors.{name}" for name in raised if name.endswith("Error")}
+
+
+def _homes(faces: dict[str, list[Name]]) -> dict[tuple[str, int], Name]:
+    """Return for each thing the name on the face of the package that defines it."""
+    return {
+        (each.name, id(each.value)): each for names in faces.values() for each in names if each.own
+    }
+
+
+def _home(each: Name, homes: dict[tuple[str, int], Name]) -> Name:
+    return homes.get((each.name, id(each.value)), each)
 
 
 def _files(own: list[Name]) -> dict[Name, str]:
@@ -114,7 +137,7 @@ def _files(own: list[Name]) -> dict[Name, str]:
     same = Counter(each.name.lower() for each in own)
     return {
         each: f"{each.package}.{each.name}"
-        + ("-class" if same[each.name.lower()] > 1 and each.kind == "class" else "")
+        + (f"-{each.kind}" if same[each.name.lower()] > 1 and each.kind != "function" else "")
         for each in own
     }
 
@@ -175,19 +198,19 @@ def _index_page(faces: dict[str, list[Name]], homes: dict[tuple[str, int], Name]
                ("autograd", "compiled")]  # fmt: skip
     lines = [
         *_heading("API"),
-        "``import tinyternary as tt``; a name that is not here is nobody's promise.",
+        "``import tinyternary as tt``. A name that is not here is nobody's promise.",
         "",
         ".. list-table::",
         "   :class: api-names",
         "   :widths: 30 70",
         "",
     ]
-    for package in faces:
+    for package in (*faces, "errors"):
         module = importlib.import_module(f"{TOP}.{package}")
         says = (module.__doc__ or "").partition("\n")[0]
         lines += [f"   * - :doc:`tt.{package} <{package}>`", f"     - {says}"]
     lines += ["", "At hand without a package's name:", "", *_table([(e, e) for e in at_hand])]
-    lines += [".. toctree::", "   :hidden:", "", *(f"   tt.{p} <{p}>" for p in faces)]
+    lines += [".. toctree::", "   :hidden:", "", *(f"   tt.{p} <{p}>" for p in (*faces, "errors"))]
     return "\n".join(lines) + "\n"
 
 
