@@ -43,6 +43,7 @@ autodoc_typehints = "none"  # docstrings say shapes and units, which types canno
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True  # the library's own classes, and no other word of a type
 numpydoc_xref_ignore = "all"
+numpydoc_xref_aliases = api.classes()
 linkcode_resolve = sources.linkcode_resolve
 
 # MathJax comes with a package of its own, so that formulas need no network
@@ -82,8 +83,8 @@ def generate(app: Any) -> None:
 
 
 def only_ours(app: Any, config: Any) -> None:
-    """Let types of docstrings lead to the library's classes; numpydoc adds Python's, elsewhere."""
-    config.numpydoc_xref_aliases = api.classes()
+    """Let types of docstrings lead to the library's classes: numpydoc adds some of other sites."""
+    config.numpydoc_xref_aliases_complete = config.numpydoc_xref_aliases
 
 
 def read_source(app: Any, docname: str, content: list[str]) -> None:

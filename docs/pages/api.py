@@ -70,7 +70,7 @@ class Name:
     @property
     def summary(self) -> str:
         """The first sentence of its docstring."""
-        return _bars(self.doc.partition("\n\n")[0].replace("\n", " "))
+        return _lessons(_bars(self.doc.partition("\n\n")[0].replace("\n", " ")))
 
 
 def face(package: str) -> list[Name]:
@@ -207,7 +207,7 @@ def _index_page(faces: dict[str, list[Name]], homes: dict[tuple[str, int], Name]
     ]
     for package in (*faces, "errors"):
         module = importlib.import_module(f"{TOP}.{package}")
-        says = (module.__doc__ or "").partition("\n")[0]
+        says = _lessons((module.__doc__ or "").partition("\n")[0])
         lines += [f"   * - :doc:`tt.{package} <{package}>`", f"     - {says}"]
     lines += ["", "At hand without a package's name:", "", *_table([(e, e) for e in at_hand])]
     lines += [".. toctree::", "   :hidden:", "", *(f"   tt.{p} <{p}>" for p in (*faces, "errors"))]
@@ -220,13 +220,18 @@ def _heading(title: str) -> list[str]:
 
 def finish(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Finish a docstring on its way into a page, in place: `_bars`, and lessons as links."""
+    lines[:] = [_lessons(_bars(line)) for line in lines]
+
+
+def _lessons(line: str) -> str:
+    """Let "lesson 05" lead to that lesson, where it is written."""
     names = {outline.number: outline.name for outline in written()}
 
     def link(found: re.Match[str]) -> str:
-        lesson = names.get(found[2])
+        lesson = names.get(found[1])
         return f":doc:`{found[0]} </lessons/{lesson}>`" if lesson else found[0]
 
-    lines[:] = [re.sub(r"\b([Ll]esson) (\d\d)\b(?!_)", link, _bars(line)) for line in lines]
+    return re.sub(r"\b[Ll]esson (\d\d)\b(?!_)", link, line)
 
 
 def _bars(line: str) -> str:
