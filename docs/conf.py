@@ -111,5 +111,6 @@ def setup(app: Any) -> None:
     app.connect("config-inited", only_ours, priority=900)  # after numpydoc
     app.connect("builder-inited", generate)
     app.connect("source-read", read_source)
+    app.connect("missing-reference", api.resolve)
     app.connect("autodoc-process-docstring", api.finish)
     app.connect("build-finished", copy_mathjax)

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from sphinx.pycode import ModuleAnalyzer
@@ -110,15 +110,57 @@ def pages() -> dict[str, str]:
 
 
 def classes() -> dict[str, str]:
-    """Return where each public class has its page: what a docstring calls it, and its full name."""
+    """Return the full name, at its page, of each public class by its bare name."""
     homes = _homes({package: face(package) for package in packages()})
     errors = importlib.import_module(f"{TOP}.errors")
     raised = [name for name, value in vars(errors).items() if inspect.isclass(value)]
-    return {
-        each.name: f"{TOP}.{each.package}.{each.name}"
-        for each in homes.values()
-        if each.kind == "class"
-    } | {name: f"{TOP}.errors.{name}" for name in raised if name.endswith("Error")}
+    found = {each.name: _full(each) for each in homes.values() if each.kind == "class"}
+    return found | {name: f"{TOP}.errors.{name}" for name in raised if name.endswith("Error")}
+
+
+@cache
+def other_names() -> dict[str, str]:
+    """Return the full name, at its page, of whatever documents call by another name.
+
+    That is ``tt.quant.absmean``, the names of faces that hand on another's, those on the
+    library's own face, and bare names of classes.
+    """
+    faces = {package: face(package) for package in packages()}
+    homes = _homes(faces)
+    found = classes()
+    for names in faces.values():
+        for each in names:
+            home = _full(_home(each, homes))
+            found |= {f"tt.{each.package}.{each.name}": home, _full(each): home}
+    for package, name in _at_hand():
+        found |= dict.fromkeys((f"tt.{name}", f"{TOP}.{name}"), f"{TOP}.{package}.{name}")
+    return found
+
+
+def resolve(app: Any, env: Any, node: Any, text: Any) -> Any:
+    """Find what a reference means that Sphinx does not, for its event ``missing-reference``."""
+    if node.get("refdomain") != "py":
+        return None
+    name = other_names().get(node["reftarget"])
+    if name is None:
+        return None
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, text)
+
+
+def _at_hand() -> list[tuple[str, str]]:
+    """Return the names on the library's own face, with the package of each."""
+    stub = ast.parse((ROOT / TOP / "__init__.pyi").read_text("utf-8"))
+    return [
+        (node.module, alias.name)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    ]
+
+
+def _full(each: Name) -> str:
+    return f"{TOP}.{each.package}.{each.name}"
 
 
 def _homes(faces: dict[str, list[Name]]) -> dict[tuple[str, int], Name]:
@@ -161,19 +203,21 @@ def _table(rows: list[tuple[Name, Name]]) -> Iterator[str]:
     yield from (".. list-table::", "   :class: api-names", "   :widths: 30 70", "")
     for each, home in rows:
         also = "" if each == home else f" (the same as ``tt.{home.package}.{home.name}``)"
-        yield f"   * - :py:obj:`{each.name} <{TOP}.{home.package}.{home.name}>`"
+        yield f"   * - :py:obj:`{each.name} <{_full(home)}>`"
         yield f"     - {each.summary if each == home else home.summary}{also}"
     yield ""
 
 
 def _name_page(each: Name) -> str:
-    full = f"{TOP}.{each.package}.{each.name}"
     lines = _heading(f"tt.{each.package}.{each.name}")
     if each.kind == "data":
-        lines += [f".. py:data:: {full}", ""]
-        lines += [f"   {line}" for line in (*each.doc.splitlines(), "", _shown(each.value))]
+        lines += [f".. py:data:: {_full(each)}", ""]
+        file = f"{each.origin.replace('.', '/')}.py"
+        where = f"Defined in :source:`{file}`."
+        shown = (*each.doc.splitlines(), "", _shown(each.value), "", where)
+        lines += [f"   {line}" for line in shown]
     else:
-        lines += [f".. auto{each.kind}:: {full}"]
+        lines += [f".. auto{each.kind}:: {_full(each)}"]
         lines += ["   :members:", "   :special-members: __call__"] * (each.kind == "class")
     return "\n".join(lines) + "\n"
 
@@ -187,15 +231,7 @@ def _shown(value: Any) -> str:
 
 
 def _index_page(faces: dict[str, list[Name]], homes: dict[tuple[str, int], Name]) -> str:
-    stub = ast.parse((ROOT / TOP / "__init__.pyi").read_text("utf-8"))
-    top = {
-        alias.name
-        for node in stub.body
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-    }
-    at_hand = [each for each in homes.values() if each.name in top and each.package in
-               ("autograd", "compiled")]  # fmt: skip
+    at_hand = [each for each in homes.values() if (each.package, each.name) in set(_at_hand())]
     lines = [
         *_heading("API"),
         "``import tinyternary as tt``. A name that is not here is nobody's promise.",

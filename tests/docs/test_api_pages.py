@@ -64,3 +64,18 @@ def test_a_name_leads_to_its_line(module: str, name: str, file: str) -> None:
     text = (sources.PACKAGE / f"{file}.py").read_text("utf-8").splitlines()
     lines = " ".join(text[int(line) - 1 : int(line) + 1])  # a decorator may come first
     assert f" {name.rpartition('.')[2]}(" in f" {lines}"
+
+
+@pytest.mark.parametrize(
+    ("called", "full"),
+    [
+        ("tt.quant.absmean", "tinyternary.quant.absmean"),
+        ("tt.models.preset", "tinyternary.config.preset"),
+        ("tinyternary.get_threads", "tinyternary.compiled.get_threads"),
+        ("tt.Tensor", "tinyternary.autograd.Tensor"),
+        ("LayerQuant", "tinyternary.config.LayerQuant"),
+        ("ConfigError", "tinyternary.errors.ConfigError"),
+    ],
+)
+def test_other_names_are_known(called: str, full: str) -> None:
+    assert api.other_names()[called] == full
