@@ -71,7 +71,11 @@ LESSONS = (
         "MACs, bytes, picojoules, the roofline, an audit of claims",
         written=True,
     ),
-    Outline("10_deployment", "a packed file that refuses damage, the engine, ONNX, latency"),
+    Outline(
+        "10_deployment",
+        "a packed file that refuses damage, the engine, ONNX, latency",
+        written=True,
+    ),
     Outline("11_trust", "calibration, thresholds, intervals, corruptions, near-duplicates"),
     Outline("12_capstone", "a network within a budget of bytes: trained, packed, defended"),
 )
