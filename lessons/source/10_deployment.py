@@ -1683,7 +1683,7 @@ def trits_of(packed, columns):
 # 3. Look at all codes before you cut the padding off. And subtract 1 only after the codes have become int8: a uint8 has no -1.
 
 # %% [markdown]
-# How bad is a code 11? We let a buggy writer set one byte of `blocks.0.mlp.fc1` to `0xFF`, four weights of 2, and compute the layer for the test images. A second, honest vandal sets the same byte to four random trits.
+# How bad is a code 11? For inputs that are independent and equally loud, the usual size of an output is the root of the sum of its squared weights, and a change of weights moves it by the same formula. We let a buggy writer set one byte of `blocks.0.mlp.fc1` to `0xFF`, four weights of 2, each byte in turn. Beside it a bug that any reader has to let pass: four ordinary trits, but others than there were.
 
 # %% jupyter={"source_hidden": true}
 name = "blocks.0.mlp.fc1"
@@ -1716,7 +1716,7 @@ axes.legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# And the network goes on answering. Others have met this in earnest: a well-known ternary model was once released with tensors that were all zero, every byte of them in order.
+# And the network goes on answering. Others have met this in earnest: a ternary model was once released with tensors that were all zero, every byte of them in order.
 #
 # So a reader asks in this order, from the cheap and certain to the expensive: Do the sizes fit? Is it a version that I know? Is it what was written? Could what was written be right? The library's own reader asks for finite floats and positive scales as well, and its tests flip every byte and cut at every length, as you did.
 
@@ -2676,7 +2676,7 @@ image = np.zeros((1, 28, 28, 3), np.uint8)
 engine(image)
 marks["answers for the first time"] = time.time()
 later = []
-for _ in range(200):
+while len(later) < 200:
     began = time.perf_counter()
     engine(image)
     later.append(time.perf_counter() - began)
