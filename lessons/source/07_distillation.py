@@ -182,6 +182,11 @@ def _(soften):
         soften(np.array([[-3000.0, -3001.0], [900.0, 0.0]]), 1.0), [[0.7310586, 0.2689414], [1.0, 0.0]],
         "Very negative logits beside very positive ones: each row has its own largest.",
     )  # fmt: skip
+    check.close(
+        soften(np.array([[4000.0, 0.0, -4000.0]]), 4000.0), [[0.6652410, 0.2447285, 0.0900306]],
+        "Logits of 4000, 0 and -4000 at T = 4000: the answer to 1, 0 and -1. Divide by the temperature "
+        "before anything else: what has underflowed at T = 1 no power brings back.",
+    )  # fmt: skip
     given = z.copy()
     soften(z, 3.0)
     check.equal(z, given, "The logits you were given have changed: work on a copy.")
@@ -300,6 +305,40 @@ axes[3].set(xscale="log", xticks=(0.5, 1, 2, 4, 8, 16, 32), xticklabels=("½", 1
             xlabel="temperature", ylabel="bits", title="Doubt rises with T")  # fmt: skip
 axes[3].minorticks_off()
 plt.show()
+
+# %% [markdown]
+# Turn the temperature yourself, and watch how much of its answer the teacher leaves to the classes that it does not choose. (In Jupyter the slider moves; on paper you get three stills.)
+
+
+# %% jupyter={"source_hidden": true}
+def draw_answers(axes, temperature):
+    """The teacher's answers to the two images above, at a temperature."""
+    found = my.soften(answers[0][[pick, sure]], temperature)
+    for row, shift, color, name in zip(
+        found, (-0.2, 0.2), (style.ACCENT, style.TERNARY), ("this image", f"a sure {labels[sure]}")
+    ):
+        axes.bar(np.arange(10) + shift, row, 0.4, color=color,
+                 label=f"{name}: {100 * (1 - row.max()):.1f} % for the others")  # fmt: skip
+    axes.set(xticks=range(10), xlabel="class", ylim=(0, 1.4), yticks=(0, 0.5, 1),
+             title=f"T = {temperature:g}")  # fmt: skip
+    axes.legend(fontsize=8, loc="upper left")
+
+
+figure, stills = plt.subplots(1, 3, figsize=(11, 2.6), sharey=True)
+for still, temperature in zip(stills, (0.5, 2.0, 8.0)):
+    draw_answers(still, temperature)
+stills[0].set_ylabel("probability")
+plt.show()
+
+
+def warm_up(temperature=4.0):
+    _, axes = plt.subplots(figsize=(6.5, 3))
+    draw_answers(axes, temperature)
+    axes.set_ylabel("probability")
+    plt.show()
+
+
+course.slider(warm_up, temperature=(0.5, 20.0, 0.5))
 
 # %% [markdown]
 # The order of the classes never changes, whatever the temperature. What changes is how much the small ones are allowed to say. At $T = 1$ a sure answer is as good as a label. At $T = 4$ you can read in it what the image looks like apart from what it is. Geoffrey Hinton called this **dark knowledge**: it is in the network all the time, hidden in the ratios of very small probabilities.
@@ -1164,14 +1203,14 @@ left.plot(1 - np.mean(curves, axis=0) / 2, color=style.TERNARY)
 left.set(xlabel="step", ylabel="mean cosine", ylim=(-0.1, 1), title="The features do come to agree")
 gain = np.subtract(with_features, without)
 right.axvline(0, color=style.MUTED, linewidth=1)
-right.scatter(gain, np.arange(len(gain)), color=style.ACCENT)
+right.scatter(gain, SEEDS, color=style.ACCENT)
 right.set(
-    yticks=[],
-    ylabel="splits",
+    yticks=SEEDS,
+    ylim=(7.7, -0.7),
+    ylabel="split",
     xlabel="points gained by features",
-    title="and the answers gain nothing",
+    title="The accuracy gains nothing",
 )
-right.spines["left"].set_visible(False)
 plt.show()
 
 # %% [markdown]
@@ -1517,7 +1556,8 @@ for place, which in enumerate(names):
     low, high = my.paired_interval(found, np.zeros(len(found)))
     color = style.TERNARY if low > 0 else style.ACCENT if high < 0 else style.MUTED
     left.plot([low, high], [place, place], color=color, linewidth=4, solid_capstyle="round")
-    left.text(high + 0.25, place, f"{found.mean():+.1f}", va="center", fontsize=9, color=color)
+    said = f"{found.mean():+.1f}".replace("-", "−")
+    left.text(max(high, 0) + 0.15, place, said, va="center", fontsize=9, color=color)
 left.axvline(0, color=style.INK, linewidth=1)
 left.set(yticks=range(7), yticklabels=list(names.values()), ylim=(6.6, -0.6), xlabel="points of accuracy",
          title="Main effects and interactions")  # fmt: skip
@@ -1678,6 +1718,7 @@ def show_findings(gradient, title):
         xticklabels=ts,
         xlabel="temperature",
         ylabel="findings right, %",
+        ylim=(50, 95),
         title=title,
     )
     axes.legend(fontsize=9)
@@ -1930,6 +1971,11 @@ def _(repaired_ask):
         "This teacher was in evaluation mode when you came, and is in training mode now.",
     )
     ### BEGIN HIDDEN TESTS
+    others = images[::-1].copy()
+    check.close(
+        repaired_ask(teacher, others), want[::-1],
+        "Other images, of the same number, get answers of their own.", rtol=1e-5, atol=1e-6,
+    )  # fmt: skip
     teacher.train()
     repaired_ask(teacher, images)
     check.true(
@@ -2024,7 +2070,8 @@ print(f"repaired - exhibit: between {low:+.1f} and {high:+.1f} points")
 figure, axes = plt.subplots(figsize=(8, 2.4))
 for place, found in enumerate(by_voice.values()):
     color = (style.MUTED, style.ACCENT, style.TERNARY)[place]
-    axes.scatter(found, np.full(len(found), place), color=color, s=24, alpha=0.7)
+    apart = np.linspace(-0.2, 0.2, len(found))  # so that equal accuracies do not hide each other
+    axes.scatter(found, place + apart, color=color, s=20, alpha=0.7)
     axes.plot([found.mean()] * 2, [place - 0.3, place + 0.3], color=color, linewidth=2.5)
 axes.set(yticks=range(3), yticklabels=list(by_voice), ylim=(2.6, -0.6), xlabel="student's test accuracy, % (eight splits)",
          title="The student forgives most of the noise")  # fmt: skip
