@@ -2492,7 +2492,7 @@ plt.show()
 #
 # ### Exercise 1.11: find, name, repair (2 points)
 #
-# `fault_of_quantize()` returns line and name as before. `repaired_quantize(W, bits)` should, for `bits=2`, give the codes and the scale of BitNet's rule; for 3 bits and more, exactly what it gave before, for there it does its work.
+# `fault_of_quantize()` returns line and name as before. `repaired_quantize(W, bits)` should, for `bits=2`, give the codes and the scale of BitNet's rule; for 3 bits and more, exactly what it gave before, for there it does its work. No `W` here is all zeros, so the floor under the scale that 1.4 asked for may be there or not.
 
 
 # %% nbgrader={"grade": false, "grade_id": "1_11_repaired_quantize", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -2686,7 +2686,7 @@ right.invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# Something else is worth noticing here. This network was rounded *afterwards* and lost less than a tenth of its accuracy, where the ten rows of section 8 lost a quarter of theirs. It is wide, 128 hidden units for ten digits, and what one unit gets wrong the others outvote. How much rounding costs is a property of the network, and nothing to be quoted without naming it. (A vision transformer, rounded afterwards, falls to chance: lesson 06.)
+# Something else is worth noticing here. This network was rounded *afterwards* and lost less than a tenth of its accuracy, where the ten rows of section 8 lost a quarter of theirs. It is wide, 128 hidden units for ten digits, and what one unit gets wrong the others outvote. How much rounding costs is a property of the network, and nothing to be quoted without naming it. (A vision transformer, rounded afterwards, loses about half of what it got right: lesson 06.)
 #
 # ### In your own words
 

@@ -120,6 +120,19 @@ def test_random_positive_slopes_train_as_well_as_the_identity(plain: list[float]
 
 
 @pytest.mark.slow
+def test_strengths_matter_with_a_constant_scale_that_is_too_small() -> None:
+    def small(latent: np.ndarray) -> np.ndarray:
+        return constant(latent) / np.float32(4)
+
+    identity = [train(seed, small)[0] for seed in SEEDS]
+    found = [train(seed, small, slopes=drawn(seed, "log-normal"))[0] for seed in SEEDS]
+    low, high = interval(np.subtract(identity, found))
+    assert len(SEEDS) == 10
+    assert "over ten splits the log-normal ones cost it two to three points" in PROSE
+    assert 1.5 < low < high < 3.5
+
+
+@pytest.mark.slow
 def test_a_large_initialisation_changes_few_trits_and_works() -> None:
     found = {}
     for size in (1, 10):
