@@ -331,14 +331,14 @@ stills[0].set_ylabel("probability")
 plt.show()
 
 
-def warm_up(temperature=4.0):
+def warm_up(T=4.0):
     _, axes = plt.subplots(figsize=(6.5, 3))
-    draw_answers(axes, temperature)
+    draw_answers(axes, T)
     axes.set_ylabel("probability")
     plt.show()
 
 
-course.slider(warm_up, temperature=(0.5, 20.0, 0.5))
+course.slider(warm_up, T=(0.5, 20.0, 0.5))
 
 # %% [markdown]
 # The order of the classes never changes, whatever the temperature. What changes is how much the small ones are allowed to say. At $T = 1$ a sure answer is as good as a label. At $T = 4$ you can read in it what the image looks like apart from what it is. Geoffrey Hinton called this **dark knowledge**: it is in the network all the time, hidden in the ratios of very small probabilities.
