@@ -17,7 +17,7 @@
 # - climb the library's ladder of kernels on your own machine, and read where each rung stands under the roof;
 # - recognise four famous bugs of kernels by their symptoms.
 #
-# **What you need:** lesson 01 (trits, packing); Python, and a little NumPy. Numba has to be installed for sections 7 and 8. **Time:** 75 to 90 minutes. **Network:** none, and no GPU.
+# **What you need:** lesson 01 (trits, packing); Python, and a little NumPy. Numba has to be installed for sections 7 to 9. **Time:** 75 to 90 minutes. **Network:** none, and no GPU.
 #
 # | exercise | | difficulty | points |
 # |---|---|---|---|
@@ -244,7 +244,7 @@ def _(pack4):
         to_par(
             check, {"loads": 8, "stores": 2, "operations": 14}, {"loads": 8, "operations": 12},
             "Two bytes are 14 operations. Shifts of the four codes are needed, and joining them; is "
-            "the first shift? And must \"plus one\" be done four times?",
+            "the first shift? (`sum` begins with an addition to 0.) And must \"plus one\" be done four times?",
         )  # fmt: skip
 
 
@@ -372,7 +372,7 @@ plt.show()
 #
 # Write two functions. `pack5(trits)` returns the byte (a whole number) of five `int8` trits; it may do what it likes. `unpack5(data, out)` is for the machine: $B$ bytes in `data`, room for $5B$ trits in `out`.
 #
-# **Par** for `unpack5`, for each byte: 1 load, 5 stores, **19 operations**, and **no division** (`/`, `//`, `%`, `divmod`). Dividing is what one would do first; but division is the slowest arithmetic that a processor has, and its vector units cannot divide whole numbers at all.
+# **Par** for `unpack5`, for each byte: 1 load, 5 stores, **19 operations**, and **no division** (`/`, `//`, `%`, `divmod`). Dividing is what one would do first; but division is the slowest arithmetic that a processor has, and most vector units cannot divide whole numbers at all.
 
 
 # %% nbgrader={"grade": false, "grade_id": "8_2_unpack5", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -819,6 +819,15 @@ def count_dot(w_nonzero, w_negative, x_nonzero, x_negative):
     return popcount(both) - 2 * popcount(both & (w_negative[0] ^ x_negative[0]))
 
 
+# %% variant={"of": "8_3_count_dot", "wrong": "subtracts in every word", "says": "can wait"}
+def count_dot(w_nonzero, w_negative, x_nonzero, x_negative):
+    total = 0
+    for i in range(len(w_nonzero)):
+        both = w_nonzero[i] & x_nonzero[i]
+        total += popcount(both) - 2 * popcount(both & (w_negative[i] ^ x_negative[i]))
+    return total
+
+
 # %% variant={"of": "8_3_count_dot", "right": "those for and those against"}
 def count_dot(w_nonzero, w_negative, x_nonzero, x_negative):
     plus = minus = 0
@@ -850,7 +859,7 @@ w_row, x_row = np.random.default_rng(3).integers(-1, 2, (2, 256))
 score(my.count_dot, *planes_of(w_row), *planes_of(x_row), loads=16, operations=30)
 
 # %% [markdown]
-# Thirty operations for 256 products: not quite one operation for eight of them. With 512-bit registers, eight words at a time, this is rung 13 of the library's ladder, and the only one that leaves every instruction for int8 behind. The price is paid elsewhere: the *inputs* have to be ternary too, and whether a network bears that is a question of accuracy.
+# Thirty operations for 256 products: not quite one operation for eight of them. With 512-bit registers, eight words at a time, this is rung 13 of the library's ladder, the topmost. The price is paid elsewhere: the *inputs* have to be ternary too, and whether a network bears that is a question of accuracy.
 #
 # With int8 inputs, an input has eight planes of its own, one for each bit, and there are eight times as many counts to take:
 
@@ -1257,7 +1266,14 @@ def _(tiled):
     def product(m, k, n, rows, columns):
         x, w = rng.integers(-9, 10, (m, k)), rng.integers(-1, 2, (n, k))
         machine = check.counted(x, w, np.full((m, n), 77))
-        tiled(*machine, rows, columns)
+        try:
+            tiled(*machine, rows, columns)
+        except IndexError:
+            check.fail(
+                f"X is {m} x {k}, W is {n} x {k}, tiles of {rows} x {columns}: your code reaches past "
+                "the end of an array. `rows` counts rows of X and of Y, `columns` counts rows of W, "
+                "which are columns of Y."
+            )
         return np.asarray(machine[2]), x @ w.T
 
     with check.part("the product", points=1):
@@ -1390,6 +1406,22 @@ def tiled(x, w, out, rows, columns):
 # %% variant={"of": "8_5_tiled", "wrong": "a product of whole arrays", "says": "hide loads"}
 def tiled(x, w, out, rows, columns):
     out[...] = np.asarray(x).view(np.ndarray) @ np.asarray(w).view(np.ndarray).T
+
+
+# %% variant={"of": "8_5_tiled", "wrong": "rows and columns exchanged", "says": "which are columns of Y"}
+def tiled(x, w, out, rows, columns):
+    for top in range(0, out.shape[0], columns):
+        for left in range(0, out.shape[1], rows):
+            sums = [[0] * rows for _ in range(columns)]
+            for k in range(x.shape[1]):
+                xs = [x[top + r, k] for r in range(columns)]
+                ws = [w[left + c, k] for c in range(rows)]
+                for r in range(columns):
+                    for c in range(rows):
+                        sums[r][c] += xs[r] * ws[c]
+            for r in range(columns):
+                for c in range(rows):
+                    out[top + r, left + c] = sums[r][c]
 
 
 # %% variant={"of": "8_5_tiled", "right": "slices, and an outer product"}
@@ -1661,7 +1693,7 @@ plt.show()
 #
 # ### Exercise 8.7: a clock that tells the truth (3 points)
 #
-# Write `fair_times(programs, rounds, clock)`. `programs` is a dict of functions without arguments; `clock()` gives the time in seconds. Return a dict with the typical seconds of each program, one by which the twins come out alike (within a few percent) and right on all three machines.
+# Write `fair_times(programs, rounds, clock)`. `programs` is a dict of functions without arguments; `clock()` gives the time in seconds. Return a dict with the typical seconds of each program, one by which the twins come out alike on all three machines (within a few percent), and right on the first two.
 #
 # Each program is to be called exactly `rounds + 1` times.
 
@@ -1822,6 +1854,32 @@ def fair_times(programs, rounds, clock):
     return {name: float(np.median(times)) for name, times in samples.items()}
 
 
+# %% variant={"of": "8_7_fair_times", "wrong": "the upper one of two in the middle", "says": "between the two"}
+def fair_times(programs, rounds, clock):
+    for run in programs.values():
+        run()
+    samples = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, run in programs.items():
+            start = clock()
+            run()
+            samples[name].append(clock() - start)
+    return {name: sorted(times)[len(times) // 2] for name, times in samples.items()}
+
+
+# %% variant={"of": "8_7_fair_times", "wrong": "a clock of its own"}
+def fair_times(programs, rounds, clock):
+    for run in programs.values():
+        run()
+    samples = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, run in programs.items():
+            start = time.perf_counter()
+            run()
+            samples[name].append(time.perf_counter() - start)
+    return {name: float(np.median(times)) for name, times in samples.items()}
+
+
 # %% variant={"of": "8_7_fair_times", "right": "the first round thrown away"}
 def fair_times(programs, rounds, clock):
     samples = {name: [] for name in programs}
@@ -1863,7 +1921,7 @@ plt.show()
 #
 # ## 7 · The ladder
 #
-# Now to a real machine: yours. The library has thirteen kernels that compute the same product, bit for bit, each a page that adds one idea to the last (`tinyternary/kernels/ladder/`). Here are those that your processor can run. The first call of each compiles it, or fetches it from the disk if that was done before.
+# Now to a real machine: yours. The library has thirteen kernels that compute the same product, bit for bit (two of them for smaller inputs: 7 bits, or trits), each a page that adds one idea to the last (`tinyternary/kernels/ladder/`). Here are those that your processor can run. The first call of each compiles it, or fetches it from the disk if that was done before.
 
 # %%
 from functools import partial
@@ -2003,7 +2061,7 @@ plt.show()
 # %% [markdown]
 # A store is a promise. A compiler must not write to `out` where your program would not have written, so as long as the sum lives there the question has to stay a question. A variable is nobody's business: the compiler computes both answers, selects one, and does so for 16 or 32 weights *under one instruction*. The loop that lost by two orders of magnitude now keeps step with a tuned library.
 #
-# So the introduction was right about one thing: it was never the multiplication. What a processor is paid for is guesses, loads, and instructions, however much or little each of them does. The rungs above differ in nothing else:
+# Look at your slip of paper. It was never the multiplication, neither what it costs nor what it would save. What a processor is paid for is guesses, loads, and instructions, however much or little each of them does. The rungs above differ in nothing else:
 #
 # | rung | what it adds |
 # |---|---|
@@ -2012,7 +2070,7 @@ plt.show()
 # | `tile` | each row unpacked once for all inputs; the compiler finds vector instructions |
 # | `vector` | a tile of registers, 4 × 4 (section 5) |
 # | `planes`, `ternary` | 64 trits in a word, counted (section 3) |
-# | `avx2` to `avx512`, `neon` | an instruction that does four products and three additions in each of its lanes |
+# | `avx2` to `avx512`, `neon` | an instruction that multiplies several bytes in each of its lanes, and adds them up |
 # | `lookup7` | tables in registers (section 4 again) |
 #
 # ### Under the roof
@@ -2181,7 +2239,7 @@ axes.minorticks_off()
 plt.show()
 
 # %% [markdown]
-# absmean sets a third of the weights to zero; that is nowhere near. Zeros save nothing by being zero. They would if they came in *blocks* that a whole instruction can leave out, or in a fixed pattern that fits its lanes, and there are quantisers that train for that.
+# absmean sets a third of the weights to zero; that is nowhere near. Zeros save nothing by being zero. They would if they came in *blocks* that a whole instruction can leave out, or in a fixed pattern that fits its lanes, and there are quantisers that train for that (*Sherry*, arXiv 2601.07892, keeps three of every four).
 #
 # *"Ternary is faster."* Of what size?
 #
@@ -2217,7 +2275,7 @@ against = {
 }
 ratio = float(against["linear"][sides == 64][0])
 check.predicted(my_guess, ratio, within=ratio / 3,
-                comment="Four thousand MACs take a tenth of a microsecond. The rest is Python, checking arguments.")  # fmt: skip
+                comment="Four thousand MACs take less than a tenth of a microsecond. The rest is Python, checking arguments.")  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(8.5, 3.3))
@@ -2262,7 +2320,7 @@ def product_a(planes, x):
 
 
 # %% [markdown]
-# Kernel B works on codes, trit + 1, and adds up in 16 bits, since those are twice as many to a register. It passed ten thousand random tests. Then it met a layer with 2048 inputs behind a ReLU.
+# Kernel B works on codes, trit + 1, and adds up in 16 bits, since those are twice as many to a register. It passed its random tests. Then it met a layer with 2048 inputs behind a ReLU.
 
 
 # %% tags=["exhibit"]
@@ -2706,15 +2764,28 @@ def _(fault_of_row, repaired_row):
     def codes_of(trits):
         return tt.kernels.pack(np.asarray(trits, np.int8)[None], bits=2).data[0].tolist()
 
-    def ask(memory, *places):
-        try:
-            return repaired_row(memory, *places)
-        except IndexError:
-            check.fail(
-                f"Inputs from {places[0]}, codes from {places[1]}, K = {places[2]}: your code reads "
-                f"past the end of a memory of {len(memory)} numbers. Reading and then ignoring is "
-                "reading, too."
-            )
+    class Memory(list):
+        """A list that remembers which places were read, and does not end where its numbers do."""
+
+        def __getitem__(self, place):
+            some = range(len(self))[place] if isinstance(place, slice) else [place.__index__()]
+            self.read.update(some)
+            found = [list.__getitem__(self, i) if 0 <= i < len(self) else 12345 for i in some]
+            return found if isinstance(place, slice) else found[0]
+
+    def ask(memory, x_at, codes_at, k):
+        memory = Memory(memory)
+        memory.read = set()
+        got = repaired_row(memory, x_at, codes_at, k)
+        own = {*range(x_at, x_at + k), *range(codes_at, codes_at - (-k // 4))}
+        foreign = sorted(memory.read - own)
+        check.true(
+            not foreign,
+            f"Inputs from {x_at}, codes from {codes_at}, K = {k}: your code reads place "
+            f"{foreign[:1]}, where neither an input nor a code of its own stands. Reading and then "
+            "ignoring is reading, too.",
+        )
+        return got
 
     with check.part("line and name", points=1):
         said = fault_of_row()
@@ -2787,7 +2858,7 @@ def repaired_row(memory, x_at, codes_at, k):
     return total
 
 
-# %% variant={"of": "8_9_repaired_row", "wrong": "the correction runs over the padding too", "says": "past the end"}
+# %% variant={"of": "8_9_repaired_row", "wrong": "the correction runs over the padding too", "says": "of its own stands"}
 def fault_of_row():
     return "d", "out of bounds"
 
@@ -2831,6 +2902,24 @@ def repaired_row(memory, x_at, codes_at, k):
     )
 
 
+# %% variant={"of": "8_9_repaired_row", "wrong": "catches the error that memory does not give", "says": "ignoring is"}
+def fault_of_row():
+    return "d", "out of bounds"
+
+
+def repaired_row(memory, x_at, codes_at, k):
+    total = 0
+    for byte in range(-(-k // 4)):
+        for j in range(4):
+            try:
+                value = memory[x_at + 4 * byte + j]
+            except IndexError:
+                continue
+            if 4 * byte + j < k:
+                total += ((memory[codes_at + byte] >> 2 * j & 3) - 1) * value
+    return total
+
+
 # %% variant={"of": "8_9_repaired_row", "right": "whole bytes, then the rest"}
 def fault_of_row():
     return "d", "out of bounds"
@@ -2869,7 +2958,7 @@ def repaired_row(memory, x_at, codes_at, k):
 # 3. Do not ask memory for an input that is not there. A loop that ends earlier, or a condition before the load.
 
 # %% [markdown]
-# Why does it hide so well? Fresh memory is zeros, so it is right in the small test that starts from nothing. Widths of networks are multiples of four, so it is right in most layers. The kernels of this library pad *inputs* as well as codes, in a place of their own, and their tests run at K = 1, 3, 63, 65. Numba has a switch for the hunt:
+# Why does it hide so well? Fresh memory is zeros, so it is right in the small test that starts from nothing. Widths of networks are multiples of four, so it is right in most layers. This library's tests draw K from 0 upwards, odd ones among them, put inputs right beside memory that must not be touched, and see whether the program survives. Numba has a switch for the hunt:
 
 # %%
 careful = njit(boundscheck=True)(lambda values, i: values[i])
@@ -2979,7 +3068,7 @@ check.summary()
 # - ggml's type TQ1_0 (github.com/ggml-org/llama.cpp). Five trits in a byte, rounded up, decoded by multiplication.
 # - H. S. Warren, *Hacker's Delight*, 2nd edition, 2012. Chapter 5 counts bits; all of it is about doing many things under one operation.
 # - T. Mytkowicz et al., *Producing Wrong Data Without Doing Anything Obviously Wrong!*, ASPLOS 2009, and A. Georges, D. Buytaert, L. Eeckhout, *Statistically Rigorous Java Performance Evaluation*, OOPSLA 2007. Clocks that lie.
-# - Numba's documentation, on `boundscheck`: off by default, and "accesses out of bounds may return garbage or crash".
+# - Numba's documentation, on `boundscheck`: off by default, and then "out of bounds accesses can produce garbage results or segfaults".
 # - In this library: `tinyternary/kernels/packing.py`, `ladder/`, a page for each rung with bytes and operations per MAC, and `simd/`, which writes the vector instructions. `tinyternary bench kernels` measures all of it beside ONNX Runtime.
 #
 # **Next:** lesson 09 prices operations and bytes in picojoules.

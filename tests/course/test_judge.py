@@ -306,6 +306,15 @@ def test_a_part_is_stored_without_a_load() -> None:
     np.testing.assert_array_equal(np.asarray(out)[1:3], [[0, 1, 0, 0]] * 2)
 
 
+def test_a_number_too_large_for_its_type_is_no_index() -> None:
+    verdict = one(
+        DOT, CHECK_DOT, "def f(w, x):\n    out = w.copy()\n    out[0] = 300\n    return out"
+    )
+    assert verdict.status == "crashed"
+    assert "uint8 0 to 255" in verdict.message
+    assert "index" not in verdict.message
+
+
 def test_what_a_message_shows_of_an_argument_is_no_load() -> None:
     body = CHECK_DOT + '\n    check.true(check.tally.load == 4, f"loads: {check.tally.load}")'
     verdict = one(DOT, body, DOT)

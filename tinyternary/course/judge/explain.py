@@ -25,6 +25,8 @@ _CAUSES: tuple[tuple[str, str], ...] = (
      "One number was wanted, or a whole one as an index. `//` divides to a whole number."),
     (r"Cannot cast ufunc|same_kind", "An operation in place (`+=`) cannot change the array's "
      "type: make a new array, or convert with `.astype` first."),
+    (r"out of bounds for u?int", "A number does not fit into the array's type: int8 holds -128 to "
+     "127, uint8 0 to 255. Convert with `.astype`, or make plain numbers with `int`."),
     (r"out of bounds", "An index goes past the end: the last entry of n is n - 1."),
     (r"read-only", "The array must not be written to: work on a copy."),
     (r"missing \d+ required|takes .* positional|unexpected keyword",
