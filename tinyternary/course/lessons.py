@@ -77,6 +77,10 @@ LESSONS = (
         written=True,
     ),
     Outline("11_trust", "calibration, thresholds, intervals, corruptions, near-duplicates"),
-    Outline("12_capstone", "a network within a budget of bytes: trained, packed, defended"),
+    Outline(
+        "12_capstone",
+        "a network within a budget of bytes: trained, packed, defended",
+        written=True,
+    ),
 )
 """Every lesson there is or will be."""

@@ -101,10 +101,17 @@ class Mine:
 
 
 class Carried:
-    """What a learner solved in another lesson, by name; the lesson's own where they did not."""
+    """What a learner solved in another lesson, by name; the lesson's own where they did not.
+
+    Attributes
+    ----------
+    yours : frozenset of str
+        The names that are the learner's: for a report that says whose code ran.
+    """
 
     def __init__(self, lesson: Lesson) -> None:
         answers = Progress(lesson.name).answers()
+        self.yours = frozenset().union(*map(names_bound, answers.values()))
         self._names = assemble(lesson, Namespaces(lesson), answers)
         open_ones = [e.name for e in lesson.exercises if e.number not in answers]
         if open_ones:
