@@ -25,8 +25,8 @@
 # | 2.6 | a gradient by brute force | ●● |
 # | 2.7 | softmax and cross-entropy in one | ●● |
 # | 2.8 | the engine | ●●● |
-# | 2.9, 2.10 | two museum pieces, repaired | ●● |
-# | 2.11 | a question to answer in words | ●● |
+# | 2.9, 2.10, 2.11 | three museum pieces, repaired | ●● |
+# | 2.12 | a question to answer in words | ●● |
 #
 # As before: write your code in place of `raise NotImplementedError`, run the cell, run the check below it. What you leave open is filled in by the lesson and does not block you. `check.hint("2.3")` gives one hint at a time.
 
@@ -1526,8 +1526,9 @@ for kind, color in ((np.float64, style.TERNARY), (np.float32, style.ACCENT)):
     )
     axes.plot(best_eps, mean_error(best_eps, kind), "o", color=color)
     axes.annotate(
-        f"{kind.__name__}: best near {best_eps:.0e}", (best_eps, mean_error(best_eps, kind)), (0, -15),
-        textcoords="offset points", ha="center", color=color, fontsize=9,
+        f"{kind.__name__}: best near {best_eps:.0e}", (best_eps, mean_error(best_eps, kind)),
+        (0, -15) if kind is np.float64 else (-14, -10), textcoords="offset points",
+        ha="center" if kind is np.float64 else "right", color=color, fontsize=9,
     )  # fmt: skip
 axes.text(2e-13, 2e-2, "u / ε: digits cancel", fontsize=9, color=style.TERNARY)
 axes.set(
@@ -1538,7 +1539,45 @@ style.grid_behind(axes, "both")
 plt.show()
 
 # %% [markdown]
-# On the right branch the error falls with $\varepsilon^2$, as Taylor says. On the left $f(x+\varepsilon)$ and $f(x-\varepsilon)$ agree in more and more digits, and those cancel: what is left is rounding, of the size $u / \varepsilon$, with the *unit roundoff* $u = 2^{-53}$ (float64) or $2^{-24}$ (float32). The sum of both is smallest near $\varepsilon = (3u)^{1/3}$ where $f$, $f'$ and $f'''$ are of a size. That is why `tt.gradcheck` insists on float64 and takes $10^{-6}$: ten good digits. In float32 there are never more than about five, and a mistake of a millionth stays invisible.
+# Look at the two branches through a magnifying glass: $e^x$ around 1 in float32, three steps to either side, whatever the step is. The dotted line has the true slope. Three stills; in Jupyter, a slider for the exponent of $\varepsilon$.
+
+
+# %% jupyter={"source_hidden": true}
+def magnify(axes, eps):
+    """exp around 1 in float32, in units in which its slope is 1, and the central difference."""
+    middle = np.float32(1)
+
+    def seen(x):
+        return (np.exp(x).astype(float) - float(np.exp(middle))) / (np.e * eps)
+
+    steps = np.linspace(-3, 3, 601)
+    ends = seen(middle + np.float32([-eps, eps]))
+    axes.plot(steps, steps, color=style.MUTED, linestyle=":", linewidth=1.2)
+    axes.plot(steps, seen((1 + steps * eps).astype(np.float32)), color=style.TERNARY, linewidth=1.4)
+    axes.plot([-1, 1], ends, "o-", color=style.ACCENT, markersize=4)
+    off = 100 * abs((ends[1] - ends[0]) / 2 - 1)
+    axes.set(xlabel="steps of ε", xticks=range(-3, 4), ylim=(-4, 4), yticks=[])
+    axes.set_title(f"ε = {eps:.1g}: {off:.2g} % off", fontsize=10)
+
+
+figure, stills = plt.subplots(1, 3, figsize=(11, 2.7))
+for still, eps in zip(stills, (0.5, 5e-3, 2e-7)):
+    magnify(still, eps)
+plt.show()
+
+
+def glass(exponent=-6.5):
+    _, axes = plt.subplots(figsize=(5.5, 3.2))
+    magnify(axes, 10.0**exponent)
+    plt.show()
+
+
+course.slider(glass, exponent=(-7.5, 0.0, 0.1))
+
+# %% [markdown]
+# A step too large sees the bend, a step too small sees the stairs of float32, and each end of the orange line may stand a whole stair too high or too low.
+#
+# On the right branch of the V the error falls with $\varepsilon^2$, as Taylor says. On the left $f(x+\varepsilon)$ and $f(x-\varepsilon)$ agree in more and more digits, and those cancel: what is left is rounding, of the size $u / \varepsilon$, with the *unit roundoff* $u = 2^{-53}$ (float64) or $2^{-24}$ (float32). The sum of both is smallest near $\varepsilon = (3u)^{1/3}$ where $f$, $f'$ and $f'''$ are of a size. That is why `tt.gradcheck` insists on float64 and takes $10^{-6}$: ten good digits. In float32 there are never more than about five, and a mistake of a millionth stays invisible.
 #
 # Two more things make a good check. **All entries**, since a mistake may sit in a corner. And a **random gradient from above**: summing the outputs, as many tests do, sends back all ones, and some mistakes vanish in that sum. Watch one vanish.
 
@@ -2476,7 +2515,7 @@ plt.show()
 # %% [markdown]
 # Equal to the last digits, through 300 steps in which every rounding error had a chance to grow. The library adds comfort, speed and many more operations. It adds no idea that you have not just had.
 #
-# Its graphs can be drawn, too: `tt.autograd.draw_graph(result)` shows each operation with the shape that it makes. Here is the network above with a single hidden layer. Leaves are ovals; find your product, your sum and your mask in it.
+# Its graphs can be drawn, too: `tt.autograd.draw_graph(result)` shows each operation with the shape that it makes. Here is the network above with a single hidden layer. Leaves are ovals, and what needs no gradient, here the points, is left out; find your product, your sum and your mask in it.
 
 # %%
 tiny = {
@@ -2632,7 +2671,7 @@ for kind in KINDS[:3]:
 # %% [markdown]
 # ## 9 · The bug museum
 #
-# Two exhibits from the history of home-made (and not so home-made) training code. Each is given by its symptoms. Read the code, name the mistake, repair it.
+# Three exhibits from the history of home-made (and not so home-made) training code. Each is given by its symptoms. Read the code, name the mistake, repair it.
 #
 # ### Exhibit A: the pendulum
 #
@@ -2925,6 +2964,222 @@ def record(slopes):
 # %% [markdown]
 # A Python function remembers the *name* `local`, not its value, and looks it up when it is called: after the loop, when only the last is left. Your `Tensor` was safe, since `self` and `other` are names of one call. The library avoids the matter altogether: what backward needs is kept with `ctx.save(...)`, and no closures are made.
 #
+# ### Exhibit C: the gradient that multiplies
+#
+# *Max pooling* makes a picture smaller: of each window of 2 × 2 the largest number stays. The author's backward of `max` passes every gradient check, on random numbers, to ten digits. Then it is put to work, on handwritten digits and on arrays of trits, and more gradient comes back than was sent: about twice as much after one pooling, and after three over six times as much with digits and over twenty times with trits. A `max` hands on one number. How can two come back?
+
+
+# %% tags=["exhibit"]
+def max_backward_exhibit(x, grad):
+    """Gradient of x.max(axis=-1), given the one that comes in. Exhibit C."""
+    largest = x.max(axis=-1, keepdims=True)
+    return np.where(x == largest, grad[..., None], 0)
+
+
+def windows(x):
+    """(B, H, W) to (B, H / 2, W / 2, 4): the four numbers of each window."""
+    b, h, w = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2).swapaxes(2, 3).reshape(b, h // 2, w // 2, 4)
+
+
+def back_in_place(parts):
+    """The inverse of `windows`."""
+    b, h, w, _ = parts.shape
+    return parts.reshape(b, h, w, 2, 2).swapaxes(2, 3).reshape(b, 2 * h, 2 * w)
+
+
+def comes_back(x, poolings):
+    """Gradient that arrives at the pictures, in all, for a 1 sent into each result."""
+    seen = []
+    for _ in range(poolings):
+        seen.append(windows(x))
+        x = seen[-1].max(axis=-1)
+    grad = np.ones_like(x)
+    for parts in reversed(seen):
+        grad = back_in_place(max_backward_exhibit(parts, grad))
+    return grad.sum() / x.size
+
+
+rng = np.random.default_rng(211)
+figure, axes = plt.subplots(figsize=(8, 2.8))
+for place, (name, pictures, color) in enumerate((
+    ("random numbers", rng.normal(size=(200, 8, 8)), style.FLOAT),
+    ("digits", images[:200].reshape(-1, 8, 8), style.ACCENT),
+    ("trits", rng.integers(-1, 2, size=(200, 8, 8)).astype(float), style.TERNARY),
+)):  # fmt: skip
+    arrived = [comes_back(pictures, n) for n in (1, 2, 3)]
+    bars = axes.bar(np.arange(3) + 0.27 * (place - 1), arrived, 0.25, color=color, label=name)
+    axes.bar_label(bars, [f"{a:.1f}" for a in arrived], fontsize=8.5, padding=1)
+axes.set(
+    xticks=range(3), xticklabels=["one pooling", "two", "three"], ylim=(0, 25),
+    ylabel="comes back for each 1", title="More comes back than was sent",
+)  # fmt: skip
+axes.legend(loc="upper left", fontsize=9)
+plt.show()
+
+# %% [markdown]
+# ### Exercise 2.11: one number out, one number back (1 point)
+#
+# Write `max_backward(x, grad)`, repaired: for `x` of shape $(\ldots, n)$ and the gradient `grad` $(\ldots)$ of `x.max(axis=-1)`, the gradient of `x`, $(\ldots, n)$. Where one entry is the largest, it gets all of it, as in the exhibit. Where several are, more than one answer is right; what they have in common is that nothing is lost, nothing is added, and nobody pays for another.
+
+
+# %% nbgrader={"grade": false, "grade_id": "2_11_max_backward", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def max_backward(x, grad):
+    """Gradient of x.max(axis=-1) with respect to x, also where entries tie."""
+    ### BEGIN SOLUTION
+    winners = x == x.max(axis=-1, keepdims=True)
+    return winners * (grad / winners.sum(axis=-1))[..., None]
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "2_11_max_backward_check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@check.exercise("2.11")
+def _(max_backward):
+    x = np.array([[1.0, 5.0, 2.0, -6.0], [-7.0, -1.0, -3.0, -2.0]])
+    check.close(
+        max_backward(x, np.array([10.0, -3.0])), [[0, 10, 0, 0], [0, -3, 0, 0]],
+        "No ties here: all of a row's gradient, whatever its sign, belongs to the row's largest "
+        "entry (the largest, not the farthest from 0), and the others get none.",
+    )  # fmt: skip
+    x = np.array([[4.0, 1, 4, 4], [0, 0, 0, 0], [2, 2, 3, 1], [-1, -5, -1, -5]])
+    grad = np.array([6.0, -8.0, 5.0, 3.0])
+    got = np.asarray(max_backward(x, grad))
+    check.true(
+        got.shape == (4, 4), f"The gradient of x has its shape, (4, 4); yours is {got.shape}."
+    )
+    check.close(
+        got.sum(axis=-1), grad,
+        "Rows of four in which up to four entries tie. One number went on from each row, so what "
+        "comes back to a row should add up to what was sent, here the 6, -8, 5 and 3.",
+    )  # fmt: skip
+    check.close(
+        got[x < x.max(axis=-1, keepdims=True)], np.zeros(6),
+        "Entries below the maximum of their row had no say in it, and should get nothing.",
+    )  # fmt: skip
+    shares = got / grad[:, None]
+    check.true(
+        np.all((shares >= -1e-12) & (shares <= 1 + 1e-12)),
+        "Among entries that tie, nobody should get a share below 0 or above 1.",
+    )
+    ### BEGIN HIDDEN TESTS
+    close = np.array([[1.0, 1.0 + 1e-9, 0.0]])
+    check.close(
+        max_backward(close, np.array([1.0])), [[0, 1, 0]],
+        "1 and 1.000000001 are near each other, but one is larger: that is no tie.",
+    )  # fmt: skip
+    rng = np.random.default_rng(212)
+    for shape in ((5,), (3, 1), (2, 4, 3), (3, 4, 2, 5), (40, 9)):
+        trits = rng.integers(-1, 2, size=shape).astype(float)
+        grad = np.asarray(rng.normal(size=shape[:-1]))
+        got = np.asarray(max_backward(trits, grad))
+        check.true(got.shape == shape, f"For x of shape {shape} yours has the shape {got.shape}.")
+        check.close(got.sum(axis=-1), grad, f"Trits of shape {shape}: the sum over the last axis.")
+        check.true(
+            np.all(got[trits < trits.max(axis=-1, keepdims=True)] == 0)
+            and np.all(got * np.expand_dims(grad, -1) >= 0),
+            f"Trits of shape {shape}: only the largest of a row get shares, and none below 0.",
+        )
+    ### END HIDDEN TESTS
+
+
+# %% [markdown] hints={"of": "2_11_max_backward"}
+# 1. Print `x == largest` for a window of a digit's empty corner. How many entries are true, and what does each of them get?
+# 2. Two repairs are in use. One asks how *many* entries of the row are the largest; the other asks for *one* of them.
+# 3. `sum` of a boolean array counts. `argmax` gives the first of several.
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "the exhibit", "says": "add up to what was sent"}
+def max_backward(x, grad):
+    return np.where(x == x.max(axis=-1, keepdims=True), grad[..., None], 0)
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "a mean over the whole row", "says": "No ties"}
+def max_backward(x, grad):
+    winners = x == x.max(axis=-1, keepdims=True)
+    return winners * grad[..., None] / x.shape[-1]
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "counts the winners of all rows together", "says": "No ties"}
+def max_backward(x, grad):
+    winners = x == x.max(axis=-1, keepdims=True)
+    return winners * grad[..., None] / winners.sum()
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "the maximum of the whole array", "says": "No ties"}
+def max_backward(x, grad):
+    winners = x == x.max()
+    return winners * grad[..., None] / np.maximum(winners.sum(axis=-1, keepdims=True), 1)
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "a tie has no slope, so nobody gets any", "says": "add up"}
+def max_backward(x, grad):
+    winners = x == x.max(axis=-1, keepdims=True)
+    return winners * grad[..., None] * (winners.sum(axis=-1, keepdims=True) == 1)
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "a half for each, as a central difference says", "says": "add up"}
+def max_backward(x, grad):
+    winners = x == x.max(axis=-1, keepdims=True)
+    tied = winners.sum(axis=-1, keepdims=True) > 1
+    return winners * grad[..., None] * np.where(tied, 0.5, 1.0)
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "a softmax so sharp that it hardly shows", "says": "is larger"}
+def max_backward(x, grad):
+    e = np.exp(300 * (x - x.max(axis=-1, keepdims=True)))
+    return grad[..., None] * e / e.sum(axis=-1, keepdims=True)
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "near ones count as ties", "says": "is larger"}
+def max_backward(x, grad):
+    winners = np.isclose(x, x.max(axis=-1, keepdims=True))
+    return winners * grad[..., None] / winners.sum(axis=-1, keepdims=True)
+
+
+# %% variant={"of": "2_11_max_backward", "wrong": "the largest in size", "says": "farthest"}
+def max_backward(x, grad):
+    winners = np.abs(x) == np.abs(x).max(axis=-1, keepdims=True)
+    return winners * grad[..., None] / winners.sum(axis=-1, keepdims=True)
+
+
+# %% variant={"of": "2_11_max_backward", "right": "the first winner takes all"}
+def max_backward(x, grad):
+    out = np.zeros(x.shape)
+    np.put_along_axis(out, x.argmax(axis=-1)[..., None], grad[..., None], axis=-1)
+    return out
+
+
+# %% variant={"of": "2_11_max_backward", "right": "row by row, the last winner takes all"}
+def max_backward(x, grad):
+    out = np.zeros(x.shape)
+    for place in np.ndindex(x.shape[:-1]):
+        row = x[place].tolist()
+        best = max(range(len(row)), key=lambda i: (row[i], i))
+        out[(*place, best)] = grad[place]
+    return out
+
+
+# %% variant={"of": "2_11_max_backward", "right": "divided among the winners with einsum"}
+def max_backward(x, grad):
+    winners = (x >= x.max(axis=-1, keepdims=True)).astype(float)
+    return np.einsum("...n,...,...->...n", winners, grad, 1 / winners.sum(axis=-1))
+
+
+# %% [markdown]
+# Where two or more entries are the largest, `max` has a kink: push one of them up and the result follows, push it down and nothing happens. A slope that could be right or wrong does not exist there, but not everything is allowed. The shares of those who tie must not be negative and must add up to 1; such a compromise is called a *subgradient*. Equal shares are what `tt.Tensor.max` gives, and PyTorch's `amax`; PyTorch's `max(dim)` gives all to one of them. The exhibit gives to each what is there once.
+#
+# Could not a gradient check have found that? **Predict, then run.** Three entries are equal. What does your `numeric_gradient` say is the slope of their `max` with respect to one of them?
+
+# %%
+my_guess = None  # slope of the max of three equal entries with respect to one of them
+
+tied = my.numeric_gradient(lambda v: float(np.max(v)), np.array([2.0, 2.0, 2.0]))
+check.predicted(my_guess, float(tied[0]), within=0.01,
+                comment=f"Half way between 1 (up) and 0 (down), for each of the three: {np.sum(tied):.1f} in all.")  # fmt: skip
+
+# %% [markdown]
+# At a kink a central difference takes the mean of both sides, and its answer is no better than the exhibit's: a gradient check has to keep away from kinks, and random numbers do so by themselves. That is why this bug survives. Yet ties are anything but rare: ReLU makes zeros by the thousand, pictures have black corners, and what is *quantised* has few values to choose from. What finds it is another kind of test, of what must **stay the same**: as much comes back as was sent.
+#
 # ## 10 · What it costs, and what comes next
 #
 # Count multiplications. A layer's forward is one matrix product; its backward is two. So a gradient for *all* weights costs about three forward passes, forward included, however many weights there are. Central differences cost two forward passes *for each weight*. And there is a third way, *forward mode*, which carries along how each value moves when one given weight moves: about two forward passes for each weight. On the right, what reverse mode asks in return.
@@ -2966,8 +3221,8 @@ right.legend()
 style.grid_behind(right)
 plt.show()
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "2_11_cost", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
-# ### Exercise 2.11: in your own words (3 points)
+# %% [markdown] nbgrader={"grade": true, "grade_id": "2_12_cost", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
+# ### Exercise 2.12: in your own words (3 points)
 #
 # Why does reverse mode cost about as much as a few forward passes, *for any number of parameters*? What would have to be different for forward mode to be the better choice? And what is the price in memory: what is kept, until when, and how does it grow with depth, batch and the number of parameters?
 #
@@ -2979,7 +3234,7 @@ plt.show()
 # The local slopes depend on the values of the forward pass (a product needs the other factor, ReLU its mask), and backward uses the *last* ones first. So all of them are kept from forward until backward has passed them. That memory grows with the depth and with the batch (and the width), not with the number of parameters as such. Recomputing some of the values (checkpointing) trades memory for time.
 # ### END SOLUTION
 
-# %% [markdown] rubric={"of": "2_11_cost"}
+# %% [markdown] rubric={"of": "2_12_cost"}
 # 1 point: one result, each node visited once, a constant factor for each step; parameters are leaves and ask for no pass of their own.
 # 1 point: forward mode where inputs are few and results many.
 # 1 point: values of the forward pass are kept until backward has used them; grows with depth and batch.
@@ -3033,7 +3288,7 @@ plt.show()
 # - Check gradients with **central differences in float64**, a step near $10^{-5}$ or $10^{-6}$, all entries, and a random gradient from above.
 # - Softmax and cross-entropy in one: stable, and the gradient is $\mathbf p - \mathbf y$ over the batch.
 # - **"It learns" proves nothing**: within 90° of the gradient everything is downhill.
-# - Clear gradients between passes, and mind what a closure remembers.
+# - Clear gradients between passes, mind what a closure remembers, and let equal maxima share.
 #
 # How did you do?
 

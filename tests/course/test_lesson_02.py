@@ -102,6 +102,67 @@ def test_piled_up_gradients_are_a_pendulum() -> None:
         assert period == pytest.approx(2 * np.pi / np.sqrt(2 * rate * np.mean(x * x)), rel=0.02)
 
 
+def test_ties_in_max_multiply_the_gradient() -> None:
+    """What comes back through poolings if each winner of a window gets all, counted by loops."""
+    from sklearn.datasets import load_digits
+
+    def comes_back(picture: Array, poolings: int) -> float:
+        seen = [picture]
+        for _ in range(poolings):
+            side = len(seen[-1]) // 2
+            seen.append(seen[-1].reshape(side, 2, side, 2).max(axis=(1, 3)))
+        grad = np.ones_like(seen[-1])
+        for large, small in zip(seen[-2::-1], seen[:0:-1]):
+            grad = np.where(
+                large == np.kron(small, np.ones((2, 2))), np.kron(grad, np.ones((2, 2))), 0
+            )
+        return float(grad.sum()) / seen[-1].size
+
+    digits = load_digits().images[:200] / 16
+    rng = np.random.default_rng(211)
+    noise = rng.normal(size=(200, 8, 8))
+    trits = rng.integers(-1, 2, size=(200, 8, 8)).astype(float)
+
+    def mean(pictures: Array, poolings: int) -> float:
+        return float(np.mean([comes_back(p, poolings) for p in pictures]))
+
+    assert [mean(noise, n) for n in (1, 2, 3)] == [1, 1, 1]
+    assert "about twice as much after one pooling" in PROSE
+    assert mean(digits, 1) == pytest.approx(2, abs=0.25)
+    assert mean(trits, 1) == pytest.approx(2, abs=0.25)
+    assert "over six times as much with digits and over twenty times with trits" in PROSE
+    assert 6 < mean(digits, 3) < 7
+    assert 20 < mean(trits, 3) < 23
+
+
+def test_at_a_kink_every_side_is_half_right() -> None:
+    up, down = np.array([2 + 1e-6, 2, 2]), np.array([2 - 1e-6, 2, 2])
+    assert (up.max() - down.max()) / 2e-6 == pytest.approx(0.5)
+    numeric = solutions(LESSON)["numeric_gradient"](lambda v: float(v.max()), np.full(3, 2.0))
+    assert numeric == pytest.approx([0.5] * 3)
+
+
+def test_random_numbers_do_not_show_what_ties_do() -> None:
+    rng = np.random.default_rng(0)
+    x, grad = rng.normal(size=(6, 4)), rng.normal(size=6)
+    exhibit = np.where(x == x.max(axis=-1, keepdims=True), grad[:, None], 0)
+    numeric = solutions(LESSON)["numeric_gradient"](lambda v: float(grad @ v.max(axis=-1)), x)
+    assert "on random numbers, to ten digits" in PROSE
+    np.testing.assert_allclose(numeric, exhibit, rtol=1e-9, atol=1e-10)
+
+
+def test_how_libraries_share_among_ties() -> None:
+    tensor = tt.Tensor(np.full(3, 2.0), requires_grad=True)
+    tensor.max().backward()
+    np.testing.assert_allclose(tensor.grad, [1 / 3] * 3)
+    torch = pytest.importorskip("torch")
+    for name, shares in (("amax", [1 / 3] * 3), ("max", [0, 0, 1])):
+        x = torch.full((3,), 2.0, requires_grad=True)
+        result = getattr(x, name)(0)
+        (result if name == "amax" else result.values).backward()
+        np.testing.assert_allclose(sorted(x.grad.tolist()), shares, rtol=1e-6)
+
+
 def test_a_gradient_costs_three_forward_passes() -> None:
     batch, widths = 32, (64, 128, 128, 10)
     forward = sum(batch * k * n for k, n in pairwise(widths))
