@@ -1959,7 +1959,7 @@ my_guess = None  # times NumPy's time
 
 x32, w32 = x8.astype(np.float32), trits.astype(np.float32)
 programs["NumPy float32"] = lambda: x32 @ w32.T
-times = my.fair_times(programs, 9, time.perf_counter)
+times = my.fair_times(programs, 15, time.perf_counter)
 slower = times["naive"] / times["NumPy float32"]
 check.predicted(my_guess, slower, within=slower / 3,
                 comment="Compiled, one thread each, no multiplication. What does it do all that time?")  # fmt: skip
@@ -2078,7 +2078,7 @@ plt.show()
 # How much better could they be? Two limits hold for any kernel: it cannot multiply faster than its best instruction allows, and it cannot run faster than its bytes arrive. Against the MACs for each byte that must come from memory, the two make the shape of a **roof**. Lesson 09 lives under it; here is a first look.
 
 # %%
-roof = tt.bench.this_machine(runs=5)
+roof = tt.bench.this_machine(runs=25)
 print(f"int8 instruction: {roof.peak['int8'] / 1e9:.0f} GMAC/s   float32: {roof.peak['fp32'] / 1e9:.0f} GMAC/s   "
       f"memory: {roof.dram_bytes_per_second / 1e9:.0f} GB/s, one core")  # fmt: skip
 
