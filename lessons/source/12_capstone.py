@@ -18,7 +18,7 @@
 #
 # | exercise | | difficulty | points |
 # |---|---|---|---|
-# | 12.1 | your design, in words | ●● | 4 |
+# | 12.1 | your design, in words, before anything is trained (it stands after 12.2) | ●● | 4 |
 # | 12.2 | a fair price for a forecast | ● | 2 |
 # | 12.3 | the file, to the byte | ●● | 2 |
 # | 12.4 | a budget, spent as well as can be | ●●● | 4 |
@@ -304,7 +304,8 @@ the_clerk = {
     "latency of one image, ms": (0.01, 10),
 }
 written = sum(pair is not None for pair in my_forecast.values())
-print(f"{written} of {len(my_forecast)} written down at {time.strftime('%H:%M')}")
+when = time.strftime("%Y-%m-%d %H:%M")
+print(f"{written} of {len(my_forecast)} written down, {when}")
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "12_1_design", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # ### Exercise 12.1: your design (4 points, before anything is trained)
@@ -1297,7 +1298,7 @@ for who, (low, high) in intervals.items():
 # %% [markdown]
 # ### Exercise 12.6: who is better, and how many images would tell (3 points)
 #
-# Write `compare(student, teacher, half_width=1.0)`. Both are boolean arrays: which images each of them names right. Return four numbers:
+# Write `compare(student, teacher, half_width=1.0)`. Both are boolean arrays: which images each of them names right. (NumPy refuses to subtract booleans: make numbers of them first.) Return four numbers:
 #
 # - the mean difference, student minus teacher, in points (percent of the images);
 # - the low and the high end of its 95 % interval: 1.96 standard errors to each side, from the differences' own standard deviation (`ddof=1`);
@@ -1875,7 +1876,7 @@ EXHIBIT = {
          "epoch, the 9th (see the figure), and report it: 87.4 % of the test images.",
     "d": "Latency. One image at a time, one thread, 500 calls after 20 to warm up: p50 16.9 ms, "
          "p95 21.3 ms, so that the median image is one of 59 a second.",
-    "e": "Accuracy. 437 of the 500 test images are right, 87.4 %, with a 95 % interval of 86.5 to 88.3 %.",
+    "e": "Accuracy. 437 of the 500 test images are right, 87.4 %; the 95 % interval is 86.5 to 88.3.",
     "f": "Teacher. It has 441 of the same 500 right. 14 images only the teacher has right, 10 only the "
          "student: -0.8 points, paired 95 % interval -2.7 to +1.1. We do not say who is better.",
 }  # fmt: skip
@@ -2497,7 +2498,7 @@ page = tt.report.Page(
         ),
         tt.report.Section(
             "The forecast",
-            "Intervals of 90 %, written before anything ran, and their price.",
+            f"Intervals of 90 %, {written} of {len(my_forecast)} written down ({when}), and their price.",
             table=tt.report.Table(
                 ["", "forecast", "happened", "", "price", "the clerk's"], forecasts
             ),
