@@ -76,7 +76,11 @@ LESSONS = (
         "a packed file that refuses damage, the engine, ONNX, latency",
         written=True,
     ),
-    Outline("11_trust", "calibration, thresholds, intervals, corruptions, near-duplicates"),
+    Outline(
+        "11_trust",
+        "calibration, thresholds, intervals, corruptions, near-duplicates",
+        written=True,
+    ),
     Outline(
         "12_capstone",
         "a network within a budget of bytes: trained, packed, defended",
