@@ -372,8 +372,8 @@ def reliability(confidence, right, bins=10):
 
 def ece(confidence, right, bins=10):
     count, sure, share = reliability(confidence, right, bins)
-    full = count > 0
-    return float(np.average(np.abs(sure - share)[full], weights=count[full]))
+    some = count > 0
+    return float(np.average(np.abs(sure - share)[some], weights=count[some]))
 
 
 # %% [markdown] hints={"of": "11_1_reliability"}
