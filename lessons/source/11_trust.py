@@ -202,6 +202,10 @@ def _(reliability, ece):
             "the first and 1 to the last.",
         )  # fmt: skip
         ### BEGIN HIDDEN TESTS
+        check.equal(
+            np.shape(reliability(np.array([0.2, 0.35]), np.ones(2, bool))[0]), (10,),
+            "Ten bins, also where the upper ones are empty.",
+        )  # fmt: skip
         rng = np.random.default_rng(111)
         for bins in (1, 7, 15):
             sure, good = rng.uniform(0.2, 1, 300), rng.random(300) < 0.7
@@ -1190,11 +1194,28 @@ def _(cluster_interval):
             cluster_interval(lambda rows: next(calls), sizes, resamples=200, level=0.9), (1, 3),
             "Where the figure is nan the resample is left out.",
         )  # fmt: skip
+        known = iter(range(200))
+        check.close(
+            cluster_interval(lambda rows: float(next(known)), sizes, resamples=200, level=0.9),
+            (9.95, 189.05),
+            "The figures of 200 resamples are 0, 1, 2, ... 199: a level of 0.9 cuts off a twentieth "
+            "on each side.", atol=1.01, rtol=0,
+        )  # fmt: skip
         a, b = (cluster_interval(share, sizes, seed=7, resamples=11) for _ in range(2))
         check.equal(a, b, "The same seed should give the same interval.")
         seeds = {tuple(cluster_interval(share, sizes, seed=s, resamples=11)) for s in range(12)}
         check.true(len(seeds) > 3, "Twelve seeds, hardly another interval: is `seed` used?")
     ### BEGIN HIDDEN TESTS
+    times = []
+    cluster_interval(
+        lambda rows: times.append(np.bincount(rows, minlength=3)) or 0.0,
+        np.arange(3),
+        resamples=600,
+    )
+    check.close(
+        np.mean(times, axis=0), np.ones(3),
+        "Three patients of one image each: over many resamples each is drawn equally often.", atol=0.12, rtol=0,
+    )  # fmt: skip
     names = np.array(["b", "a", "b", "c", "a", "b"])
     lengths = set()
     cluster_interval(lambda rows: lengths.add(len(rows)) or 0.0, names, resamples=300)
@@ -1864,6 +1885,8 @@ def _(correlations, nearest):
         )  # fmt: skip
         check.close(got[:, 2], [0, 0], "An image without contrast has correlation 0, not nan.")
         ### BEGIN HIDDEN TESTS
+        faint = np.array([[[7, 8], [7, 7]]], np.uint8)[..., None]
+        check.close(correlations(faint, faint), [[1]], "A faint picture, with itself.")
         rng = np.random.default_rng(119)
         x, y = (rng.integers(0, 256, (n, 9, 7, 3)).astype(np.uint8) for n in (5, 6))
         want = np.corrcoef(x.reshape(5, -1), y.reshape(6, -1))[:5, 5:]
@@ -2392,6 +2415,10 @@ def _(fault_of_report, repaired_report):
             "threshold, and a report of 0.",
         )  # fmt: skip
         ### BEGIN HIDDEN TESTS
+        check.close(
+            repaired_report(*val, np.array([0.4, 0.3]), np.array([True, False])), (0.4, 1.0),
+            "A test score on the threshold itself is a yes, as in the exhibit.",
+        )  # fmt: skip
         rng = np.random.default_rng(121)
         for _ in range(5):
             scores, truth = rng.random(40), rng.random(40) < 0.4
@@ -2658,12 +2685,15 @@ def _(fault_of_study, groups):
         seen = {}
         want = [seen.setdefault(w, len(seen)) for w in whose.tolist()]
         check.equal(groups(shots, 0.9), want, "60 images of 12 patients, in any order.")
-        turn = np.deg2rad(rng.permutation(np.arange(0, 200, 20)))
-        chain = np.rint(128 + 100 * (np.outer(np.cos(turn), a) + np.outer(np.sin(turn), b)))
-        check.equal(
-            groups(chain.reshape(-1, 2, 2, 1).astype(np.uint8), 0.9), np.zeros(10),
-            "A chain of ten in random order: each link joins its neighbours, so all are one group.",
-        )  # fmt: skip
+        for _ in range(4):
+            turn = np.deg2rad(rng.permutation(np.arange(0, 200, 20)))
+            chain = np.rint(128 + 100 * (np.outer(np.cos(turn), a) + np.outer(np.sin(turn), b)))
+            check.equal(
+                groups(chain.reshape(-1, 2, 2, 1).astype(np.uint8), 0.9), np.zeros(10),
+                "A chain of ten in random order: each link joins its neighbours, so all are one group.",
+            )  # fmt: skip
+        blank = np.concatenate([np.full((1, 2, 2, 1), 9, np.uint8), circle[:1]])
+        check.equal(groups(blank, 0.9), [0, 1], "An image without contrast is a group of its own.")
         ### END HIDDEN TESTS
 
 
