@@ -434,6 +434,8 @@ def _(planes_of, plane_dot):
             check.equal(got, int(w @ x), f"{length} random trits.")
         ### END HIDDEN TESTS
     with check.part("few operations", points=1):
+        for w, x in ((1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (-1, 0), (0, 0)):
+            check.equal(dot([w], [x]), 8 * w * x, "The product first, then the operations.")
         check.equal(
             dot([1, -1, 0, -1, 1, 0], [1, 1, -1, -1, 1, 1]), 16,
             "The product first, then the operations.",
