@@ -21,7 +21,9 @@ def points(lesson: course.Lesson) -> str:
 
 
 def test_the_weeks_are_the_lessons_with_their_points() -> None:
-    rows = re.findall(r"^\| (\d+) \| (\d\d) [^|]+ \| (\d+) \| ([^|]+) \|", part("table: lessons"), re.M)
+    rows = re.findall(
+        r"^\| (\d+) \| (\d\d) [^|]+ \| (\d+) \| ([^|]+) \|", part("table: lessons"), re.M
+    )
     assert rows == [
         (str(week), lesson.name[:2], str(len(lesson.exercises)), points(lesson))
         for week, lesson in enumerate(LESSONS, 1)
@@ -30,7 +32,9 @@ def test_the_weeks_are_the_lessons_with_their_points() -> None:
 
 def test_the_table_of_lessons_beside_them_agrees() -> None:
     text = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d\d) \| \[[^\]]+\]\(([^)]+)\.ipynb\):[^|]+ \| (\d+) \| ([^|]+) \|", text, re.M)
+    rows = re.findall(
+        r"^\| (\d\d) \| \[[^\]]+\]\(([^)]+)\.ipynb\):[^|]+ \| (\d+) \| ([^|]+) \|", text, re.M
+    )
     assert rows == [
         (lesson.name[:2], lesson.name, str(len(lesson.exercises)), points(lesson))
         for lesson in LESSONS
@@ -45,7 +49,9 @@ def test_the_first_page_names_every_lesson() -> None:
 def test_every_exercise_that_the_page_names_exists() -> None:
     known = {e.number for lesson in LESSONS for e in (*lesson.exercises, *lesson.questions)}
     named = re.findall(r"(?<![\d.])(\d{1,2}\.\d{1,2})(?![\d.])", part("misconceptions"))
-    named += re.findall(r"\b(\d{1,2}\.\d{1,2})\b(?=[, |])", PAGE.partition("## Five days")[2].partition("##")[0])
+    named += re.findall(
+        r"\b(\d{1,2}\.\d{1,2})\b(?=[, |])", PAGE.partition("## Five days")[2].partition("##")[0]
+    )
     assert len(named) > 15
     assert set(named) <= known
     met = {number.partition(".")[0] for number in named}
