@@ -744,6 +744,10 @@ def _(count_dot):
         for k in (1, 63, 64, 65, 128, 500):
             w, x = rng.integers(-1, 2, (2, k))
             check.equal(dot(w, x), int(w @ x), f"{k} random trits.")
+        check.equal(
+            dot([1] * 40_000, [-1] * 40_000), -40_000,
+            "40 000 times 1 · -1: the counts of many words fit neither into a byte nor into two.",
+        )  # fmt: skip
         ### END HIDDEN TESTS
     with check.part("to par", points=2):
         w, x = np.array([[1, -1, 0, -1, 1, 0, 1] * 27, [1, 1, -1, -1, 0, 1, -1] * 27])
@@ -1263,9 +1267,20 @@ def tiled(x, w, out, rows, columns):
 def _(tiled):
     rng = np.random.default_rng(86)
 
+    class Loads(Tally):
+        """How many numbers were loaded in a row, at most, before one of them was used."""
+
+        in_a_row = most_in_a_row = 0
+
+        def count(self, kind, times=1):
+            super().count(kind, times)
+            self.in_a_row = self.in_a_row + times if kind == "load" else 0
+            self.most_in_a_row = max(self.most_in_a_row, self.in_a_row)
+
     def product(m, k, n, rows, columns):
         x, w = rng.integers(-9, 10, (m, k)), rng.integers(-1, 2, (n, k))
         machine = check.counted(x, w, np.full((m, n), 77))
+        check.tally.__class__ = Loads  # the tally at hand, which from now on minds the order, too
         try:
             tiled(*machine, rows, columns)
         except IndexError:
@@ -1308,6 +1323,12 @@ def _(tiled):
                 f"inputs and {columns} weights are loaded once each, and every sum stays in a "
                 "variable until its tile is done. (`out[i, j] += v` loads and stores each time.)",
             )  # fmt: skip
+            check.true(
+                check.tally.most_in_a_row <= rows + columns,
+                f"Tiles of {rows} x {columns}: your code loads {check.tally.most_in_a_row} numbers "
+                f"before it uses one, and there are registers for {rows} inputs and {columns} "
+                "weights. Which loop has to be the outer one, that over k or those over the tile?",
+            )
             ### BEGIN HIDDEN TESTS
             got, want = product(6, 3, 12, rows * 2 if rows == 3 else rows, columns * 2)
             check.equal(got, want, "Larger tiles.")
@@ -2772,6 +2793,9 @@ def _(fault_of_row, repaired_row):
             self.read.update(some)
             found = [list.__getitem__(self, i) if 0 <= i < len(self) else 12345 for i in some]
             return found if isinstance(place, slice) else found[0]
+
+        def __iter__(self):
+            return (self[place] for place in range(len(self)))
 
     def ask(memory, x_at, codes_at, k):
         memory = Memory(memory)

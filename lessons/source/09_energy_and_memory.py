@@ -447,6 +447,11 @@ def _(stored_bytes):
             ValueError, lambda: stored_bytes(3, 40, "3 bits"), "Nobody has defined 3 bits here."
         )
         ### BEGIN HIDDEN TESTS
+        for storage in ("int32", "float8", "int2", "11.6 bits", "2", ""):
+            check.raises(
+                ValueError, lambda: stored_bytes(3, 40, storage),
+                f"Nobody has defined {storage!r} here: a storage is one of the four names, whole.",
+            )  # fmt: skip
         for outputs, inputs in ((1, 1), (7, 3), (5, 4), (2, 5), (512, 49), (2048, 512), (9, 1023)):
             for storage, each in (("2 bits", 4), ("1.6 bits", 5)):
                 row = len(range(0, inputs, each))
@@ -1218,6 +1223,11 @@ def _(shared_ratio):
         shared_ratio({"add": 20, "load": 1}, {"add": 10, "load": 2}, prices), (60 / 90, 50 / 40),
         "20 additions and 1 load over 10 and 2. The ratio is largest where additions are dear and "
         "loads cheap, which is neither all low nor all high.",
+    )  # fmt: skip
+    check.close(
+        shared_ratio({"add": 10, "exp": 5}, {"load": 1, "exp": 10}, prices), (25 / 70, 35 / 40),
+        "10 additions and 5 exponentials over 1 load and 10 exponentials. A kind that one basket "
+        "lacks is there 0 times, and still costs the other what it costs.",
     )  # fmt: skip
     check.close(
         shared_ratio({"add": 10}, {"load": 1, "exp": 10}, prices), (10 / 70, 20 / 40),
@@ -2273,6 +2283,15 @@ def _(audit):
             list(audit(claim(4.0, (8.0, "MB"), (2.0, "MB"), "a", "ax"))["left out"]) == [],
             "What is counted and not spent is not left out.",
         )  # fmt: skip
+        ### BEGIN HIDDEN TESTS
+        given, same = (claim(4.0, (8.0, "MB"), (2.0, "MB"), "wap", "w") for _ in range(2))
+        audit(given)
+        check.true(
+            given == same,
+            f"Your function changed the claim that it was given, which is {given} now. Whoever "
+            "asks about it a second time gets another answer: work on values of your own.",
+        )
+        ### END HIDDEN TESTS
     with check.part("verdict", points=1):
         table = [
             (claim(4.0, (8.0, "MB"), (2.0, "MB")), "holds",
