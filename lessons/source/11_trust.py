@@ -2076,19 +2076,17 @@ plt.show()
 
 # %% jupyter={"source_hidden": true}
 try:
-    real = tt.data.medmnist("breastmnist")
+    known, fresh = (tt.data.medmnist("breastmnist", split) for split in ("train", "test"))
 except tt.errors.DataFileError:
     print("breastmnist.npz is not here: nothing is missing, the recorded figures are above")
 else:
-    value, which = my.nearest(real.test.images, real.train.images)
-    agree = real.train.labels[which] == real.test.labels
+    value, which = my.nearest(fresh.images, known.images)
+    agree = known.labels[which] == fresh.labels
     print(f"nearest, without mirrors and moves: right on {100 * agree.mean():.1f} %, "
           f"{np.sum(value > 0.98)} images above 0.98")  # fmt: skip
     figure, axes = plt.subplots(2, 6, figsize=(9, 3.2))
     for column, row in enumerate(np.argsort(-value)[5:35:5]):
-        for axis, image in zip(
-            axes[:, column], (real.test.images[row], real.train.images[which[row]])
-        ):
+        for axis, image in zip(axes[:, column], (fresh.images[row], known.images[which[row]])):
             axis.imshow(image.squeeze(), cmap="gray")
             axis.set(xticks=[], yticks=[])
         axes[0, column].set_title(f"{value[row]:.3f}", fontsize=9)
