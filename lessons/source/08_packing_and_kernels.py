@@ -1005,7 +1005,8 @@ def _(table_of, look_up):
         )  # fmt: skip
         to_par(
             check, {"loads": 6, "operations": 3}, {"loads": 6, "operations": 2},
-            "For each group one index is loaded, then one entry, and that is added to a variable.",
+            "For each group one index is loaded, then one entry, and that is added to a variable. "
+            "(A row of a table, `tables[g]`, is 27 loads; an entry, `tables[g, i]`, is one.)",
         )  # fmt: skip
         ### BEGIN HIDDEN TESTS
         rng = np.random.default_rng(85)
@@ -1742,6 +1743,11 @@ def _(fair_times):
         pretended = Machine(**machine)
         made = {name: pretended.program(name, *seconds) for name, seconds in programs.items()}
         got = fair_times(made, rounds, pretended.clock)
+        check.true(
+            set(made) == set(programs) and all(callable(run) for run in made.values()),
+            "Your function changed the dict of programs that it was given. Whoever called it still "
+            "needs them: return a dict of your own.",
+        )
         check.true(
             isinstance(got, dict) and set(got) == set(programs),
             f"Return a dict with a time for each of {sorted(programs)}.",
@@ -2498,7 +2504,13 @@ def _(faults, repaired_a, repaired_b):
         ### BEGIN HIDDEN TESTS
         rng = np.random.default_rng(88)
         t, x = rng.integers(-1, 2, (9, 70)), rng.integers(-128, 128, 70).astype(np.int8)
-        check.equal(repaired_a(np.stack([t == 1, t == -1]), x), t @ x.astype(int), "Random planes.")
+        got = repaired_a(np.stack([t == 1, t == -1]), x)
+        check.equal(got, t @ x.astype(int), "Random planes.")
+        check.true(np.asarray(got).dtype.kind in "iu", "Sums of integers are integers, and exact.")
+        check.equal(
+            repaired_a(long[::-1], np.full(600, -128, np.int8)), [76800],
+            "600 times -1 · -128. The other sign of -128 is no number of 8 bits.",
+        )  # fmt: skip
         ### END HIDDEN TESTS
     with check.part("kernel B, repaired", points=1):
         codes = np.array([[2, 0, 1, 2], [0, 0, 0, 0]], np.int8)

@@ -139,6 +139,11 @@ def _(linear_macs):
                 got, sum(k * n * r for k, n, r in rows),
                 "On a random shape with a class token: add up rows x inputs x outputs, layer by layer.",
             )  # fmt: skip
+    check.equal(
+        linear_macs(shape._replace(tokens=4, depth=1)), 84 + 4 * (6 * 18 + 36 + 120),
+        "4 patches and 4 tokens, as in a network without a class token, which BitMedViT is: the "
+        "patch embedding has a row for each patch all the same.",
+    )  # fmt: skip
     ### END HIDDEN TESTS
 
 
@@ -743,6 +748,10 @@ def _(gain):
         "A factor below 1 is a part that became larger: the gain is then below 1.",
     )  # fmt: skip
     check.close(gain({"a": 2, "b": 3, "c": 5}, {"b": 6, "c": 10}), 10 / 3, "Three parts.")
+    check.close(
+        gain({"a": 0.02, "b": 0.03}, {"a": 2}), 1.25,
+        "0.02 and 0.03, perhaps seconds: a small amount is not nothing.",
+    )  # fmt: skip
     ### END HIDDEN TESTS
 
 
@@ -1505,6 +1514,11 @@ def _(intensity, attainable):
         check.close(
             attainable(np.array([1.0, 10.0, 12.0]), 100.0, 10.0), [10.0, 100.0, 100.0],
             "An array of intensities gives an array.",
+        )  # fmt: skip
+        check.close(
+            attainable(np.array([[1, 3], [7, 90]]), 100.0, 2.5), [[2.5, 7.5], [17.5, 100.0]],
+            "A table of whole numbers, 2 x 2, at 2.5 bytes a second: the result has its shape, and "
+            "need not be whole.",
         )  # fmt: skip
         ### END HIDDEN TESTS
 

@@ -314,7 +314,7 @@ def table_of(x):
 def look_up(tables, indices):
     total = 0
     for g in range(len(indices)):
-        total = total + tables[g][indices[g]]
+        total = total + tables[g, indices[g]]
     return total
 
 
@@ -329,7 +329,7 @@ def table_of(x):
 def look_up(tables, indices):
     total = 0
     for g in range(len(indices)):
-        total = total + tables[g][indices[g]]
+        total = total + tables[g, indices[g]]
     return total
 
 
@@ -377,7 +377,7 @@ def table_of(x):
 def look_up(tables, indices):
     total = 0
     for g in range(len(indices)):
-        total = total + tables[g][indices[g]]
+        total = total + tables[g, indices[g]]
     return total
 
 
@@ -391,7 +391,7 @@ def table_of(x):
 def look_up(tables, indices):
     total = 0
     for g in range(len(indices)):
-        total = total + tables[g][indices[g]]
+        total = total + tables[g, indices[g]]
     return total
 
 
@@ -1005,3 +1005,301 @@ def repaired_row(memory, x_at, codes_at, k):
         return 0
     code = memory[codes_at + (k - 1) // 4] // 4 ** ((k - 1) % 4) % 4
     return repaired_row(memory, x_at, codes_at, k - 1) + (code - 1) * memory[x_at + k - 1]
+
+
+# %% variant={"of": "8_1_pack4", "wrong": "codes lie in the caller's trits at last"}
+def pack4(trits, out):
+    for b in range(len(out)):
+        code = 85
+        for j in range(4):
+            trit = trits[4 * b + j]
+            trits[4 * b + j] = 0
+            code = code + (trit << 2 * j)
+        out[b] = code
+
+
+# %% variant={"of": "8_2_unpack5", "wrong": "a table of all bytes, where the machine does not see it"}
+def pack5(trits):
+    q = 0
+    for t in trits:
+        q = 3 * q + int(t) + 1
+    return (256 * q + 242) // 243
+
+
+def unpack5(data, out):
+    table = {}
+    for q in range(243):
+        digits = [q // 3**j % 3 - 1 for j in (4, 3, 2, 1, 0)]
+        table[pack5(digits)] = digits
+    for b in range(len(data)):
+        for j, trit in enumerate(table[data[b]]):
+            out[5 * b + j] = trit
+
+
+# %% variant={"of": "8_2_unpack5", "wrong": "digits by comparison: a third of 256 is 85"}
+def pack5(trits):
+    q = 0
+    for t in trits:
+        q = 3 * q + int(t) + 1
+    return (256 * q + 242) // 243
+
+
+def unpack5(data, out):
+    for b in range(len(data)):
+        v = data[b]
+        for j in range(5):
+            digit = 0 if v < 85 else 1 if v < 170 else 2
+            out[5 * b + j] = digit - 1
+            v = 3 * v - 256 * digit
+
+
+# %% variant={"of": "8_4_table_of", "wrong": "sums in order of size: right for 1, 3, 9"}
+def table_of(x):
+    sums = [0]
+    for i in (2, 1, 0):
+        v = x[i]
+        sums = [s for old in sums for s in (old - v, old, old + v)]
+    return sorted(sums)
+
+
+def look_up(tables, indices):
+    total = 0
+    for g in range(len(indices)):
+        total = total + tables[g, indices[g]]
+    return total
+
+
+# %% variant={"of": "8_4_table_of", "wrong": "the first and the last input changed over"}
+def table_of(x):
+    c, b, a = x[0], x[1], x[2]
+    sums = [0]
+    for v in (c, b, a):
+        sums = [s for old in sums for s in (old - v, old, old + v)]
+    return sums
+
+
+def look_up(tables, indices):
+    return sum(tables[g, indices[g]] for g in range(len(indices)))
+
+
+# %% variant={"of": "8_4_table_of", "right": "a sum of a generator"}
+def table_of(x):
+    sums = [0]
+    for v in (x[2], x[1], x[0]):
+        sums = [s for old in sums for s in (old - v, old, old + v)]
+    return sums
+
+
+def look_up(tables, indices):
+    return sum(tables[g, i] for g, i in enumerate(indices))
+
+
+# %% variant={"of": "8_6_best_tile", "wrong": "the most sums"}
+def best_tile(registers):
+    fits = [
+        (r, c)
+        for r in range(1, registers)
+        for c in range(1, registers)
+        if r * c + r + c <= registers
+    ]
+    return max(fits, key=lambda tile: tile[0] * tile[1])
+
+
+# %% variant={"of": "8_6_best_tile", "wrong": "a square, or one column more"}
+def best_tile(registers):
+    rows = int((registers + 1) ** 0.5) - 1
+    columns = rows + 1
+    return (rows, columns) if rows * columns + rows + columns <= registers else (rows, rows)
+
+
+# %% variant={"of": "8_6_best_tile", "wrong": "weights take no registers"}
+def best_tile(registers):
+    fits = [
+        (r, c) for r in range(1, registers) for c in range(1, registers) if r * c + r <= registers
+    ]
+    return min(fits, key=lambda tile: 1 / tile[0] + 1 / tile[1])
+
+
+# %% variant={"of": "8_6_best_tile", "wrong": "powers of two only"}
+def best_tile(registers):
+    sides = [2**i for i in range(10)]
+    fits = [(r, c) for r in sides for c in sides if r * c + r + c <= registers]
+    return min(fits, key=lambda tile: 1 / tile[0] + 1 / tile[1])
+
+
+# %% variant={"of": "8_7_fair_times", "wrong": "the last call is left out, not the first"}
+def fair_times(programs, rounds, clock):
+    times = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, run in programs.items():
+            start = clock()
+            run()
+            times[name].append(clock() - start)
+    for run in programs.values():
+        run()
+    return {name: float(np.median(t)) for name, t in times.items()}
+
+
+# %% variant={"of": "8_7_fair_times", "wrong": "the mean without the longest and the shortest"}
+def fair_times(programs, rounds, clock):
+    for run in programs.values():
+        run()
+    times = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, run in programs.items():
+            start = clock()
+            run()
+            times[name].append(clock() - start)
+    return {
+        name: float(np.mean(sorted(t)[1:-1])) if len(t) > 2 else float(np.mean(t))
+        for name, t in times.items()
+    }
+
+
+# %% variant={"of": "8_7_fair_times", "wrong": "by another clock"}
+def fair_times(programs, rounds, clock):
+    for run in programs.values():
+        run()
+    times = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, run in programs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {name: float(np.median(t)) for name, t in times.items()}
+
+
+# %% variant={"of": "8_7_fair_times", "wrong": "all are scaled to the first: a ratio and no time"}
+def fair_times(programs, rounds, clock):
+    for run in programs.values():
+        run()
+    times = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, run in programs.items():
+            start = clock()
+            run()
+            times[name].append(clock() - start)
+    first = np.median(next(iter(times.values())))
+    return {name: float(np.median(t) / first) for name, t in times.items()}
+
+
+# %% variant={"of": "8_7_fair_times", "wrong": "programs are taken out of the caller's dict"}
+def fair_times(programs, rounds, clock):
+    for run in programs.values():
+        run()
+    times = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, run in programs.items():
+            start = clock()
+            run()
+            times[name].append(clock() - start)
+    for name in times:
+        programs[name] = float(np.median(times[name]))
+    return programs
+
+
+# %% variant={"of": "8_7_fair_times", "right": "the order by chance in each round"}
+def fair_times(programs, rounds, clock):
+    rng = np.random.default_rng(0)
+    names = list(programs)
+    times = np.empty((len(names), rounds + 1))
+    for turn in range(rounds + 1):
+        for i in rng.permutation(len(names)):
+            start = clock()
+            programs[names[i]]()
+            times[i, turn] = clock() - start
+    return dict(zip(names, np.quantile(times[:, 1:], 0.5, axis=1).tolist(), strict=True))
+
+
+# %% variant={"of": "8_8_repaired", "wrong": "the sign of -128 turns in 8 bits"}
+def faults():
+    return ("a", "swapped planes"), ("a", "overflow")
+
+
+def repaired_a(planes, x):
+    plus, minus = planes
+    return np.where(plus, x, np.where(minus, -x, 0)).sum(axis=1)
+
+
+def repaired_b(codes, x):
+    return codes.astype(np.int64) @ x.astype(np.int64) - x.sum(dtype=np.int64)
+
+
+# %% variant={"of": "8_8_repaired", "wrong": "the correction overflows in place of the sums"}
+def faults():
+    return ("a", "swapped planes"), ("a", "overflow")
+
+
+def repaired_a(planes, x):
+    plus, minus = planes
+    return np.where(plus, x, 0).sum(axis=1) - np.where(minus, x, 0).sum(axis=1)
+
+
+def repaired_b(codes, x):
+    return codes.astype(np.int64) @ x.astype(np.int64) - x.sum(dtype=np.int16)
+
+
+# %% variant={"of": "8_8_repaired", "wrong": "16 bits, emptied after 256 inputs: too late"}
+def faults():
+    return ("a", "swapped planes"), ("a", "overflow")
+
+
+def repaired_a(planes, x):
+    plus, minus = planes
+    return np.where(plus, x, 0).sum(axis=1) - np.where(minus, x, 0).sum(axis=1)
+
+
+def repaired_b(codes, x):
+    total = np.zeros(len(codes), np.int32)
+    for start in range(0, len(x), 256):
+        few = slice(start, start + 256)
+        total += codes[:, few].astype(np.int16) @ x[few].astype(np.int16)
+    return total - x.sum(dtype=np.int32)
+
+
+# %% variant={"of": "8_8_repaired", "wrong": "sums stop at the largest number of 16 bits"}
+def faults():
+    return ("a", "swapped planes"), ("a", "overflow")
+
+
+def repaired_a(planes, x):
+    plus, minus = planes
+    return np.where(plus, x, 0).sum(axis=1) - np.where(minus, x, 0).sum(axis=1)
+
+
+def repaired_b(codes, x):
+    sums = codes.astype(np.int64) @ x.astype(np.int64) - x.sum(dtype=np.int64)
+    return np.clip(sums, -(2**15), 2**15 - 1)
+
+
+# %% variant={"of": "8_8_repaired", "wrong": "the caller's planes are changed over"}
+def faults():
+    return ("a", "swapped planes"), ("a", "overflow")
+
+
+def repaired_a(planes, x):
+    planes[:] = planes[::-1].copy()
+    minus, plus = planes
+    return np.where(plus, x, 0).sum(axis=1) - np.where(minus, x, 0).sum(axis=1)
+
+
+def repaired_b(codes, x):
+    return codes.astype(np.int64) @ x.astype(np.int64) - x.sum(dtype=np.int64)
+
+
+# %% variant={"of": "8_8_repaired", "right": "16 bits, emptied after 64 inputs"}
+def faults():
+    return ["a", "swapped planes"], ["a", "overflow"]
+
+
+def repaired_a(planes, x):
+    signed = planes[0].astype(np.int32) - planes[1].astype(np.int32)
+    return np.dot(signed, x.astype(np.int32))
+
+
+def repaired_b(codes, x):
+    total = np.zeros(len(codes), np.int32)
+    for start in range(0, len(x), 64):
+        few = slice(start, start + 64)
+        total += codes[:, few].astype(np.int16) @ x[few].astype(np.int16)
+    return total - x.sum(dtype=np.int32)

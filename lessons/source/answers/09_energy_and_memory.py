@@ -1058,3 +1058,211 @@ def audit(claim):
     else:
         report["verdict"] = "holds" if same and not report["left out"] else "needs a footnote"
     return report
+
+
+# %% variant={"of": "9_1_linear_macs", "wrong": "a token less in the patch embedding: there need be no class token"}
+def linear_macs(shape):
+    s = shape
+    qkv = s.width * (s.heads + 2 * s.kv_heads) * s.head_dim
+    block = qkv + s.width**2 + 2 * s.width * s.mlp_width
+    embedding = (s.tokens - 1) * s.patch_values * s.width
+    return embedding + s.depth * s.tokens * block + s.width * s.classes
+
+
+# %% variant={"of": "9_1_linear_macs", "wrong": "as a float, in thousands of millions"}
+def linear_macs(shape):
+    s = shape
+    qkv = s.width * (s.heads + 2 * s.kv_heads) * s.head_dim
+    block = qkv + s.width**2 + 2 * s.width * s.mlp_width
+    return (
+        s.patches * s.patch_values * s.width + s.depth * s.tokens * block + s.width * s.classes
+    ) / 1e9
+
+
+# %% variant={"of": "9_2_attention_macs", "wrong": "queries are tokens, keys are patches"}
+def attention_macs(shape):
+    return 2 * shape.depth * shape.heads * shape.tokens * shape.patches * shape.head_dim
+
+
+# %% variant={"of": "9_2_attention_macs", "wrong": "the softmax is counted, too"}
+def attention_macs(shape):
+    return shape.depth * shape.heads * shape.tokens**2 * (2 * shape.head_dim + 1)
+
+
+# %% variant={"of": "9_4_gain", "wrong": "less than one is nothing"}
+def gain(amounts, factors):
+    left = sum(a / factors.get(part, 1) for part, a in amounts.items())
+    return sum(amounts.values()) / left if left >= 1 else inf
+
+
+# %% variant={"of": "9_4_gain", "wrong": "two decimals"}
+def gain(amounts, factors):
+    left = sum(a / factors.get(part, 1) for part, a in amounts.items())
+    return round(sum(amounts.values()) / left, 2) if left else inf
+
+
+# %% variant={"of": "9_4_gain", "wrong": "factors in the order of the parts, not by name"}
+def gain(amounts, factors):
+    times = list(factors.values()) + [1] * len(amounts)
+    left = sum(a / f for a, f in zip(amounts.values(), times, strict=False))
+    return sum(amounts.values()) / left if left else inf
+
+
+# %% variant={"of": "9_5_energy_range", "wrong": "what has no price is left out by a default made on the fly"}
+def energy_range(counts, prices):
+    low = sum(n * prices.setdefault(kind, (0.0, 0.0))[0] for kind, n in counts.items())
+    high = sum(n * prices.setdefault(kind, (0.0, 0.0))[1] for kind, n in counts.items())
+    return low, high
+
+
+def ratio_range(above, below):
+    return above[0] / below[1], above[1] / below[0]
+
+
+# %% variant={"of": "9_5_energy_range", "wrong": "high before low"}
+def energy_range(counts, prices):
+    low = sum(n * prices[kind][0] for kind, n in counts.items())
+    high = sum(n * prices[kind][1] for kind, n in counts.items())
+    return high, low
+
+
+def ratio_range(above, below):
+    return above[0] / below[1], above[1] / below[0]
+
+
+# %% variant={"of": "9_5_energy_range", "wrong": "a ratio about the middle"}
+def energy_range(counts, prices):
+    low = sum(n * prices[kind][0] for kind, n in counts.items())
+    high = sum(n * prices[kind][1] for kind, n in counts.items())
+    return low, high
+
+
+def ratio_range(above, below):
+    middle = sum(above) / sum(below)
+    return middle / 1.5**2, middle * 1.5**2
+
+
+# %% variant={"of": "9_5_energy_range", "wrong": "counts of nothing are not looked at: picojoules in whole numbers"}
+def energy_range(counts, prices):
+    low = sum(n * int(prices[kind][0]) for kind, n in counts.items())
+    high = sum(n * int(prices[kind][1]) for kind, n in counts.items())
+    return low, high
+
+
+def ratio_range(above, below):
+    return above[0] / below[1], above[1] / below[0]
+
+
+# %% variant={"of": "9_7_intensity", "wrong": "each part in whole bytes"}
+def intensity(rows, inputs, outputs, bits):
+    numbers = (rows * inputs, inputs * outputs, rows * outputs)
+    moved = sum(-(-n * b // 8) for n, b in zip(numbers, bits, strict=True))
+    return rows * inputs * outputs / moved
+
+
+def attainable(macs_per_byte, peak, bandwidth):
+    return np.minimum(peak, np.asarray(macs_per_byte) * bandwidth)
+
+
+# %% variant={"of": "9_7_intensity", "wrong": "any array comes back as one row"}
+def intensity(rows, inputs, outputs, bits):
+    x, w, y = (b / 8 for b in bits)
+    return 1 / (x / outputs + w / rows + y / inputs)
+
+
+def attainable(macs_per_byte, peak, bandwidth):
+    if np.isscalar(macs_per_byte):
+        return min(peak, macs_per_byte * bandwidth)
+    return np.array([min(peak, m * bandwidth) for m in np.ravel(macs_per_byte)])
+
+
+# %% variant={"of": "9_7_intensity", "wrong": "filled into an array of the argument's type: whole numbers are cut"}
+def intensity(rows, inputs, outputs, bits):
+    x, w, y = (b / 8 for b in bits)
+    return 1 / (x / outputs + w / rows + y / inputs)
+
+
+def attainable(macs_per_byte, peak, bandwidth):
+    most = np.zeros_like(macs_per_byte)
+    np.copyto(most, np.minimum(peak, np.asarray(macs_per_byte) * bandwidth), casting="unsafe")
+    return most
+
+
+# %% variant={"of": "9_7_intensity", "wrong": "operations, two for each MAC"}
+def intensity(rows, inputs, outputs, bits):
+    x, w, y = (b / 8 for b in bits)
+    return 2 / (x / outputs + w / rows + y / inputs)
+
+
+def attainable(macs_per_byte, peak, bandwidth):
+    return np.minimum(peak, np.asarray(macs_per_byte) * bandwidth)
+
+
+# %% variant={"of": "9_7_intensity", "wrong": "the roof compares bytes with MACs"}
+def intensity(rows, inputs, outputs, bits):
+    x, w, y = (b / 8 for b in bits)
+    return 1 / (x / outputs + w / rows + y / inputs)
+
+
+def attainable(macs_per_byte, peak, bandwidth):
+    bound = np.asarray(macs_per_byte) < bandwidth / peak
+    return np.where(bound, np.asarray(macs_per_byte) * bandwidth, peak)
+
+
+# %% variant={"of": "9_8_faults", "wrong": "whole times"}
+def faults():
+    return {"A": "MB for MiB", "B": "GOP for GMAC"}
+
+
+def repaired_times(parameters, file_bytes):
+    return 4 * parameters // file_bytes
+
+
+def repaired_utilization(rows, inputs, outputs, seconds, peak):
+    return rows * inputs * outputs / seconds / peak
+
+
+# %% variant={"of": "9_8_faults", "wrong": "B's colleague is told to double the peak, in a peak that is doubled already"}
+def faults():
+    return {"A": "MB for MiB", "B": "GOP for GMAC"}
+
+
+def repaired_times(parameters, file_bytes):
+    return 4 * parameters / file_bytes
+
+
+def repaired_utilization(rows, inputs, outputs, seconds, peak):
+    return rows * inputs * outputs / seconds / (2 * peak)
+
+
+# %% variant={"of": "9_9_step_joules", "wrong": "one execution less"}
+def fault_of_energy():
+    return "the whole chip's power, billed by the clock"
+
+
+def step_joules(more, base, times):
+    low = more[0] * more[1] - base[0] * base[2]
+    high = more[0] * more[2] - base[0] * base[1]
+    return low / max(1, times - 1), high / max(1, times - 1)
+
+
+# %% variant={"of": "9_9_step_joules", "wrong": "a negative low end loses its sign"}
+def fault_of_energy():
+    return "the whole chip's power, billed by the clock"
+
+
+def step_joules(more, base, times):
+    low = (more[0] * more[1] - base[0] * base[2]) / times
+    high = (more[0] * more[2] - base[0] * base[1]) / times
+    return tuple(sorted((abs(low), abs(high))))
+
+
+# %% variant={"of": "9_9_step_joules", "wrong": "a good repair under another name"}
+def fault_of_energy():
+    return "prices of another process"
+
+
+def step_joules(more, base, times):
+    low = (more[0] * more[1] - base[0] * base[2]) / times
+    high = (more[0] * more[2] - base[0] * base[1]) / times
+    return low, high
