@@ -343,7 +343,10 @@ values = np.array([[8, 0], [0, 8], [8, 8], [0, 0]])
 # %%
 my_guess = None  # the first number of the second row of A V
 
-mixed, shares = my.attention(queries, keys, values)  # the function of exercise 5.2
+# the library's attention hands over what it is given as values: with the unit matrix, the shares
+asked = tt.Tensor(np.hstack([queries, keys, np.eye(4)])[None])
+shares = tt.autograd.packed_attention(asked, heads=1, kv_heads=1).data[0]
+mixed = shares @ values
 check.predicted(my_guess, float(mixed[1, 0]), within=1e-9,
                 comment="Scores 0, 2, 1, 0; so 1, 4, 2, 1 of 8 parts; so 1/8 of 8, and 2/8 of 8.")  # fmt: skip
 

@@ -172,9 +172,11 @@ def _(interval_score):
     check.raises(
         ValueError, lambda: interval_score(90.0, 80.0, 85.0), "From 90 to 80: turned round."
     )
-    check.close(
-        interval_score(5.0, 5.0, 5.0), 0.0, "From 5 to 5 is allowed, and was right: it costs nothing."
-    )  # fmt: skip
+    try:
+        daring = interval_score(5.0, 5.0, 5.0)
+    except ValueError:
+        check.fail("From 5 to 5 is daring but allowed: only `low` above `high` is turned round.")
+    check.close(daring, 0.0, "From 5 to 5 is allowed, and was right: it costs nothing.")
     ### BEGIN HIDDEN TESTS
     check.raises(
         ValueError, lambda: interval_score(np.array([0.0, 3.0]), np.array([1.0, 2.0]), 0.5),
@@ -467,6 +469,9 @@ def _(file_bytes):
     check.true(
         isinstance(file_bytes(shapes, 100, {"a"}), int), "A number of bytes is whole: an int."
     )
+    names = {"a", "b"}
+    file_bytes(shapes, 100, names)
+    check.true(names == {"a", "b"}, "Who asks keeps their set of names: it came back changed.")
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(123)
     for _ in range(8):
@@ -1085,8 +1090,14 @@ def _(verify):
             ok, largest, _ = result(file)
             check.true(
                 not ok and largest == np.inf,
-                f"A logit is {value}: not well, and the largest difference is inf. NaN is neither above a "
+                f"A logit of the file is {value}: not well, and the largest difference is inf. NaN is neither above a "
                 "tolerance nor below it: which way round is your comparison?",
+            )  # fmt: skip
+            found = verify(file, model.copy())
+            check.true(
+                not found[0] and found[1] == np.inf,
+                f"A logit of the model is {value}: no file is as good as that, and the largest difference is "
+                "inf. What is a standard deviation of such logits?",
             )  # fmt: skip
     with check.part("what cannot be compared", points=1):
         check.raises(
@@ -1108,6 +1119,9 @@ def _(verify):
         )
         check.true(ok is True or ok == 1, "Everything is within ten standard deviations.")
         check.raises(ValueError, lambda: verify(a, b[:, :1]), "A column of logits against four.")
+        check.raises(
+            ValueError, lambda: verify(a, b.reshape(100, 2)), "As many logits, of twice the images."
+        )
         ### END HIDDEN TESTS
 
 
@@ -1348,6 +1362,10 @@ def _(compare):
         check.equal(
             compare(student, teacher, 2.5)[3], math.ceil(100 * (half / 2.5) ** 2),
             "Two and a half points to each side need fewer images than one.",
+        )  # fmt: skip
+        check.equal(
+            compare(student, teacher, 20.0)[3], math.ceil(100 * (half / 20) ** 2),
+            "Twenty points to each side need fewer images than there are: say how few.",
         )  # fmt: skip
         check.true(isinstance(images, int | np.integer), "A number of images is whole: an int.")
         ### BEGIN HIDDEN TESTS
@@ -1866,7 +1884,7 @@ plt.show()
 #
 # ### Exhibit: *NanoScope, a ternary transformer for blood cells*
 
-# %% tags=["exhibit"]
+# %% tags=["setup", "exhibit"]
 EXHIBIT = {
     "a": "Size. The float network has 33,024,000 bytes, the packed file 10,485,760 bytes. "
          "33.0 shrink to 10.0: our network is 3.30 times smaller.",

@@ -19,7 +19,8 @@ from tinyternary.course.authoring.build import (
 from tinyternary.course.lesson.percent import parse_lesson
 from tinyternary.errors import LessonError
 
-REAL = course.list_lessons(Path(__file__).parents[2])
+CHECKOUT = Path(__file__).parents[2]
+REAL = course.list_lessons(CHECKOUT)
 
 
 def test_learners_get_no_solution_hidden_test_or_variant(root: Path) -> None:
@@ -134,3 +135,18 @@ def test_a_solved_lesson_runs_and_must_pass_its_own_checks(root: Path) -> None:
     broken = SMALL.replace('print("a demonstration"', 'print(nothing_of_that_name, "a"')
     with pytest.raises(LessonError, match="nothing_of_that_name"):
         run_solved(parse_lesson(broken, "91_small", Path("x.py")), root / "packs")
+
+
+def test_a_demonstration_asks_for_nothing_that_comes_later(root: Path) -> None:
+    source = root / "source" / "91_small.py"
+    source.write_text(SMALL.replace("my.threshold(np.array([3.0]), 1.0)", "my.best_scale"))
+    with pytest.raises(LessonError, match=r"asks for my\.best_scale before exercise 1\.2"):
+        course.build(root=root, solved=False)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_solved_notebook_says_of_nothing_that_the_lessons_own_stands_in(name: str) -> None:
+    notebook = nbformat.read(CHECKOUT / "notebooks" / f"{name}_solved.ipynb", 4)
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("✓" in str(output) for output in shown)
+    assert not [output for output in shown if "Going on with the lesson's" in str(output)]

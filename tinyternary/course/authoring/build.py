@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 from tinyternary.course._notebooks import nbformat, new, untyped
 from tinyternary.course.authoring.kernel import kernel
 from tinyternary.course.learner._present import RECORD
+from tinyternary.course.learner.mine import makers
 from tinyternary.course.lesson.drawn import is_assignment, template_of
 from tinyternary.course.lesson.model import UNSHOWN, Cell, Lesson
 from tinyternary.course.lesson.pack import OTHER_PACKS, PACKS, pack_text
@@ -31,6 +33,7 @@ CELL_LIMIT = 240.0
 
 It ends what would not end by itself; that lessons are quick is a test of processor time.
 """
+_ASKED = re.compile(r"\bmy\.(\w+)")
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def build(
     built = []
     for name in names or [*list_lessons(folder), *list_assignments(folder)]:
         lesson = read_lesson(template_of(name) if is_assignment(name) else name, folder)
+        refuse_what_comes_later(lesson)
         pack = packs_of(folder) / f"{lesson.name}.json"
         target = None if is_assignment(name) else folder / f"{lesson.name}.ipynb"
         wanted = {target: to_text(learner_notebook(lesson))} if target is not None else {}
@@ -126,6 +130,31 @@ def build(
             "run `tinyternary lessons build` and commit the result"
         )
     return built
+
+
+def refuse_what_comes_later(lesson: Lesson) -> None:
+    """Refuse a demonstration that asks `my` for what an exercise further down makes.
+
+    Its check cannot have run yet: a learner who solves everything would be told that it is not
+    checked, and a run that nobody watches would stop.
+
+    Raises
+    ------
+    LessonError
+        Names the demonstration and the exercise.
+    """
+    by = makers(lesson)
+    waiting = {exercise.check.grade_id: exercise.number for exercise in lesson.exercises}
+    for cell in lesson.cells:
+        if cell.role == "check":
+            del waiting[cell.grade_id]
+        elif cell.role == "demo":
+            for name in _ASKED.findall(cell.source):
+                if by.get(name) in waiting.values():
+                    raise LessonError(
+                        f"{lesson.name}: the cell {_first_line(cell.source)!r} asks for my.{name} "
+                        f"before exercise {by[name]} has been checked; move it below the check"
+                    )
 
 
 def packs_of(folder: Path) -> Path:

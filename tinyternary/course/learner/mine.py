@@ -65,12 +65,7 @@ class Mine:
 
     @functools.cached_property
     def _makers(self) -> dict[str, str]:
-        """For each name that exercises make, the number of the last one that does."""
-        found: dict[str, str] = {}
-        for exercise in self._checks.lesson.exercises:
-            text = exercise.solution.solved(hidden=False)
-            found |= dict.fromkeys(names_bound(text), exercise.number)
-        return found
+        return makers(self._checks.lesson)
 
     def __dir__(self) -> list[str]:
         return [exercise.name for exercise in self._checks.lesson.exercises]
@@ -98,6 +93,15 @@ class Mine:
         if f"{name} {why}" not in self._told:
             self._told.add(f"{name} {why}")
             show("note", f"Going on with the lesson's `{name}`.", f"Exercise {number} {why}.")
+
+
+def makers(lesson: Lesson) -> dict[str, str]:
+    """Return, for each name that exercises make, the number of the last one that does."""
+    found: dict[str, str] = {}
+    for exercise in lesson.exercises:
+        text = exercise.solution.solved(hidden=False)
+        found |= dict.fromkeys(names_bound(text), exercise.number)
+    return found
 
 
 class Carried:
