@@ -756,6 +756,16 @@ def _(threshold_for):
         "55 % of 100 positives are 55. (In floating point, 0.55 * 100 is a hair more than 55; a "
         "hair is not a patient.)",
     )  # fmt: skip
+    check.close(
+        threshold_for(np.array([0.12345678, 0.9]), np.array([True, False]), 0.95), 0.12345678,
+        "One positive, at 0.12345678: the largest threshold that finds it is that very score.", rtol=1e-9,
+    )  # fmt: skip
+    odd = np.array([-7.25, 3.14159, 250.0])
+    check.close(
+        threshold_for(odd, np.array([True, True, False]), 1.0), -7.25,
+        "Scores need not be shares: positives at -7.25 and 3.14159. The threshold is a score, and no "
+        "point of a grid.", rtol=1e-9,
+    )  # fmt: skip
     rng = np.random.default_rng(115)
     for share in (0.5, 0.9, 0.95):
         scores = np.round(rng.random(120), 2)  # with ties
@@ -1440,6 +1450,15 @@ def _(corruption_error):
     one, two = ({kind: list(rng.random(5)) for kind in "abcd"} for _ in range(2))
     want = np.mean([np.sum(one[k]) / np.sum(two[k]) for k in "abcd"])
     check.close(corruption_error(one, two), want, "Four kinds at five severities.")
+    check.close(
+        corruption_error({"a": [0.1, 0.3], "b": [0.2, 0.2]}, {"a": [0.0, 0.2], "b": [0.2, 0.2]}), 1.5,
+        "The baseline makes no error at one severity of a, but at the other: its sum is 0.2, and the "
+        "quotient 2.",
+    )  # fmt: skip
+    check.close(
+        corruption_error({"a": [0.0, 0.0], "b": [0.2, 0.2]}, {"a": [0.1, 0.3], "b": [0.2, 0.2]}), 0.5,
+        "The network makes no error under a, and the baseline does: a quotient of 0, which counts.",
+    )  # fmt: skip
     ### END HIDDEN TESTS
 
 
@@ -1565,7 +1584,7 @@ plt.show()
 #
 # - `answer(images)` gives one score for each of a stack of images (N, H, W, C);
 # - `image` is one image (H, W, C), made of square patches of `patch` pixels, numbered row by row from the upper left;
-# - `order` lists patch numbers, most important first; a removed patch gets the colour `fill` in all its pixels, and stays removed;
+# - `order` lists the numbers of all patches, most important first; a removed patch gets the colour `fill` in all its pixels, and stays removed;
 # - `step` patches are removed at a time. If the last lot is smaller, it is removed all the same.
 #
 # Return the scores as an array: first of the whole image, then after each lot. The image you are given stays as it is.
@@ -2417,6 +2436,12 @@ def _(fault_of_report, repaired_report):
             repaired_report(*val, np.array([0.4, 0.3]), np.array([True, False])), (0.4, 1.0),
             "A test score on the threshold itself is a yes, as in the exhibit.",
         )  # fmt: skip
+        mixed = np.array([0.9, 0.6, 0.1, 0.4]), np.array([1, 0, 0, 1], bool)
+        check.close(
+            repaired_report(*mixed, *test), (0.4, 1.0),
+            "The same validation images in another order: 0.9 and 0.4 are equally good, and the smaller "
+            "counts, not the first.",
+        )  # fmt: skip
         rng = np.random.default_rng(121)
         for _ in range(5):
             scores, truth = rng.random(40), rng.random(40) < 0.4
@@ -2691,6 +2716,9 @@ def _(fault_of_study, groups):
                 "A chain of ten in random order: each link joins its neighbours, so all are one group.",
             )  # fmt: skip
         blank = np.concatenate([np.full((1, 2, 2, 1), 9, np.uint8), circle[:1]])
+        check.equal(
+            groups(blank, 0.0), [0, 1], "A correlation of 0 is not larger than a limit of 0."
+        )
         check.equal(groups(blank, 0.9), [0, 1], "An image without contrast is a group of its own.")
         ### END HIDDEN TESTS
 
