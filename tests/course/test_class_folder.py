@@ -104,7 +104,8 @@ def test_a_class_in_one_go(room: Path, tmp_path: Path, capfd) -> None:
 @pytest.mark.slow
 def test_ctrl_c_ends_a_class_and_leaves_nothing(room: Path) -> None:
     loop = room / "bo"
-    code = "from tinyternary.cli import main; main(['grade', " + f"{str(loop)!r}, '--quiet'])"
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as a shell
+    code += "from tinyternary.cli import main; main(['grade', " + f"{str(loop)!r}, '--quiet'])"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True,
         env={**os.environ, "TINYTERNARY_PROBE": str(room)},
