@@ -15,6 +15,7 @@ from tinyternary import course
 from tinyternary.cli.main import main
 from tinyternary.course.authoring.build import instructor_notebook, learner_notebook, to_text
 from tinyternary.course.authoring.variants import try_answer
+from tinyternary.course.grading.classroom import lay_out_course
 from tinyternary.course.judge.judging import Judge
 from tinyternary.course.lesson.drawn import assignment_name, draw
 from tinyternary.course.lesson.model import Cell
@@ -75,6 +76,12 @@ def test_a_name_that_is_none_says_what_there_is() -> None:
         course.packed_lesson("assignment-99-1")
     with pytest.raises(ConfigError, match="9 digits"):
         assignment_name("01", 10**9)
+
+
+def test_a_course_of_somebodys_own_lessons_takes_a_seed(root: Path, tmp_path: Path) -> None:
+    lay_out_course(tmp_path / "course", ["91"], root=root, seed=2027)
+    made = {path.name for path in (tmp_path / "course" / "source").iterdir()}
+    assert made == {"91_small", "header.ipynb"}  # that lesson has no assignment
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

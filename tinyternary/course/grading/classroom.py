@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import re
 from collections.abc import Iterable, Sequence
@@ -83,16 +84,13 @@ def lay_out_course(
     if not _ID.match(course_id):
         raise ConfigError(f"course id {course_id!r}: expected letters, digits and any of _.@-")
     _distinct(students, "the class")
-    chosen = list(names or packed_lessons())
+    read = packed_lesson if root is None else functools.partial(read_lesson, start=root)
+    lessons = [read(name) for name in names or packed_lessons()]
     if seed is not None:
         known = packed_assignments() if root is None else list_assignments(root)
-        wanted_for = [packed_lesson(name).name[:2] for name in chosen]
-        chosen += [
-            assignment_name(number, seed)
-            for number in wanted_for
-            if f"assignment-{number}" in known
-        ]
-    lessons = [read_lesson(n, root) if root is not None else packed_lesson(n) for n in chosen]
+        numbers = [lesson.name[:2] for lesson in lessons]
+        drawn = [assignment_name(n, seed) for n in numbers if f"assignment-{n}" in known]
+        lessons += map(read, drawn)
     present = [name for name in ("nbgrader_config.py", "source") if (folder / name).exists()]
     if present and not force:
         raise ConfigError(
