@@ -92,29 +92,32 @@ def packages() -> list[str]:
     return [name for name in names if (ROOT / TOP / name / "__init__.pyi").is_file()]
 
 
+@cache
+def faces() -> dict[str, list[Name]]:
+    """Return the names of every face, by its package."""
+    return {package: face(package) for package in packages()}
+
+
 def pages() -> dict[str, str]:
     """Return all pages of the reference: path below ``docs/`` and content."""
-    faces = {package: face(package) for package in packages()}
-    homes = _homes(faces)
     made = {}
-    for package, names in faces.items():
-        rows = [(each, _home(each, homes)) for each in names]
+    for package, names in faces().items():
+        rows = [(each, _home(each)) for each in names]
         own = [each for each, home in rows if each == home]
         files = _files(own)
         made[f"api/{package}.rst"] = _package_page(package, rows, files)
         made |= {f"api/{files[each]}.rst": _name_page(each) for each in own}
     title = "\n".join(_heading("tt.errors"))
     made["api/errors.rst"] = f"{title}\n.. automodule:: {TOP}.errors\n   :members:\n"
-    made["api/index.rst"] = _index_page(faces, homes)
+    made["api/index.rst"] = _index_page()
     return made
 
 
 def classes() -> dict[str, str]:
     """Return the full name, at its page, of each public class by its bare name."""
-    homes = _homes({package: face(package) for package in packages()})
     errors = importlib.import_module(f"{TOP}.errors")
     raised = [name for name, value in vars(errors).items() if inspect.isclass(value)]
-    found = {each.name: _full(each) for each in homes.values() if each.kind == "class"}
+    found = {each.name: _full(each) for each in _homes().values() if each.kind == "class"}
     return found | {name: f"{TOP}.errors.{name}" for name in raised if name.endswith("Error")}
 
 
@@ -125,12 +128,10 @@ def other_names() -> dict[str, str]:
     That is ``tt.quant.absmean``, the names of faces that hand on another's, those on the
     library's own face, and bare names of classes.
     """
-    faces = {package: face(package) for package in packages()}
-    homes = _homes(faces)
     found = classes()
-    for names in faces.values():
+    for names in faces().values():
         for each in names:
-            home = _full(_home(each, homes))
+            home = _full(_home(each))
             found |= {f"tt.{each.package}.{each.name}": home, _full(each): home}
     for package, name in _at_hand():
         found |= dict.fromkeys((f"tt.{name}", f"{TOP}.{name}"), f"{TOP}.{package}.{name}")
@@ -163,15 +164,15 @@ def _full(each: Name) -> str:
     return f"{TOP}.{each.package}.{each.name}"
 
 
-def _homes(faces: dict[str, list[Name]]) -> dict[tuple[str, int], Name]:
+@cache
+def _homes() -> dict[tuple[str, int], Name]:
     """Return for each thing the name on the face of the package that defines it."""
-    return {
-        (each.name, id(each.value)): each for names in faces.values() for each in names if each.own
-    }
+    everything = (each for names in faces().values() for each in names)
+    return {(each.name, id(each.value)): each for each in everything if each.own}
 
 
-def _home(each: Name, homes: dict[tuple[str, int], Name]) -> Name:
-    return homes.get((each.name, id(each.value)), each)
+def _home(each: Name) -> Name:
+    return _homes().get((each.name, id(each.value)), each)
 
 
 def _files(own: list[Name]) -> dict[Name, str]:
@@ -230,8 +231,10 @@ def _shown(value: Any) -> str:
     return f"Value: ``{text}``" if len(text) < 300 and " object at " not in text else ""
 
 
-def _index_page(faces: dict[str, list[Name]], homes: dict[tuple[str, int], Name]) -> str:
-    at_hand = [each for each in homes.values() if (each.package, each.name) in set(_at_hand())]
+def _index_page() -> str:
+    near = set(_at_hand())
+    at_hand = [each for each in _homes().values() if (each.package, each.name) in near]
+    listed = (*packages(), "errors")
     lines = [
         *_heading("API"),
         "``import tinyternary as tt``. A name that is not here is nobody's promise.",
@@ -241,12 +244,12 @@ def _index_page(faces: dict[str, list[Name]], homes: dict[tuple[str, int], Name]
         "   :widths: 30 70",
         "",
     ]
-    for package in (*faces, "errors"):
+    for package in listed:
         module = importlib.import_module(f"{TOP}.{package}")
         says = _lessons((module.__doc__ or "").partition("\n")[0])
         lines += [f"   * - :doc:`tt.{package} <{package}>`", f"     - {says}"]
     lines += ["", "At hand without a package's name:", "", *_table([(e, e) for e in at_hand])]
-    lines += [".. toctree::", "   :hidden:", "", *(f"   tt.{p} <{p}>" for p in (*faces, "errors"))]
+    lines += [".. toctree::", "   :hidden:", "", *(f"   tt.{p} <{p}>" for p in listed)]
     return "\n".join(lines) + "\n"
 
 

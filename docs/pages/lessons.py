@@ -72,7 +72,7 @@ def lesson_cells(learner: Cell, solved: Cell) -> Iterator[Cell]:
         yield _code(source, folded="Set-up")
     else:
         # points that the solutions got say nothing to a reader
-        outputs = [] if "check.summary()" in source else [*filter(_tells, solved["outputs"])]
+        outputs = [] if "check.summary()" in source else solved["outputs"]
         hidden = learner["metadata"].get("jupyter", {}).get("source_hidden")
         yield _code(source, outputs, folded="Code of this figure" if hidden else None)
 
@@ -122,12 +122,6 @@ def _introduce(first: Cell, outline: Outline) -> None:
         "folded: try yourself first.\n:::\n"
         f"{rest}"
     )
-
-
-def _tells(output: dict[str, Any]) -> bool:
-    """Whether an output tells a reader something, and not only who runs the notebook."""
-    text = "".join(output.get("data", {}).get("text/plain", ""))
-    return not text.startswith("→ Going on with the lesson's")
 
 
 def _exercise(source: str) -> str:

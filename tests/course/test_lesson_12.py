@@ -62,13 +62,17 @@ def absmean(weights, per_row=False):
 """Not the lesson's rule: fewer trits, a larger scale. What a folder says has passed is taken."""
 
 
-def test_the_quantizer_of_a_learners_folder_is_what_trains_and_what_is_packed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A learner's folder, and the working directory, with a quantizer of their own solved."""
     (tmp_path / MARK).touch()
     (tmp_path / "solved").mkdir()
     (tmp_path / "solved" / "01_ternary_basics.py").write_text(OWN_QUANTIZER)
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_quantizer_of_a_learners_folder_is_what_trains_and_what_is_packed(mine: Path) -> None:
     names = run_through("verified = {", {"STEPS =": quickly})
 
     assert names["basics"].yours == {"absmean"}
@@ -93,29 +97,22 @@ def test_the_quantizer_of_a_learners_folder_is_what_trains_and_what_is_packed(
 
 
 @pytest.mark.slow
-def test_a_report_is_one_file_with_all_that_was_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / MARK).touch()
-    (tmp_path / "solved").mkdir()
-    (tmp_path / "solved" / "01_ternary_basics.py").write_text(OWN_QUANTIZER)
-    monkeypatch.chdir(tmp_path)
-
+def test_a_report_is_one_file_with_all_that_was_asked_for(mine: Path) -> None:
     def forecast(names: dict[str, Any]) -> None:
         names["my_forecast"]["file, bytes"] = (50_000, 60_000)
         names["written"] = 1
 
     names = run_through(LAST, {"STEPS =": quickly, "my_forecast = {": forecast})
-    page = (tmp_path / "capstone_report.html").read_text()
+    page = (mine / "capstone_report.html").read_text()
     assert style.CLINICAL_NOTE in page
     assert style.SYNTHETIC_NOTE in page
     assert not re.search(r'(?:src|href)="(?!data:)', page)
     assert "<script" not in page
     assert names["whose"]["quantiser (01)"] == "yours"
     assert "yours" in page
-    assert f"{(tmp_path / 'capstone.safetensors').stat().st_size:,}" in page
+    assert f"{(mine / 'capstone.safetensors').stat().st_size:,}" in page
     assert "held" in page
-    assert (tmp_path / "capstone.safetensors").stat().st_size <= names["BUDGET"]
+    assert (mine / "capstone.safetensors").stat().st_size <= names["BUDGET"]
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def build(
     folder = find_lessons(root)
     built = []
     for name in names or [*list_lessons(folder), *list_assignments(folder)]:
-        lesson = read_lesson(template_of(name) if is_assignment(name) else name, folder)
+        lesson = read_lesson(template_of(name), folder)
         refuse_what_comes_later(lesson)
         pack = packs_of(folder) / f"{lesson.name}.json"
         target = None if is_assignment(name) else folder / f"{lesson.name}.ipynb"
@@ -108,8 +108,8 @@ def build(
         changed = [path for path, text in wanted.items() if _text(path) != text]
         out, seconds = None, 0.0
         if not check:
-            stands = target is not None and target in changed and target.is_file()
-            if stands and target is not None and is_touched(_text(target)) and not force:
+            at_stake = [path for path in changed if path == target and path.is_file()]
+            if any(is_touched(_text(path)) for path in at_stake) and not force:
                 raise LessonError(
                     f"{target}: somebody has worked in this notebook; move it away "
                     f"(`tinyternary lessons start {lesson.name[:2]}` makes copies to work in), "

@@ -24,7 +24,7 @@ from typing import Any
 
 from tinyternary.course.authoring.mutate import Mutant, mutants
 from tinyternary.course.lesson._marks import walk
-from tinyternary.course.lesson.drawn import is_assignment, template_of
+from tinyternary.course.lesson.drawn import template_of
 from tinyternary.course.lesson.model import Exercise, Lesson
 from tinyternary.errors import LessonError
 
@@ -135,8 +135,7 @@ def mutants_of(exercise: Exercise) -> list[Mutant]:
 
 def survivors_path(folder: Path, name: str) -> Path:
     """Return where the explanations for a lesson lie in a folder `lessons`."""
-    stem = template_of(name) if is_assignment(name) else name
-    return folder / "source" / "survivors" / f"{stem}.toml"
+    return folder / "source" / "survivors" / f"{template_of(name)}.toml"
 
 
 def read_explanations(path: Path) -> list[Explanation]:

@@ -19,12 +19,13 @@ import io
 import random
 import re
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tinyternary.course.lesson.model import Cell, Lesson, lesson_of
-from tinyternary.errors import ConfigError, LessonError
+from tinyternary.errors import ConfigError, LessonError, unknown_name
 
 _NAME = re.compile(r"^assignment-(\d\d)(?:-(\d{1,9}))?$")
 _WORD = re.compile(r"^[A-Z][A-Z0-9_]*$")
@@ -36,8 +37,40 @@ def is_assignment(name: str) -> bool:
 
 
 def template_of(name: str) -> str:
-    """Name without the seed: ``"assignment-01"``."""
-    return name[: len("assignment-01")]
+    """Name of an assignment without its seed, ``"assignment-01"``; other names as they are."""
+    match = _NAME.match(name)
+    return f"assignment-{match[1]}" if match else name
+
+
+def find(name: str, lessons: Mapping[str, Path], templates: Mapping[str, Path]) -> tuple[str, Path]:
+    """Find what a name stands for.
+
+    Parameters
+    ----------
+    name : str
+        ``"01_ternary_basics"``, its number ``"01"``, or ``"assignment-01-2027"``.
+    lessons, templates : mapping of str to Path
+        Where the lessons and the templates of assignments lie, by their full names.
+
+    Returns
+    -------
+    (str, Path)
+        The full name, and the file.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    if is_assignment(name):
+        if template_of(name) not in templates:
+            raise unknown_name("assignment", name, [f"{known}-2027" for known in sorted(templates)])
+        return name, templates[template_of(name)]
+    known = sorted(lessons)
+    full = next((lesson for lesson in known if name in (lesson, lesson.split("_")[0])), None)
+    if full is None:
+        raise unknown_name("lesson", name, known)
+    return full, lessons[full]
 
 
 def assignment_name(number: str, seed: int) -> str:

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinyternary.course.lesson.drawn import draw, is_assignment, template_of
+from tinyternary.course.lesson.drawn import draw, find, template_of
 from tinyternary.course.lesson.model import Cell, Lesson
-from tinyternary.errors import LessonError, unknown_name
+from tinyternary.errors import LessonError
 
 PACKS = Path(__file__).resolve().parents[1] / "packs"
 """Folder of the lessons that the package carries."""
@@ -50,7 +50,7 @@ def packed_lessons() -> list[str]:
 
 def packed_assignments() -> list[str]:
     """Names of the assignments that can be had, without a seed: ``["assignment-01", ...]``."""
-    return sorted(path.stem for path in _files("assignment-*.json"))
+    return sorted(_templates())
 
 
 def is_packed(name: str) -> bool:
@@ -76,29 +76,18 @@ def packed_lesson(name: str) -> Lesson:
     """
     if name in _at_hand:
         return _at_hand[name]
-    if is_assignment(name):
-        template = template_of(name)
-        templates = {path.stem: path for path in _files("assignment-*.json")}
-        if template not in templates:
-            raise unknown_name("assignment", name, [f"{known}-2027" for known in sorted(templates)])
-        path, full = templates[template], name
-    else:
-        paths = _paths()
-        chosen = next((one for one in sorted(paths) if name in (one, one.split("_")[0])), None)
-        if chosen is None:
-            raise unknown_name("lesson", name, sorted(paths))
-        path, full = paths[chosen], chosen
+    full, path = find(name, _paths(), _templates())
     return _read(path, full, path.stat().st_mtime_ns)
 
 
-def _paths() -> dict[str, Path]:
-    return {path.stem: path for path in _files("[0-9]*_*.json")}
-
-
-def _files(pattern: str) -> list[Path]:
+def _paths(pattern: str = "[0-9]*_*.json") -> dict[str, Path]:
     other = os.environ.get(OTHER_PACKS)
     folders = [PACKS, *([Path(other)] if other else [])]
-    return [path for folder in folders for path in folder.glob(pattern)]
+    return {path.stem: path for folder in folders for path in folder.glob(pattern)}
+
+
+def _templates() -> dict[str, Path]:
+    return _paths("assignment-*.json")
 
 
 @functools.cache

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tinyternary.course._notebooks import jupytext
 from tinyternary.course.lesson._marks import REGIONS, walk
-from tinyternary.course.lesson.drawn import draw, is_assignment, template_of
+from tinyternary.course.lesson.drawn import draw, find
 from tinyternary.course.lesson.model import Cell, Lesson
-from tinyternary.errors import LessonError, unknown_name
+from tinyternary.errors import LessonError
 
 
 def find_lessons(start: str | Path | None = None) -> Path:
@@ -77,18 +77,8 @@ def read_lesson(name: str, start: str | Path | None = None) -> Lesson:
         end, an id used twice.
     """
     folder = find_lessons(start)
-    if is_assignment(name):
-        templates = _templates(folder)
-        template = template_of(name)
-        if template not in templates:
-            raise unknown_name("assignment", name, [f"{known}-2027" for known in sorted(templates)])
-        path = templates[template]
-        return draw(name, _cells(path.read_text(encoding="utf-8"), path), path)
-    known = list_lessons(folder)
-    full = next((lesson for lesson in known if name in (lesson, lesson.split("_")[0])), None)
-    if full is None:
-        raise unknown_name("lesson", name, known)
-    path = source_path(folder, full)
+    lessons = {lesson: source_path(folder, lesson) for lesson in list_lessons(folder)}
+    full, path = find(name, lessons, _templates(folder))
     return parse_lesson(path.read_text(encoding="utf-8"), full, path, _answers(folder, full))
 
 
