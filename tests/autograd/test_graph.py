@@ -23,6 +23,20 @@ def test_gradients_add_up_over_uses_and_over_backward_passes():
     np.testing.assert_allclose(x.grad, [8, 10])
 
 
+@pytest.mark.parametrize("uses", [1, 2, 3, 4])
+def test_a_number_may_be_used_any_number_of_times(uses):
+    x = leaf(1.0, 2.0)
+    number = Tensor(2.0, requires_grad=True)
+    s = (x.sum() + number).retain_grad()
+    total = s * 1.0
+    for _ in range(1, uses):
+        total = total + s
+    total.backward()
+    for tensor in (x, number, s):
+        assert isinstance(tensor.grad, np.ndarray)
+        np.testing.assert_array_equal(tensor.grad, np.full(tensor.shape, uses))
+
+
 def test_leaves_do_not_share_their_gradient_arrays():
     x, y = leaf(1.0), leaf(2.0)
     (x + y).sum().backward()
@@ -151,6 +165,46 @@ def test_retain_grad_keeps_the_gradient_of_a_result():
     y = (x * 3).retain_grad()
     (y * y).sum().backward()
     np.testing.assert_allclose(y.grad, [6, 12])
+
+
+def test_what_is_retained_is_what_goes_on_whatever_the_order_of_hooks():
+    for first in ("retain", "hook"):
+        x = leaf(1.0, 2.0)
+        y = x * 3
+        if first == "retain":
+            y.retain_grad()
+        y.register_hook(lambda g: g * 10)
+        y.retain_grad()
+        y.retain_grad()  # a second time changes nothing
+        (y * y).sum().backward()
+        np.testing.assert_allclose(y.grad, [60, 120])
+        np.testing.assert_allclose(x.grad, [180, 360])
+    with pytest.raises(TinyTernaryError, match=r"retain_grad: .*does not require"):
+        Tensor([1.0]).retain_grad()
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_gradients_add_up_over_passes_with_hooks_as_without(shape):
+    x = Tensor(np.full(shape, 2.0), requires_grad=True)
+    hooked = Tensor(np.full(shape, 2.0), requires_grad=True)
+    hooked.register_hook(lambda g: g * 10)
+    for _ in range(3):
+        (x * x + x).sum().backward()
+        (hooked * hooked + hooked).sum().backward()
+    np.testing.assert_allclose(x.grad, np.full(shape, 15.0))
+    np.testing.assert_allclose(hooked.grad, np.full(shape, 150.0))
+    y = (x * 1).retain_grad()
+    y.sum().backward(retain_graph=True)
+    y.sum().backward()
+    np.testing.assert_allclose(y.grad, np.full(shape, 2.0))
+
+
+def test_a_hook_may_not_change_the_shape():
+    x = leaf(1.0, 2.0)
+    y = x * 3
+    y.register_hook(lambda g: g[:1])
+    with pytest.raises(ShapeError, match=r"register_hook: .*\(2,\) into one of shape \(1,\)"):
+        y.sum().backward()
 
 
 def test_backward_of_a_non_scalar_wants_its_gradient():

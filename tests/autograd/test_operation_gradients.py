@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 import tinyternary.autograd as ag
 from tests.autograd import drawing_arrays as draw
@@ -242,11 +242,14 @@ def test_norms(x, seed):
     batch=st.integers(1, 2), groups=st.integers(1, 2), per_group=st.integers(1, 3),
     tokens=draw.sides, keys=draw.sides, width=draw.sides, layout=draw.layouts, seed=draw.seeds,
 )  # fmt: skip
+@example(batch=2, groups=1, per_group=2, tokens=4, keys=4, width=3, layout="plain", seed=0)
 def test_attention(batch, groups, per_group, tokens, keys, width, layout, seed):
     rng = np.random.default_rng(seed)
     q = draw.strided(rng, (batch, groups * per_group, tokens, width), layout)
     k, v = (draw.strided(rng, (batch, groups, keys, width), layout) for _ in range(2))
     assert gradcheck(ag.attention, q, k, v)
+    if keys == tokens:
+        assert gradcheck(lambda q, k, v: ag.attention(q, k, v, causal=True), q, k, v)
     none = [Tensor(x[:0], requires_grad=True) for x in (q, k, v)]
     ag.attention(*none).sum().backward()  # an empty batch is no mistake
     assert [x.grad.shape for x in none] == [x.shape for x in none]

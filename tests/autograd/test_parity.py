@@ -37,9 +37,9 @@ def like(array, x):
     return t(array).to(x.dtype)
 
 
-def torch_attention(q, k, v):
+def torch_attention(q, k, v, causal=False):
     k, v = (z.repeat_interleave(q.shape[1] // z.shape[1], 1) for z in (k, v))
-    return F.scaled_dot_product_attention(q, k, v)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
 
 
 # name: (ours, theirs, inputs)
@@ -94,6 +94,7 @@ CASES = {
     "rms_norm": (lambda x, w: ag.rms_norm(x, w, 1e-5), lambda x, w: F.rms_norm(x, (7,), w, 1e-5), [X, normal(7)]),
     "rms_norm plain": (lambda x: ag.rms_norm(x, None, 1e-5), lambda x: F.rms_norm(x, (7,), None, 1e-5), [X]),
     "attention": (ag.attention, torch_attention, [Q, K, V]),
+    "causal attention": (lambda q, k, v: ag.attention(q, k, v, causal=True), lambda q, k, v: torch_attention(q, k, v, causal=True), [normal(2, 4, 5, 16), normal(2, 2, 5, 16), normal(2, 2, 5, 16)]),
     "cross_entropy": (lambda x: ag.cross_entropy(x, LABELS), lambda x: F.cross_entropy(x, t(LABELS)), [LOGITS]),
     "cross_entropy smooth weighted": (lambda x: ag.cross_entropy(x, LABELS, 0.1, WEIGHT), lambda x: F.cross_entropy(x, t(LABELS), like(WEIGHT, x), label_smoothing=0.1), [LOGITS]),
     "cross_entropy of probabilities": (lambda x: ag.cross_entropy(x, SOFT, 0.1, WEIGHT), lambda x: F.cross_entropy(x, like(SOFT, x), like(WEIGHT, x), label_smoothing=0.1), [LOGITS]),

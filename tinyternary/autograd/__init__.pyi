@@ -3,8 +3,8 @@ from .function import Context as Context, Function as Function
 from .gradcheck import gradcheck as gradcheck
 from .modes import grad_enabled as grad_enabled, no_grad as no_grad
 from .ops.activations import dropout as dropout, gelu as gelu
-from .ops.arithmetic import maximum as maximum, where as where
 from .ops.attention import attention as attention, packed_attention as packed_attention
+from .ops.choosing import maximum as maximum, where as where
 from .ops.elementwise import clip as clip
 from .ops.indexing import embedding as embedding
 from .ops.losses import (

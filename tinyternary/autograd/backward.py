@@ -6,16 +6,16 @@ operations or 64 residual blocks cost linear time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context
+from tinyternary.autograd.hooks import hooked_by
 from tinyternary.autograd.modes import no_grad
 from tinyternary.autograd.tensor import Tensor
+from tinyternary.autograd.watching import check
 from tinyternary.compiled.twins import with_twin
 from tinyternary.errors import ShapeError, TinyTernaryError
 
@@ -60,6 +60,8 @@ def backward_pass(tensor: Tensor, grad: Any, retain_graph: bool) -> None:
             "backward: this graph was freed by an earlier backward(); "
             "pass retain_graph=True to that one, or compute the result again"
         )
+    for node in order:
+        check(node.name, node.watched)
     _add_to_output(tensor._node, tensor._index, start)
     with no_grad():
         try:
@@ -96,13 +98,8 @@ def _send_back(node: Context, hooked: dict[int, tuple[Tensor, Array]]) -> None:
     node.owned = [False] * len(grads)
     if all(g is None for g in grads):
         return
-    if node.hooks is not None:
-        for index, hooks in node.hooks.items():
-            for hook in list(hooks):
-                grad = grads[index]
-                if grad is not None:
-                    changed = hook(grad)
-                    grads[index] = grad if changed is None else np.asarray(changed, grad.dtype)
+    if node.hooks:
+        _run_hooks(node, grads)
     results = node.face.backward(node, *grads)
     del grads
     if not isinstance(results, tuple):
@@ -114,6 +111,7 @@ def _send_back(node: Context, hooked: dict[int, tuple[Tensor, Array]]) -> None:
     for number, (edge, result) in enumerate(zip(node.edges, results)):
         if edge is None or result is None:
             continue
+        result = np.asarray(result)  # NumPy makes numbers of arrays without axes
         if result.shape != node.input_shapes[number]:
             raise ShapeError(
                 f"{node.name}.backward: gradient {number} has shape {result.shape}, "
@@ -130,7 +128,9 @@ def _send_back(node: Context, hooked: dict[int, tuple[Tensor, Array]]) -> None:
 @with_twin("Accumulate")
 def _sum(before: Array | None, grad: Array, into: Array | None = None) -> Array:
     """Add a gradient to what came before; None is nothing, and gives a copy."""
-    return grad.copy() if before is None else np.add(before, grad, out=into)
+    if before is None:
+        return grad.copy()
+    return np.asarray(np.add(before, grad, out=into))  # a number, without axes
 
 
 def _add_to_output(node: Context, index: int, grad: Array) -> None:
@@ -147,50 +147,29 @@ def _add_to_output(node: Context, index: int, grad: Array) -> None:
 def _add_to_leaf(leaf: Tensor, grad: Array, hooked: dict[int, tuple[Tensor, Array]]) -> None:
     if leaf._hooks:  # these want the sum over all uses: kept until the end of the pass
         before = hooked.get(id(leaf))
-        hooked[id(leaf)] = (leaf, grad if before is None else before[1] + grad)
-    elif leaf.grad is None:
-        leaf.grad = _sum(None, grad)  # it may be shared: .grad belongs to the leaf
+        hooked[id(leaf)] = (leaf, grad if before is None else _sum(before[1], grad))
     else:
-        leaf.grad += grad
+        _keep(leaf, grad)
+
+
+def _keep(tensor: Tensor, grad: Array) -> None:
+    """Add to the gradient that users see, an array that is the tensor's alone."""
+    if tensor.grad is None:
+        tensor.grad = _sum(None, grad)
+    else:
+        tensor.grad += grad
+
+
+def _run_hooks(node: Context, grads: list[Array | None]) -> None:
+    for index, hooks in node.hooks.items():
+        grad = grads[index]
+        if grad is not None:
+            grads[index] = grad = hooked_by(hooks, grad)
+            kept = node.retained[index]() if index in node.retained else None
+            if kept is not None:  # last: what is kept is what goes on
+                _keep(kept, grad)
 
 
 def _run_leaf_hooks(hooked: dict[int, tuple[Tensor, Array]]) -> None:
     for leaf, grad in hooked.values():
-        for hook in list(leaf._hooks or ()):
-            changed = hook(grad)
-            grad = grad if changed is None else np.asarray(changed, leaf.dtype)
-        leaf.grad = grad.copy() if leaf.grad is None else leaf.grad + grad
-
-
-def add_hook(tensor: Tensor, hook: Callable[[Array], Array | None]) -> Callable[[], None]:
-    """Do the work of `Tensor.register_hook`."""
-    if not tensor.requires_grad:
-        raise TinyTernaryError("register_hook: this tensor does not require a gradient")
-    if tensor._node is not None:
-        if tensor._node.hooks is None:
-            tensor._node.hooks = {}
-        hooks = tensor._node.hooks.setdefault(tensor._index, [])
-    else:
-        tensor._hooks = hooks = [] if tensor._hooks is None else tensor._hooks
-    hooks.append(hook)
-
-    def remove() -> None:
-        if hook in hooks:
-            hooks.remove(hook)
-
-    return remove
-
-
-def retain(tensor: Tensor) -> Tensor:
-    """Do the work of `Tensor.retain_grad`."""
-    if tensor._node is None:
-        return tensor  # a leaf keeps its gradient anyway
-    target = ref(tensor)  # the graph must not keep its own results alive
-
-    def keep(grad: Array) -> None:
-        kept = target()
-        if kept is not None:
-            kept.grad = grad.copy() if kept.grad is None else kept.grad + grad
-
-    add_hook(tensor, keep)
-    return tensor
+        _keep(leaf, hooked_by(leaf._hooks or [], grad))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeAlias
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.modes import grad_enabled
+from tinyternary.autograd.watching import Watched, watch
 from tinyternary.compiled import twins
 from tinyternary.errors import TinyTernaryError
 
@@ -50,9 +52,11 @@ class Context:
         self.output_shapes: tuple[tuple[int, ...], ...] = ()
         self.grads: list[Array | None] = []
         self.owned: list[bool] = []  # whether grads[i] is ours to add to in place
-        self.hooks: dict[int, list[Callable[[Array], Array | None]]] | None = None
+        self.hooks: dict[int, list[Callable[[Array], Array | None]]] = {}  # by output number
+        self.retained: dict[int, ref[Tensor]] = {}  # outputs that keep their gradient
         self.freed = False
         self._saved: tuple[Any, ...] = ()
+        self.watched: list[Watched] = []
 
     @property
     def name(self) -> str:
@@ -71,6 +75,7 @@ class Context:
     def free(self) -> None:
         """Let go of everything that backward needed."""
         self._saved = ()
+        self.watched = []
         self.edges = ()
         self.freed = True
 
@@ -125,6 +130,8 @@ class Function:
             ctx.input_shapes = tuple([getattr(a, "shape", None) for a in arrays])
             ctx.input_dtypes = tuple([getattr(a, "dtype", None) for a in arrays])
             ctx.output_shapes = tuple([t.data.shape for t in outputs])
+            leaves = [x.data for x in inputs if isinstance(x, Tensor) and x._node is None]
+            ctx.watched = watch(ctx._saved, leaves)
             ctx.grads = [None] * len(outputs)
             ctx.owned = [False] * len(outputs)
             for number, tensor in enumerate(outputs):

@@ -7,7 +7,7 @@ and backward, stands in a module of its own kind (`arithmetic`, `elementwise`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -111,10 +111,27 @@ class Tensor:
 
     def item(self) -> float:
         """Return the one entry as a Python number."""
-        return self.data.item()
+        return self._one("item")
 
     def __float__(self) -> float:
-        return float(self.data.item())
+        return float(self._one("float"))
+
+    def __int__(self) -> int:
+        return int(self._one("int"))
+
+    def __bool__(self) -> bool:
+        return bool(self._one("bool"))
+
+    def __format__(self, how: str) -> str:
+        return format(self._one("format"), how) if how else str(self)
+
+    def _one(self, what: str) -> Any:
+        if self.size != 1:
+            raise ShapeError(
+                f"{what}: a tensor of shape {self.shape} is not one number; reduce it first, "
+                "or compare it and ask .any() or .all()"
+            )
+        return self.data.item()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.requires_grad and grad_enabled():
@@ -144,7 +161,8 @@ class Tensor:
         ShapeError
             If `grad` is needed or has another shape.
         TinyTernaryError
-            If nothing here requires a gradient, or the graph was freed before.
+            If nothing here requires a gradient, the graph was freed before, or an array
+            that it needs was written to since forward.
 
         Examples
         --------
@@ -170,34 +188,34 @@ class Tensor:
     # ---- operators -----------------------------------------------------------------
 
     def __add__(self, other: Any) -> Tensor:
-        return arithmetic.Add.apply(self, arithmetic.operand(other, self))
+        return arithmetic.Add.apply(*operands(self, other))
 
     def __radd__(self, other: Any) -> Tensor:
-        return arithmetic.Add.apply(arithmetic.operand(other, self), self)
+        return arithmetic.Add.apply(*operands(other, self))
 
     def __sub__(self, other: Any) -> Tensor:
-        return arithmetic.Subtract.apply(self, arithmetic.operand(other, self))
+        return arithmetic.Subtract.apply(*operands(self, other))
 
     def __rsub__(self, other: Any) -> Tensor:
-        return arithmetic.Subtract.apply(arithmetic.operand(other, self), self)
+        return arithmetic.Subtract.apply(*operands(other, self))
 
     def __mul__(self, other: Any) -> Tensor:
-        return arithmetic.Multiply.apply(self, arithmetic.operand(other, self))
+        return arithmetic.Multiply.apply(*operands(self, other))
 
     def __rmul__(self, other: Any) -> Tensor:
-        return arithmetic.Multiply.apply(arithmetic.operand(other, self), self)
+        return arithmetic.Multiply.apply(*operands(other, self))
 
     def __truediv__(self, other: Any) -> Tensor:
-        return arithmetic.Divide.apply(self, arithmetic.operand(other, self))
+        return arithmetic.Divide.apply(*float_operands(self, other))
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return arithmetic.Divide.apply(arithmetic.operand(other, self), self)
+        return arithmetic.Divide.apply(*float_operands(other, self))
 
     def __pow__(self, exponent: Any) -> Tensor:
         return arithmetic.power(self, exponent)
 
     def __rpow__(self, base: Any) -> Tensor:
-        return arithmetic.power(arithmetic.operand(base, self), self)
+        return arithmetic.power(*operands(base, self))
 
     def __neg__(self) -> Tensor:
         return arithmetic.Negate.apply(self)
@@ -211,7 +229,26 @@ class Tensor:
     def __getitem__(self, index: Any) -> Tensor:
         return indexing.getitem(self, index)
 
+    def __abs__(self) -> Tensor:
+        return self.abs()
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("a tensor without axes cannot be iterated over")
+        return (self[i] for i in range(len(self)))
+
     # Comparisons give plain bool arrays: they have no gradient.
+    def __eq__(self, other: Any) -> Array:  # type: ignore[override]
+        return np.asarray(self.data == values(other))
+
+    def __ne__(self, other: Any) -> Array:  # type: ignore[override]
+        return np.asarray(self.data != values(other))
+
+    __hash__ = object.__hash__  # a tensor is a key by what it is, not by its values
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any())
+
     def __lt__(self, other: Any) -> Array:
         return self.data < values(other)
 
@@ -228,23 +265,23 @@ class Tensor:
 
     def exp(self) -> Tensor:
         """e to the power of each entry."""
-        return elementwise.Exp.apply(self)
+        return elementwise.Exp.apply(floating(self))
 
     def log(self) -> Tensor:
         """Natural logarithm of each entry."""
-        return elementwise.Log.apply(self)
+        return elementwise.Log.apply(floating(self))
 
     def sqrt(self) -> Tensor:
         """Square root of each entry."""
-        return elementwise.Sqrt.apply(self)
+        return elementwise.Sqrt.apply(floating(self))
 
     def tanh(self) -> Tensor:
         """Hyperbolic tangent of each entry."""
-        return elementwise.Tanh.apply(self)
+        return elementwise.Tanh.apply(floating(self))
 
     def sigmoid(self) -> Tensor:
         """1 / (1 + e^-x) of each entry."""
-        return elementwise.Sigmoid.apply(self)
+        return elementwise.Sigmoid.apply(floating(self))
 
     def abs(self) -> Tensor:
         """Absolute value; its slope at 0 is 0."""
@@ -280,7 +317,7 @@ class Tensor:
 
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Mean over one axis, several, or all."""
-        return reductions.Mean.apply(self, axis=axis, keepdims=keepdims)
+        return reductions.Mean.apply(floating(self), axis=axis, keepdims=keepdims)
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Maximum; equal maxima share the gradient equally."""
@@ -292,11 +329,15 @@ class Tensor:
 
     def argmax(self, axis: int | None = None) -> Array:
         """Where the maximum is, along an axis or of all entries: plain integers, no gradient."""
+        axes = reductions.normal_axes("argmax", axis, self.ndim)
+        reductions.check_entries("argmax", "a maximum", self.data, axes)
         return np.asarray(self.data.argmax(axis))
 
     def var(self, axis: Axis = None, keepdims: bool = False, correction: int = 0) -> Tensor:
         """Mean squared deviation; divides by (count - correction)."""
-        return reductions.Var.apply(self, axis=axis, keepdims=keepdims, correction=correction)
+        return reductions.Var.apply(
+            floating(self), axis=axis, keepdims=keepdims, correction=correction
+        )
 
     def reshape(self, *shape: int | Sequence[int]) -> Tensor:
         """Arrange the same entries in another shape; one size may be -1."""
@@ -343,8 +384,9 @@ def values(x: Any) -> Any:
 
 
 # At the end, since these modules build Tensors themselves.
-from tinyternary.autograd.backward import add_hook, backward_pass, retain  # noqa: E402
+from tinyternary.autograd.backward import backward_pass  # noqa: E402
 from tinyternary.autograd.function import Context  # noqa: E402
+from tinyternary.autograd.hooks import add_hook, retain  # noqa: E402
 from tinyternary.autograd.ops import (  # noqa: E402
     activations,
     arithmetic,
@@ -355,3 +397,4 @@ from tinyternary.autograd.ops import (  # noqa: E402
     shapes,
     softmax,
 )
+from tinyternary.autograd.ops.types import float_operands, floating, operands  # noqa: E402

@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context, Function
+from tinyternary.autograd.ops.types import floating
 from tinyternary.errors import ConfigError, unknown_name
 
 Array = NDArray[Any]
 
 
 class Relu(Function):
-    """max(x, 0); no gradient where x is not positive."""
+    """max(x, 0); no gradient up to 0."""
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
-        ctx.save(x > 0)
+        ctx.save(~(x <= 0))  # so that NaN is let through
         return np.maximum(x, x.dtype.type(0))
 
     @staticmethod
@@ -44,6 +45,7 @@ class ReluSquared(Function):
 
 
 _SCALE, _CUBIC = sqrt(2 / pi), 0.044715  # of the approximation by tanh
+_FAR = 40.0
 
 
 class Gelu(Function):
@@ -62,6 +64,7 @@ class Gelu(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         x, approximate = ctx.saved
+        x = np.clip(x, -_FAR, _FAR)  # beyond, the slope is 0 or 1, and x^2 may overflow
         if approximate == "tanh":
             t = np.tanh(_SCALE * (x + _CUBIC * x * x * x))
             slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * _SCALE * (1 + 3 * _CUBIC * x * x)
@@ -80,7 +83,7 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     """GELU, x Phi(x): exact, or ``approximate="tanh"``."""
     if approximate not in ("none", "tanh"):
         raise unknown_name("GELU approximation", approximate, ("none", "tanh"))
-    return Gelu.apply(x, approximate=approximate)
+    return Gelu.apply(floating(x), approximate=approximate)
 
 
 class Dropout(Function):
@@ -107,6 +110,7 @@ def dropout(x: Any, p: float, rng: np.random.Generator) -> Tensor:
     """
     if not 0.0 <= p < 1.0:
         raise ConfigError(f"dropout: p must be in [0, 1), got {p}")
+    x = floating(x)
     if p == 0.0:
         return x if isinstance(x, Tensor) else Tensor(x)
     mask = (rng.random(x.shape, np.float32) >= np.float32(p)).astype(x.dtype)

@@ -8,24 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context, Function
-from tinyternary.autograd.ops.broadcasting import check_broadcast, shape_of, unbroadcast
+from tinyternary.autograd.ops.broadcasting import check_broadcast, unbroadcast
+from tinyternary.autograd.ops.types import floating, operands
 
 Array = NDArray[Any]
-
-
-def operand(other: Any, like: Any) -> Any:
-    """Turn the other side of an operator into a Tensor or an array of floats.
-
-    Numbers and integer arrays take the type of `like`, so that ``x * 2`` and
-    ``x * labels`` stay float32.
-    """
-    if isinstance(other, Tensor):
-        return other
-    dtype = like.dtype if like.dtype.kind == "f" else np.dtype(np.float32)
-    array = np.asarray(other)
-    if array.ndim == 0 or array.dtype.kind != "f" or not isinstance(other, np.ndarray):
-        return array.astype(dtype)
-    return array
 
 
 class Add(Function):
@@ -97,7 +83,8 @@ class Divide(Function):
         a, b, a_shape = ctx.saved
         return (
             unbroadcast(grad / b, a_shape) if ctx.needs[0] else None,
-            unbroadcast(-grad * a / (b * b), b.shape) if ctx.needs[1] else None,
+            # not a / (b * b): the square overflows, or is 0, long before the quotient does
+            unbroadcast(-grad * (a / b) / b, b.shape) if ctx.needs[1] else None,
         )
 
 
@@ -142,73 +129,24 @@ class PowerOf(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
         a, b, result = ctx.saved
-        return (
-            unbroadcast(grad * b * a ** (b - 1), a.shape) if ctx.needs[0] else None,
-            unbroadcast(grad * result * np.log(a), b.shape) if ctx.needs[1] else None,
-        )
+        grad_a = grad_b = None
+        if ctx.needs[0]:  # a^0 is 1 at 0 as well: without slope, where 0 * 0^-1 is none
+            lower = np.where(b == 0, b, b - 1)
+            grad_a = unbroadcast(grad * b * a**lower, a.shape)
+        if ctx.needs[1]:  # 0^b stays 0 as b moves, where 0 log 0 is no number
+            still = (a == 0) & (b >= 0)
+            grad_b = unbroadcast(grad * result * np.log(np.where(still, 1, a)), b.shape)
+        return grad_a, grad_b
 
 
 def power(base: Any, exponent: Any) -> Tensor:
     """Raise `base` to `exponent`; a plain number as exponent takes the simpler rule."""
     if isinstance(exponent, int | float | np.integer | np.floating):
-        return Power.apply(base, exponent=float(exponent))
-    return PowerOf.apply(base, operand(exponent, base))
+        whole = isinstance(exponent, int | np.integer) and exponent >= 0
+        if whole and values(base).dtype.kind != "f":
+            return Power.apply(base, exponent=int(exponent))
+        return Power.apply(floating(base), exponent=float(exponent))
+    return PowerOf.apply(*operands(base, exponent))
 
 
-class Maximum(Function):
-    """Larger of a and b; where they are equal, each gets half of the gradient."""
-
-    @staticmethod
-    def forward(ctx: Context, a: Array, b: Array) -> Array:
-        check_broadcast("maximum", a.shape, b.shape)
-        ctx.save(a, b)
-        return np.maximum(a, b)
-
-    @staticmethod
-    def backward(ctx: Context, grad: Array) -> tuple[Array, Array]:
-        a, b = ctx.saved
-        share = (a > b) + (a == b) * grad.dtype.type(0.5)
-        return unbroadcast(grad * share, a.shape), unbroadcast(grad * (1 - share), b.shape)
-
-
-class Where(Function):
-    """A where the condition holds, b elsewhere; the condition has no gradient."""
-
-    @staticmethod
-    def forward(ctx: Context, condition: Array, a: Array, b: Array) -> Array:
-        check_broadcast("where", shape_of(condition), a.shape, b.shape)
-        ctx.save(condition, a.shape, b.shape)
-        return np.where(condition, a, b)
-
-    @staticmethod
-    def backward(ctx: Context, grad: Array) -> tuple[None, Array, Array]:
-        condition, a_shape, b_shape = ctx.saved
-        zero = grad.dtype.type(0)
-        return (
-            None,
-            unbroadcast(np.where(condition, grad, zero), a_shape),
-            unbroadcast(np.where(condition, zero, grad), b_shape),
-        )
-
-
-def _pair(a: Any, b: Any) -> tuple[Any, Any]:
-    """Both operands as Tensors or arrays, a number taking the other's type."""
-    if isinstance(a, Tensor):
-        return a, operand(b, a)
-    if isinstance(b, Tensor):
-        return operand(a, b), b
-    return as_float_array(a), as_float_array(b)
-
-
-def maximum(a: Any, b: Any) -> Tensor:
-    """Larger of two tensors, entry by entry; equal entries share the gradient."""
-    return Maximum.apply(*_pair(a, b))
-
-
-def where(condition: Any, a: Any, b: Any) -> Tensor:
-    """Take `a` where `condition` (bool array) holds, `b` elsewhere."""
-    condition = np.asarray(condition.data if isinstance(condition, Tensor) else condition, bool)
-    return Where.apply(condition, *_pair(a, b))
-
-
-from tinyternary.autograd.tensor import Tensor, as_float_array  # noqa: E402
+from tinyternary.autograd.tensor import Tensor, values  # noqa: E402

@@ -9,34 +9,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context, Function
+from tinyternary.autograd.ops.softmax import top
+from tinyternary.autograd.ops.types import floating
 from tinyternary.autograd.tensor import Tensor
 from tinyternary.errors import ShapeError
 
 Array = NDArray[Any]
 
 
-def _check(q: Array, k: Array, v: Array) -> None:
+def _check(q: Array, k: Array, v: Array, causal: bool) -> None:
     shapes = f"q {q.shape}, k {k.shape}, v {v.shape}"
     if q.ndim != 4 or k.ndim != 4 or v.shape != k.shape:
         raise ShapeError(f"attention: {shapes}: expected (B, H, T, D) and twice (B, Hkv, S, D)")
     if q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
         raise ShapeError(f"attention: {shapes}: batch and head width must agree")
+    if 0 in (q.shape[1], k.shape[1], q.shape[3]):
+        raise ShapeError(f"attention: {shapes}: there must be heads, and entries in each")
     if q.shape[1] % k.shape[1]:
         raise ShapeError(
             f"attention: {shapes}: {k.shape[1]} key/value heads do not divide {q.shape[1]} heads"
         )
+    if causal and q.shape[2] != k.shape[2]:
+        raise ShapeError(f"attention: {shapes}: causal attention needs as many keys as queries")
 
 
 class Attention(Function):
     """softmax(q k^T / sqrt(D)) v; a group of query heads shares one key/value head.
 
-    Source: Vaswani et al., "Attention Is All You Need", arXiv 1706.03762, eq. 1.
+    Causal attention leaves out the keys that stand after a query: their weight is 0, and so
+    no gradient goes to them. Source: Vaswani et al., "Attention Is All You Need",
+    arXiv 1706.03762, eq. 1, and section 3.2.3 for the mask.
     """
 
     @staticmethod
-    def forward(ctx: Context, q: Array, k: Array, v: Array) -> Array:
-        _check(q, k, v)
-        weights = attention_weights(q, k)
+    def forward(ctx: Context, q: Array, k: Array, v: Array, causal: bool = False) -> Array:
+        _check(q, k, v, causal)
+        weights = attention_weights(q, k, causal)
         ctx.save(q, k, v, weights)
         return (_grouped(weights, k) @ v).reshape(q.shape)
 
@@ -54,11 +62,14 @@ class Attention(Function):
         return grad_q, grad_k, grad_v
 
 
-def attention_weights(q: Array, k: Array) -> Array:
+def attention_weights(q: Array, k: Array, causal: bool = False) -> Array:
     """softmax(q k^T / sqrt(D)): (B, H, T, S) from q (B, H, T, D) and k (B, Hkv, S, D)."""
     scores = _grouped(q, k) @ k.swapaxes(-1, -2)
     scores *= scores.dtype.type(1 / sqrt(q.shape[3]))
-    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    if causal:  # the rows are H / Hkv times the T queries
+        query = np.arange(scores.shape[2])[:, None] % q.shape[2]
+        np.copyto(scores, -np.inf, where=np.arange(k.shape[2]) > query)
+    weights = np.exp(scores - top(scores))
     weights /= weights.sum(-1, keepdims=True)
     return weights.reshape(*q.shape[:3], k.shape[2])
 
@@ -73,14 +84,14 @@ class PackedAttention(Function):
     """`Attention` on queries, keys and values that lie side by side, as one product made them."""
 
     @staticmethod
-    def forward(ctx: Context, qkv: Array, heads: int, kv_heads: int) -> Array:
-        mixed = Attention.forward(ctx, *_split(qkv, heads, kv_heads))  # (B, H, T, D)
+    def forward(ctx: Context, qkv: Array, heads: int, kv_heads: int, causal: bool = False) -> Array:
+        mixed = Attention.forward(ctx, *_split(qkv, heads, kv_heads), causal)  # (B, H, T, D)
         return mixed.transpose(0, 2, 1, 3).reshape(*qkv.shape[:2], heads * mixed.shape[3])
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         _, heads, tokens, width = ctx.saved[0].shape
-        g = grad.reshape(-1, tokens, heads, width).transpose(0, 2, 1, 3)
+        g = grad.reshape(len(grad), tokens, heads, width).transpose(0, 2, 1, 3)
         joined = np.concatenate(Attention.backward(ctx, g), axis=1)  # (B, H + 2 Hkv, T, D)
         return joined.transpose(0, 2, 1, 3).reshape(len(grad), tokens, joined.shape[1] * width)
 
@@ -93,7 +104,7 @@ def _split(qkv: Array, heads: int, kv_heads: int) -> tuple[Array, Array, Array]:
     return x[:, :heads], x[:, heads : heads + kv_heads], x[:, heads + kv_heads :]
 
 
-def packed_attention(qkv: Any, heads: int, kv_heads: int) -> Tensor:
+def packed_attention(qkv: Any, heads: int, kv_heads: int, causal: bool = False) -> Tensor:
     """Attend from one array of queries, keys and values, without moving them apart.
 
     The same as splitting, `attention`, and joining the heads, less the copies.
@@ -104,20 +115,27 @@ def packed_attention(qkv: Any, heads: int, kv_heads: int) -> Tensor:
         H queries, then Hkv keys, then Hkv values of width D.
     heads, kv_heads : int
         H and Hkv.
+    causal : bool
+        Whether a token attends to itself and to those before it only.
 
     Returns
     -------
     Tensor (B, T, H D)
     """
-    if len(qkv.shape) != 3 or heads % kv_heads or qkv.shape[2] % (heads + 2 * kv_heads):
+    if (
+        min(heads, kv_heads) < 1
+        or len(qkv.shape) != 3
+        or heads % kv_heads
+        or qkv.shape[2] % (heads + 2 * kv_heads)
+    ):
         raise ShapeError(
             f"packed_attention: qkv {qkv.shape} for {heads} heads and {kv_heads} key/value heads: "
             "expected (B, T, (H + 2 Hkv) D)"
         )
-    return PackedAttention.apply(qkv, heads=heads, kv_heads=kv_heads)
+    return PackedAttention.apply(floating(qkv), heads=heads, kv_heads=kv_heads, causal=causal)
 
 
-def attention(q: Any, k: Any, v: Any) -> Tensor:
+def attention(q: Any, k: Any, v: Any, causal: bool = False) -> Tensor:
     """Attend: softmax(q k^T / sqrt(D)) v.
 
     Parameters
@@ -125,9 +143,11 @@ def attention(q: Any, k: Any, v: Any) -> Tensor:
     q : (B, H, T, D)
     k, v : (B, Hkv, S, D)
         Hkv divides H; query head h reads key/value head h // (H / Hkv).
+    causal : bool
+        Whether a token attends to itself and to those before it only; S is then T.
 
     Returns
     -------
     Tensor (B, H, T, D)
     """
-    return Attention.apply(q, k, v)
+    return Attention.apply(floating(q), floating(k), floating(v), causal=causal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
         return grad
     extra = grad.ndim - len(shape)
     if extra > 0 and shape == grad.shape[extra:]:
-        return grad.reshape(-1, *shape).sum(0)
+        return grad.reshape(prod(grad.shape[:extra]), *shape).sum(0)
     grad = grad.sum(tuple(range(extra))) if extra > 0 else grad
     stretched = tuple(
         axis for axis, size in enumerate(shape) if size == 1 and grad.shape[axis] != 1

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context, Function
+from tinyternary.autograd.ops.types import floating
 from tinyternary.errors import ConfigError
 
 Array = NDArray[Any]
@@ -72,13 +73,18 @@ class Tanh(Function):
         return grad * (1 - y * y)
 
 
+def sigmoid_of(x: Array) -> Array:
+    """1 / (1 + e^-x) of an array, to the last digits on both sides."""
+    e = np.exp(-np.abs(x))  # never overflows; 1 / (1 + e), or e / (1 + e) left of 0
+    return np.where(x >= 0, x.dtype.type(1), e) / (1 + e)
+
+
 class Sigmoid(Function):
     """1 / (1 + e^-x)."""
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
-        # by tanh: no overflow for large |x|
-        y = np.tanh(x * x.dtype.type(0.5)) * x.dtype.type(0.5) + x.dtype.type(0.5)
+        y = sigmoid_of(x)
         ctx.save(y)
         return y
 
@@ -131,6 +137,8 @@ def clip(x: Any, low: float | None, high: float | None) -> Tensor:
     """
     if low is not None and high is not None and low > high:
         raise ConfigError(f"clip: low {low} is above high {high}")
+    if isinstance(low, float) or isinstance(high, float):
+        x = floating(x)
     return Clip.apply(x, low=low, high=high)
 
 

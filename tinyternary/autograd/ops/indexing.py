@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,13 @@ class Index(Function):
 
 def getitem(x: Any, index: Any) -> Tensor:
     """x[index]; tensors in the index are read as plain arrays."""
-    plain = tuple(values(i) for i in index) if isinstance(index, tuple) else values(index)
+    plain = tuple(map(_own, index)) if isinstance(index, tuple) else _own(index)
     return Index.apply(x, index=plain)
+
+
+def _own(index: Any) -> Any:
+    """Copy what may change before backward reads it."""
+    return deepcopy(values(index)) if isinstance(index, Tensor | np.ndarray | list) else index
 
 
 class Embedding(Function):

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context, Function
+from tinyternary.autograd.ops.elementwise import sigmoid_of
+from tinyternary.autograd.ops.reductions import check_entries
 from tinyternary.autograd.ops.softmax import log_softmax_of
+from tinyternary.autograd.ops.types import float_operands, floating
 from tinyternary.autograd.tensor import Tensor, values
 from tinyternary.errors import ConfigError, ShapeError
 
@@ -42,6 +45,11 @@ def target_probabilities(targets: Array, shape: tuple[int, ...], dtype: Any) -> 
     return targets.astype(dtype, copy=False)
 
 
+def _weighted(p: Array, logarithm: Array) -> Array:
+    """P log q, which is 0 where p is: also beside a logit of -inf."""
+    return np.where(p == 0, p, p * logarithm)
+
+
 class CrossEntropy(Function):
     """Mean over the batch of -sum(target * log_softmax(logits)), weighted per class."""
 
@@ -66,7 +74,7 @@ class CrossEntropy(Function):
             wanted = wanted * weight
         logp = log_softmax_of(logits)
         ctx.save(logp, wanted, normalizer)
-        return np.asarray(-(wanted * logp).sum() / logits.dtype.type(normalizer))
+        return np.asarray(-_weighted(wanted, logp).sum() / logits.dtype.type(normalizer))
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, None]:
@@ -84,6 +92,7 @@ class BinaryCrossEntropy(Function):
     def forward(ctx: Context, logits: Array, targets: Array, weight: Array | None) -> Array:
         if targets.shape != logits.shape:
             raise ShapeError(f"bce_with_logits: targets {targets.shape}, logits {logits.shape}")
+        check_entries("bce_with_logits", "a mean", logits, tuple(range(logits.ndim)))
         targets = targets.astype(logits.dtype, copy=False)
         if weight is not None:
             weight = np.broadcast_to(np.asarray(weight, logits.dtype), logits.shape)
@@ -94,9 +103,7 @@ class BinaryCrossEntropy(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array, None]:
         logits, targets, weight = ctx.saved
-        half = logits.dtype.type(0.5)
-        sigmoid = np.tanh(logits * half) * half + half
-        result = (sigmoid - targets) * (grad / grad.dtype.type(logits.size))
+        result = (sigmoid_of(logits) - targets) * (grad / grad.dtype.type(logits.size))
         return (result if weight is None else result * weight), None
 
 
@@ -107,11 +114,13 @@ class KLDivergence(Function):
     def forward(ctx: Context, student: Array, teacher: Array, temperature: float) -> Array:
         if student.ndim != 2 or teacher.shape != student.shape:
             raise ShapeError(f"kl_divergence: student {student.shape}, teacher {teacher.shape}")
+        check_entries("kl_divergence", "a mean", student, (0, 1))
         t = student.dtype.type(temperature)
         log_p = log_softmax_of(teacher.astype(student.dtype, copy=False) / t)
         log_q = log_softmax_of(student / t)
         ctx.save(log_p, log_q, temperature)
-        total = (np.exp(log_p) * (log_p - log_q)).sum()
+        p = np.exp(log_p)
+        total = (_weighted(p, log_p) - _weighted(p, log_q)).sum()
         return np.asarray(total * t * t / student.dtype.type(len(student)))
 
     @staticmethod
@@ -129,6 +138,7 @@ class MeanSquaredError(Function):
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         if a.shape != b.shape:
             raise ShapeError(f"mse: shapes {a.shape} and {b.shape} differ")
+        check_entries("mse", "a mean", a, tuple(range(a.ndim)))
         difference = a - b
         ctx.save(difference)
         return np.asarray((difference * difference).mean())
@@ -162,7 +172,10 @@ def cross_entropy(
     if not 0.0 <= label_smoothing < 1.0:
         raise ConfigError(f"label_smoothing: expected a value in [0, 1), got {label_smoothing}")
     return CrossEntropy.apply(
-        logits, np.asarray(values(targets)), label_smoothing=label_smoothing, weight=values(weight)
+        floating(logits),
+        np.asarray(values(targets)),
+        label_smoothing=label_smoothing,
+        weight=values(weight),
     )
 
 
@@ -175,7 +188,9 @@ def bce_with_logits(logits: Any, targets: Any, weight: Any = None) -> Tensor:
     weight : broadcastable array, optional
         Weight of each term.
     """
-    return BinaryCrossEntropy.apply(logits, np.asarray(values(targets)), weight=values(weight))
+    return BinaryCrossEntropy.apply(
+        floating(logits), np.asarray(values(targets)), weight=values(weight)
+    )
 
 
 def kl_divergence(student_logits: Any, teacher_logits: Any, temperature: float = 1.0) -> Tensor:
@@ -193,10 +208,10 @@ def kl_divergence(student_logits: Any, teacher_logits: Any, temperature: float =
     if temperature <= 0:
         raise ConfigError(f"temperature: expected a positive number, got {temperature}")
     return KLDivergence.apply(
-        student_logits, np.asarray(values(teacher_logits)), temperature=temperature
+        floating(student_logits), np.asarray(values(teacher_logits)), temperature=temperature
     )
 
 
 def mse(a: Any, b: Any) -> Tensor:
     """Mean squared difference of two tensors of one shape."""
-    return MeanSquaredError.apply(a, b)
+    return MeanSquaredError.apply(*float_operands(a, b))

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context, Function
+from tinyternary.autograd.ops.shapes import rows
+from tinyternary.autograd.ops.types import floating
 from tinyternary.autograd.tensor import Tensor
 from tinyternary.errors import ShapeError
 
@@ -15,6 +17,8 @@ Array = NDArray[Any]
 
 
 def _check_width(operation: str, x: Array, **vectors: Array | None) -> None:
+    if x.shape[-1:] in ((), (0,)):
+        raise ShapeError(f"{operation}: x {x.shape} has no rows, or rows of no entries")
     for name, vector in vectors.items():
         if vector is not None and vector.shape != x.shape[-1:]:
             raise ShapeError(
@@ -24,7 +28,7 @@ def _check_width(operation: str, x: Array, **vectors: Array | None) -> None:
 
 def _over_rows(x: Array) -> Array:
     """Sum over all axes but the last: every row used the same weights."""
-    return x.reshape(-1, x.shape[-1]).sum(0)
+    return rows(x).sum(0)
 
 
 class LayerNorm(Function):
@@ -77,7 +81,7 @@ def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Tensor:
 
     Source: Ba, Kiros and Hinton, arXiv 1607.06450, eq. 4.
     """
-    return LayerNorm.apply(x, weight, bias, eps=eps)
+    return LayerNorm.apply(floating(x), weight, bias, eps=eps)
 
 
 def rms_norm(x: Any, weight: Any, eps: float) -> Tensor:
@@ -85,4 +89,4 @@ def rms_norm(x: Any, weight: Any, eps: float) -> Tensor:
 
     Source: Zhang and Sennrich, arXiv 1910.07467, eq. 4.
     """
-    return RMSNorm.apply(x, weight, eps=eps)
+    return RMSNorm.apply(floating(x), weight, eps=eps)

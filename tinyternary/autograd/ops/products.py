@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context, Function
 from tinyternary.autograd.ops.broadcasting import unbroadcast
+from tinyternary.autograd.ops.shapes import rows
+from tinyternary.autograd.ops.types import floating, operands
 from tinyternary.errors import ShapeError
 
 Array = NDArray[Any]
@@ -64,9 +66,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     ShapeError
         If the inner sizes differ.
     """
-    a = a if isinstance(a, Tensor) else as_float_array(a)
-    b = b if isinstance(b, Tensor) else as_float_array(b)
-    return Matmul.apply(a, b)
+    return Matmul.apply(*operands(a, b))
 
 
 class Linear(Function):
@@ -82,7 +82,7 @@ class Linear(Function):
         if bias is not None and bias.shape != weight.shape[:1]:
             raise ShapeError(f"linear: bias {bias.shape} for {weight.shape[0]} outputs")
         ctx.save(x if ctx.needs[1] else None, weight if ctx.needs[0] else None)
-        out = x.reshape(-1, x.shape[-1]) @ weight.T
+        out = rows(x) @ weight.T
         if bias is not None:
             out += bias
         return out.reshape(*x.shape[:-1], len(weight))
@@ -90,12 +90,12 @@ class Linear(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> tuple[Array | None, ...]:
         x, weight = ctx.saved
-        g = grad.reshape(-1, grad.shape[-1])  # (rows, N), whatever the rank of x was
+        g = rows(grad)  # (rows, N), whatever the rank of x was
         grad_x = grad_weight = grad_bias = None
         if ctx.needs[0]:  # dL/dX = G W
             grad_x = (g @ weight).reshape(*grad.shape[:-1], weight.shape[1])
         if ctx.needs[1]:  # dL/dW = G^T X
-            grad_weight = g.T @ x.reshape(-1, x.shape[-1])
+            grad_weight = g.T @ rows(x)
         if ctx.needs[2]:  # dL/db = sum of G's rows
             grad_bias = g.sum(0)
         return grad_x, grad_weight, grad_bias
@@ -114,7 +114,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     -------
     Tensor (..., N)
     """
-    return Linear.apply(x, weight, bias)
+    x, weight = operands(x, weight)
+    return Linear.apply(floating(x), weight, bias)
 
 
-from tinyternary.autograd.tensor import Tensor, as_float_array  # noqa: E402
+from tinyternary.autograd.tensor import Tensor  # noqa: E402

@@ -36,6 +36,12 @@ def _spread(grad: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array
     return np.broadcast_to(grad.reshape(kept), shape)
 
 
+def check_entries(name: str, what: str, x: Array, axes: tuple[int, ...]) -> None:
+    """Raise a `ShapeError` where there is nothing to take a mean or a maximum of."""
+    if 0 in x.shape and not prod(x.shape[axis] for axis in axes):
+        raise ShapeError(f"{name}: nothing to take {what} of in shape {x.shape}")
+
+
 class Sum(Function):
     """Sum over axes: every entry that was summed gets the same gradient."""
 
@@ -57,6 +63,7 @@ class Mean(Function):
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:
         axes = normal_axes("mean", axis, x.ndim)
+        check_entries("mean", "a mean", x, axes)
         ctx.save(x.shape, axes)
         return np.asarray(x.mean(axes, keepdims=keepdims))
 
@@ -71,8 +78,7 @@ def _extreme(
     ctx: Context, x: Array, axis: Axis, keepdims: bool, name: str, choose: np.ufunc
 ) -> Array:
     axes = normal_axes(name, axis, x.ndim)
-    if prod(x.shape[a] for a in axes) == 0:
-        raise ShapeError(f"{name}: nothing to take a {name}imum of in shape {x.shape}")
+    check_entries(name, f"a {name}imum", x, axes)
     top = np.asarray(choose.reduce(x, axes, keepdims=True))
     ctx.save(x, top, axes)
     return top if keepdims else top.squeeze(axes)

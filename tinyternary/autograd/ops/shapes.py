@@ -16,6 +16,11 @@ from tinyternary.errors import ShapeError
 Array = NDArray[Any]
 
 
+def rows(x: Array) -> Array:
+    """View all axes but the last as one: a matrix, also of no rows or no columns."""
+    return x.reshape(prod(x.shape[:-1]), x.shape[-1])  # -1 is no size where another is 0
+
+
 class Reshape(Function):
     """The same entries in another shape."""
 
@@ -162,18 +167,26 @@ def transpose(x: Any, a: int, b: int) -> Tensor:
     return Permute.apply(x, axes=tuple(order))
 
 
+def _of_one_type(tensors: Sequence[Any]) -> list[Any]:
+    """Return integers beside floats as floats of the widest type there."""
+    parts = [x if isinstance(x, Tensor) else as_float_array(x) for x in tensors]
+    floats = {x.dtype for x in parts if x.dtype.kind == "f"}
+    dtype = max(floats, key=lambda one: one.itemsize, default=None)
+    return [x if not floats or x.dtype.kind == "f" else values(x).astype(dtype) for x in parts]
+
+
 def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors along an existing axis."""
     if len(tensors) == 0:
         raise ShapeError("concatenate: no tensors given")
-    return Concatenate.apply(*tensors, axis=axis)
+    return Concatenate.apply(*_of_one_type(tensors), axis=axis)
 
 
 def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis."""
     if len(tensors) == 0:
         raise ShapeError("stack: no tensors given")
-    return Stack.apply(*tensors, axis=axis)
+    return Stack.apply(*_of_one_type(tensors), axis=axis)
 
 
 def split(x: Any, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
@@ -197,7 +210,7 @@ def split(x: Any, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ..
         if sizes < 1 or length % sizes:
             raise ShapeError(f"split: {length} entries of axis {axis} in {sizes} equal parts")
         sizes = (length // int(sizes),) * int(sizes)
-    if sum(sizes) != length or min(sizes) < 0:
+    if sum(sizes) != length or min(sizes, default=0) < 0:
         raise ShapeError(f"split: sizes {tuple(sizes)} do not add up to {length} (axis {axis})")
     return Split.apply(x, sizes=tuple(sizes), axis=axis)
 
@@ -210,4 +223,4 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor
     return Pad.apply(x, widths=pairs, value=value)
 
 
-from tinyternary.autograd.tensor import Tensor  # noqa: E402
+from tinyternary.autograd.tensor import Tensor, as_float_array, values  # noqa: E402

@@ -9,8 +9,14 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd.function import Context, Function
 from tinyternary.autograd.ops.reductions import normal_axes
+from tinyternary.autograd.ops.types import floating
 
 Array = NDArray[Any]
+
+
+def top(x: Array, axis: int = -1) -> Array:
+    """Maxima along an axis, which stays with size 1; of nothing, -inf."""
+    return np.asarray(x.max(axis, keepdims=True, initial=-np.inf))
 
 
 class Softmax(Function):
@@ -22,7 +28,7 @@ class Softmax(Function):
     @staticmethod
     def forward(ctx: Context, x: Array, axis: int) -> Array:
         (axis,) = normal_axes("softmax", axis, x.ndim)
-        y = np.exp(x - x.max(axis, keepdims=True))
+        y = np.exp(x - top(x, axis))
         y /= y.sum(axis, keepdims=True)
         ctx.save(y, axis)
         return y
@@ -36,7 +42,9 @@ class Softmax(Function):
 
 def log_softmax_of(x: Array, axis: int = -1) -> Array:
     """x - log(sum(exp(x))) of an array, safe for large x."""
-    shifted = x - x.max(axis, keepdims=True)
+    if not x.size:
+        return x.copy()
+    shifted = x - top(x, axis)
     return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
 
 
@@ -58,12 +66,12 @@ class LogSoftmax(Function):
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """Softmax along `axis`: positive entries that add up to 1."""
-    return Softmax.apply(x, axis=axis)
+    return Softmax.apply(floating(x), axis=axis)
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """Logarithm of the softmax along `axis`, without overflow."""
-    return LogSoftmax.apply(x, axis=axis)
+    return LogSoftmax.apply(floating(x), axis=axis)
 
 
 from tinyternary.autograd.tensor import Tensor  # noqa: E402
