@@ -118,7 +118,8 @@ def for_attention(draw):
     )
     if draw(st.booleans()):  # heads of one array, beside each other
         qkv = normal(draw(seeds), batch, tokens, kv * (group + 2), depth).transpose(0, 2, 1, 3)
-        return tuple(np.split(qkv, (kv * group, kv * (group + 1)), axis=1)), {}
+        parts = tuple(np.split(qkv, (kv * group, kv * (group + 1)), axis=1))
+        return parts, {"causal": draw(st.booleans())}
     q = strided(normal(draw(seeds), batch, kv * group, tokens, depth), draw(kinds))
     return (q, *(normal(draw(seeds), batch, kv, keys, depth) for _ in range(2))), {}
 
@@ -133,7 +134,8 @@ def for_packed_attention(draw):
     qkv = normal(
         draw(seeds), draw(st.integers(1, 3)), draw(st.integers(1, 150)), kv * (group + 2) * depth
     )
-    return (strided(qkv, draw(kinds)),), {"heads": kv * group, "kv_heads": kv}
+    static = {"heads": kv * group, "kv_heads": kv, "causal": draw(st.booleans())}
+    return (strided(qkv, draw(kinds)),), static
 
 
 @st.composite
@@ -231,6 +233,52 @@ def compare(name, arrays, static):
 @given(data=st.data())
 def test_twin_equals_numpy(name, data):
     compare(name, *data.draw(CASES[name][1]))
+
+
+FAR = np.array(
+    [0, -0.0, 1e-30, -1e-12, 1, -3, 20, -20, 88, -100, 1e10, -1e10, 1e25, -1e25, np.inf, np.nan],
+    np.float32,
+)  # fmt: skip
+FAR_ROWS = np.array(
+    [
+        [0, -np.inf, 1], [-np.inf] * 3, [1e30, 0, -1e30], [200, 0, -200], [np.nan, 0, 1],
+        [0, np.nan, 1], [0, 1, np.nan], [np.inf, 0, 1], [-200, -200.5, -np.inf], [1e-30] * 3,
+    ],
+    np.float32,
+)  # fmt: skip
+
+
+def far_in_a_matrix(name, value):
+    """Inputs of a product or of attention, one entry of one of them far out."""
+    shapes = [(5, 16), (16, 16), (16,)] if name == "Linear" else [(1, 2, 5, 16)] * 3
+    for which in range(len(shapes)):
+        arrays = [normal(number, *shape) for number, shape in enumerate(shapes)]
+        arrays[which].flat[9] = value
+        yield tuple(arrays), {}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", ["Gelu", "Softmax", "Linear", "Attention", "AdamW"])
+def test_twins_are_numpys_far_out_and_beside_what_is_no_number(name):
+    plain = CASES[name][0]
+    if name == "Gelu":
+        cases = [((FAR,), {"approximate": kind}) for kind in ("none", "tanh")]
+    elif name == "Softmax":
+        cases = [((FAR_ROWS,), {"axis": -1})]
+    elif name == "AdamW":
+        states = np.zeros((2, FAR.size), np.float32)
+        cases = [((np.ones_like(FAR), FAR, *states, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1), {})]
+    else:
+        cases = [case for value in (np.nan, np.inf, 1e25) for case in far_in_a_matrix(name, value)]
+    for arrays, static in cases:
+        found, expected = answers(twins.twin(name), arrays, static), answers(plain, arrays, static)
+        for a, b in zip([*found[0], *found[1]], [*expected[0], *expected[1]]):
+            atol = 1e-6
+            if name == "Gelu":  # its erf ends at 1 - 6e-8, which leaves that share of |x|
+                finite = np.isfinite(arrays[0])
+                a, b = (np.where(finite, y / np.maximum(1, np.abs(arrays[0])), y) for y in (a, b))
+                atol = 1e-7
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=atol)
 
 
 def test_every_twin_is_tested():

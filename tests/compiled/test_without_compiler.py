@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 
+from tests.patience import PATIENCE
+
 PROGRAM = """
 import json, sys
 import numpy as np
@@ -34,7 +36,7 @@ def run(switch):
     environment = {**os.environ, "TINYTERNARY_JIT": switch}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env=environment, capture_output=True, text=True, timeout=120, check=False,
+        env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -62,7 +64,7 @@ def test_a_python_without_numba_needs_no_switch():
     environment = {k: v for k, v in os.environ.items() if k != "TINYTERNARY_JIT"}
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=environment, capture_output=True, text=True, timeout=120, check=False,
+        env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:2] == ["[[20]]", "['Numba is not installed']"]
@@ -73,4 +75,4 @@ def test_importing_loads_no_compiler():
         "import sys, tinyternary, tinyternary.autograd, tinyternary.nn, tinyternary.quant, "
         "tinyternary.train; tinyternary.Tensor([1.0]).exp(); assert 'numba' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)

@@ -154,15 +154,17 @@ def test_gradients_of_attention(kv_heads):
     check_all_gradients(nn.Attention(8, 4, kv_heads), x)
 
 
+@pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("kv_heads", [None, 2, 1])
-def test_attention_step_by_step_is_the_fused_operation(kv_heads):
+def test_attention_step_by_step_is_the_fused_operation(kv_heads, causal):
     x = np.random.default_rng(2).standard_normal((2, 5, 64)).astype(np.float32)
-    attention = nn.Attention(64, 4, kv_heads)
+    attention = nn.Attention(64, 4, kv_heads, causal=causal)
     record = {}
     expected = attention(x, record).data
     attention.fused = False
     np.testing.assert_allclose(attention(x).data, expected, rtol=1e-5, atol=1e-7)
-    check_all_gradients(attention := nn.Attention(8, 4, kv_heads), x[:, :3, :8].astype(np.float64))
+    attention = nn.Attention(8, 4, kv_heads, causal=causal)
+    check_all_gradients(attention, x[:, :3, :8].astype(np.float64))
     attention.fused = False
     check_all_gradients(attention, x[:, :3, :8].astype(np.float64))
 
@@ -221,6 +223,61 @@ def test_recorded_attention_weights_are_probabilities():
     block(8, 4, 2)(np.random.default_rng(0).standard_normal((3, 5, 8)).astype(np.float32), record)
     assert record["attn"].shape == (3, 4, 5, 5)
     np.testing.assert_allclose(record["attn"].sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("kv_heads", "causal"), [(None, False), (1, False), (2, True)])
+def test_attention_step_by_step_hands_out_the_weights_that_it_uses(kv_heads, causal):
+    rng, record = np.random.default_rng(0), {}
+    attention = nn.Attention(16, 4, kv_heads, rng=rng, causal=causal)
+    x = rng.standard_normal((2, 5, 16))
+    expected = attention(x).data
+    attention.fused = False
+    made = attention(x, record)
+    np.testing.assert_allclose(made.data, expected, atol=1e-6)
+    np.testing.assert_allclose(record["weights"].data, record["attn"], atol=1e-6)
+    record["weights"].retain_grad()
+    grad = rng.standard_normal(made.shape).astype(made.dtype)
+    made.backward(grad)
+    # of token i's result what key j holds: the gradient of its share
+    upstream = (grad @ attention.proj.weight.data).reshape(2, 5, 4, 4).swapaxes(1, 2)
+    _, _, v = attention.split_heads(attention.qkv(x))
+    v = np.repeat(v.data, 4 // attention.kv_heads, axis=1)  # (B, H, T, Dh)
+    np.testing.assert_allclose(record["weights"].grad, upstream @ v.swapaxes(-1, -2), atol=1e-5)
+
+
+@pytest.mark.parametrize("kv_heads", [None, 1])
+def test_causal_attention_never_looks_ahead(kv_heads):
+    """Whatever stands later changes nothing that stands before, bit for bit; recorded too."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 70, 32)).astype(np.float32)
+    attention, record = nn.Attention(32, 2, kv_heads, causal=True), {}
+    before = attention(x, record).data
+    assert "causal" in attention.describe()
+    assert not np.triu(record["attn"], 1).any()
+    np.testing.assert_allclose(record["attn"].sum(-1), 1, rtol=1e-5)
+    x[:, 41:] = rng.standard_normal((2, 29, 32))
+    after = attention(x).data
+    np.testing.assert_array_equal(after[:, :41], before[:, :41])
+    assert (after[:, 41:] != before[:, 41:]).all()
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_images_are_no_mistake(fused, dtype):
+    block = nn.EncoderBlock(
+        nn.LayerNorm(8), nn.Attention(8, 2, 1, causal=True), nn.RMSNorm(8), nn.Mlp(8, 16), 0.5, 0.5
+    )
+    block.attn.fused = fused
+    for stride in (2, 4):
+        whole = nn.Sequential(nn.PatchEmbed(4, 3, 8, stride), nn.Dropout(0.5), block).train()
+        images = Tensor(np.zeros((0, 3, 8, 8), dtype), requires_grad=True)
+        tokens = whole(images)
+        assert tokens.shape == (0, (8 // stride) ** 2, 8)
+        tokens.sum().backward()
+        assert images.grad.shape == images.shape
+        for name, parameter in whole.named_parameters():
+            np.testing.assert_array_equal(parameter.grad, np.zeros(parameter.shape), name)
+        whole.zero_grad()
 
 
 def test_weights_start_within_two_deviations_and_depend_on_the_seed():

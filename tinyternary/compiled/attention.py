@@ -32,6 +32,7 @@ QUERIES = 64
 _IN4 = types.Array(types.float32, 4, "A", readonly=True)
 _OUT4 = types.Array(types.float32, 4, "A")
 _STATS = types.Array(types.float32, 3, "C")
+_FAR = f32(-1e30)  # the exponential of this is 0
 
 
 @njit()
@@ -72,10 +73,19 @@ def _scatter(columns, wide, scale, x, batch, head, row, count):
             target[d] = columns[d * wide + i] * factor
 
 
-@njit(signature_or_function=void(I, I, _IN4, _IN4, _IN4, _OUT4, _STATS), fastmath=FAST)
-def _forward(first, last, q, k, v, out, stats):
+@njit()
+def _hide_later(scores, row, seen, wide):
+    """Put the scores of keys that stand after their query, row by row from ``row``, far away."""
+    for j in range(row + 1, seen):
+        for i in range(min(j - row, wide)):
+            scores[j * wide + i] = _FAR
+
+
+@njit(signature_or_function=void(I, I, I, _IN4, _IN4, _IN4, _OUT4, _STATS), fastmath=FAST)
+def _forward(first, last, causal, q, k, v, out, stats):
     """Heads first <= b * H + h < last of out = softmax(q k^T / sqrt(D)) v.
 
+    If causal, a block of queries sees the keys up to its last query, and each those up to its own.
     stats (B H, 2, T) receives the largest score and 1 / sum(exp) of each query.
     """
     heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
@@ -90,23 +100,26 @@ def _forward(first, last, q, k, v, out, stats):
         for row in range(0, tokens, QUERIES):
             count = min(QUERIES, tokens - row)
             wide = -(-count // LANES) * LANES
+            seen = row + count if causal else keys
             _gather(q, b, h, row, count, wide, scale, columns)
             product(k, k_at, k_row, 1, columns, 0, wide, scores, 0, wide,
-                    keys, wide, depth, scores, 0, 0, 0)  # fmt: skip
+                    seen, wide, depth, scores, 0, 0, 0)  # fmt: skip
+            if causal:
+                _hide_later(scores, row, seen, wide)
             for i in range(wide):
                 top[i], total[i] = scores[i], f32(0)
-            for j in range(1, keys):
+            for j in range(1, seen):
                 line = scores[j * wide : (j + 1) * wide]
                 for i in range(wide):
                     top[i] = line[i] if line[i] > top[i] else top[i]
-            for j in range(keys):
+            for j in range(seen):
                 line = scores[j * wide : (j + 1) * wide]
                 for i in range(wide):
                     e = exp(line[i] - top[i])
                     line[i] = e
                     total[i] += e
             product(v, v_at, 1, v_row, scores, 0, wide, mixed, 0, wide,
-                    depth, wide, keys, mixed, 0, 0, 0)  # fmt: skip
+                    depth, wide, seen, mixed, 0, 0, 0)  # fmt: skip
             for i in range(wide):
                 total[i] = f32(1) / total[i]
             _scatter(mixed, wide, total, out, b, h, row, count)
@@ -116,10 +129,10 @@ def _forward(first, last, q, k, v, out, stats):
 
 
 @njit(
-    signature_or_function=void(I, I, _IN4, _IN4, _IN4, _IN4, _STATS, _OUT4, _OUT4, _OUT4),
+    signature_or_function=void(I, I, I, _IN4, _IN4, _IN4, _IN4, _STATS, _OUT4, _OUT4, _OUT4),
     fastmath=FAST,
 )
-def _backward(first, last, grad, q, k, v, stats, grad_q, grad_k, grad_v):
+def _backward(first, last, causal, grad, q, k, v, stats, grad_q, grad_k, grad_v):
     """Key/value heads first <= b * Hkv + h < last: gradients of q, k and v from grad."""
     heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
     keys, kv_heads = k.shape[2], k.shape[1]
@@ -137,6 +150,10 @@ def _backward(first, last, grad, q, k, v, stats, grad_q, grad_k, grad_v):
         k_at, v_at = _place(k, b, kv, 0), _place(v, b, kv, 0)
         gk_at, gv_at = _place(grad_k, b, kv, 0), _place(grad_v, b, kv, 0)
         adds = 0
+        if causal:  # the first queries say nothing of the last keys
+            grad_k[b, kv] = f32(0)
+            grad_v[b, kv] = f32(0)
+            adds = 1
         for h in range(kv * group, (kv + 1) * group):
             for row in range(0, tokens, QUERIES):
                 count = min(QUERIES, tokens - row)
@@ -150,31 +167,34 @@ def _backward(first, last, grad, q, k, v, stats, grad_q, grad_k, grad_v):
                     top[i] = share[i] = f32(0)
                 for i in range(wide):
                     inner[i] = f32(0)
+                seen = row + count if causal else keys
                 product(k, k_at, k_row, 1, columns, 0, wide, scores, 0, wide,
-                        keys, wide, depth, scores, 0, 0, 0)  # fmt: skip
+                        seen, wide, depth, scores, 0, 0, 0)  # fmt: skip
                 product(v, v_at, v_row, 1, upstream, 0, wide, slopes, 0, wide,
-                        keys, wide, depth, slopes, 0, 0, 0)  # fmt: skip
-                for j in range(keys):
+                        seen, wide, depth, slopes, 0, 0, 0)  # fmt: skip
+                if causal:
+                    _hide_later(scores, row, seen, wide)
+                for j in range(seen):
                     line = scores[j * wide : (j + 1) * wide]
                     slope = slopes[j * wide : (j + 1) * wide]
                     for i in range(wide):
                         p = exp(line[i] - top[i]) * share[i]
                         line[i] = p
                         inner[i] += p * slope[i]
-                for j in range(keys):
+                for j in range(seen):
                     line = scores[j * wide : (j + 1) * wide]
                     slope = slopes[j * wide : (j + 1) * wide]
                     for i in range(wide):
                         slope[i] = line[i] * (slope[i] - inner[i]) * scale
                 # dV += P^T G and dK += dS^T Q, over this block's queries
                 product(scores, 0, wide, 1, grad, _place(grad, b, h, row), g_row, grad_v, gv_at,
-                        gv_row, keys, depth, count, grad_v, gv_at, gv_row, adds)  # fmt: skip
+                        gv_row, seen, depth, count, grad_v, gv_at, gv_row, adds)  # fmt: skip
                 product(slopes, 0, wide, 1, q, _place(q, b, h, row), q_row, grad_k, gk_at,
-                        gk_row, keys, depth, count, grad_k, gk_at, gk_row, adds)  # fmt: skip
+                        gk_row, seen, depth, count, grad_k, gk_at, gk_row, adds)  # fmt: skip
                 adds = 1
                 # dQ = dS K
                 product(k, k_at, 1, k_row, slopes, 0, wide, columns, 0, wide,
-                        depth, wide, keys, columns, 0, 0, 0)  # fmt: skip
+                        depth, wide, seen, columns, 0, 0, 0)  # fmt: skip
                 _scatter(columns, wide, one, grad_q, b, h, row, count)
 
 
@@ -184,26 +204,27 @@ def _near(x: Array) -> Array:
     return x if usable else np.ascontiguousarray(x)
 
 
-def _attend(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
+def _attend(q: Array, k: Array, v: Array, causal: bool) -> tuple[Array, Array]:
     """Return softmax(q k^T / sqrt(D)) v and `stats`; joining the heads again copies nothing."""
     batch, heads, tokens, width = q.shape
     out = empty((batch, tokens, heads, width)).transpose(0, 2, 1, 3)
     stats = empty((batch * heads, 2, tokens))
     share_pieces(
         _forward, batch * heads, 1, 60e-12 * tokens * k.shape[2] * width,
-        _near(q), _near(k), _near(v), out, stats,
+        int(causal), _near(q), _near(k), _near(v), out, stats,
     )  # fmt: skip
     return out, stats
 
 
 def _differentiate(
-    grad: Array, q: Array, k: Array, v: Array, stats: Array, into: tuple[Array, Array, Array]
-) -> None:
+    grad: Array, q: Array, k: Array, v: Array, stats: Array, causal: bool,
+    into: tuple[Array, Array, Array],
+) -> None:  # fmt: skip
     heads, tokens, width = q.shape[1:]
     batch, kv_heads, keys, _ = k.shape
     share_pieces(
         _backward, batch * kv_heads, 1, 120e-12 * (heads // kv_heads) * tokens * keys * width,
-        _near(grad), _near(q), _near(k), _near(v), stats, *into,
+        int(causal), _near(grad), _near(q), _near(k), _near(v), stats, *into,
     )  # fmt: skip
 
 
@@ -212,24 +233,25 @@ class Attention:
     """softmax(q k^T / sqrt(D)) v; groups of query heads share one key/value head."""
 
     @staticmethod
-    def fits(q: Array, k: Array, v: Array) -> bool:
+    def fits(q: Array, k: Array, v: Array, causal: bool = False) -> bool:
         return (
             floats(q, k, v) and q.ndim == k.ndim == 4 and k.shape == v.shape
             and len(q) == len(k) and q.shape[3] == k.shape[3]
             and not q.shape[1] % k.shape[1] and not q.shape[3] % LANES
+            and not (causal and q.shape[2] != k.shape[2])
         )  # fmt: skip
 
     @staticmethod
-    def forward(ctx: Any, q: Array, k: Array, v: Array) -> Array:
-        out, stats = _attend(q, k, v)
-        ctx.save(q, k, v, stats)
+    def forward(ctx: Any, q: Array, k: Array, v: Array, causal: bool = False) -> Array:
+        out, stats = _attend(q, k, v, causal)
+        ctx.save(q, k, v, stats, causal)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Array) -> tuple[Array, Array, Array]:
-        q, k, v, stats = ctx.saved
+        q, k, v, stats, causal = ctx.saved
         into = (empty(q.shape), empty(k.shape), empty(k.shape))
-        _differentiate(grad, q, k, v, stats, into)
+        _differentiate(grad, q, k, v, stats, causal, into)
         return into
 
 
@@ -238,22 +260,22 @@ class PackedAttention:
     """The same, read from and written to where one product puts queries, keys and values."""
 
     @staticmethod
-    def fits(qkv: Array, heads: int, kv_heads: int) -> bool:
+    def fits(qkv: Array, heads: int, kv_heads: int, causal: bool = False) -> bool:
         return floats(qkv) and not qkv.shape[2] // (heads + 2 * kv_heads) % LANES
 
     @staticmethod
-    def forward(ctx: Any, qkv: Array, heads: int, kv_heads: int) -> Array:
-        mixed, stats = _attend(*_parts(qkv, heads, kv_heads))  # (B, H, T, D)
-        ctx.save(qkv, stats, heads, kv_heads)
+    def forward(ctx: Any, qkv: Array, heads: int, kv_heads: int, causal: bool = False) -> Array:
+        mixed, stats = _attend(*_parts(qkv, heads, kv_heads), causal)  # (B, H, T, D)
+        ctx.save(qkv, stats, heads, kv_heads, causal)
         return mixed.transpose(0, 2, 1, 3).reshape(*qkv.shape[:2], -1)
 
     @staticmethod
     def backward(ctx: Any, grad: Array) -> Array:
-        qkv, stats, heads, kv_heads = ctx.saved
+        qkv, stats, heads, kv_heads, causal = ctx.saved
         result = empty(qkv.shape)
         g = grad.reshape(*grad.shape[:2], heads, -1).transpose(0, 2, 1, 3)
         into = _parts(result, heads, kv_heads)
-        _differentiate(g, *_parts(qkv, heads, kv_heads), stats, into)
+        _differentiate(g, *_parts(qkv, heads, kv_heads), stats, causal, into)
         return result
 
 

@@ -10,12 +10,13 @@ back by hand.
 from __future__ import annotations
 
 import sys
-import threading
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tinyternary.compiled.locks import Guard
 
 Array = NDArray[Any]
 
@@ -39,7 +40,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._buffers: dict[int, list[list[Any]]] = {}  # size: [buffer, last look at use]
-        self._lock = threading.Lock()
+        self._guard = Guard()
         self._given = 0
         self._look = 0
 
@@ -48,7 +49,7 @@ class Pool:
         size = prod(shape) * np.dtype(dtype).itemsize
         if size < SMALLEST:
             return np.empty(shape, dtype)
-        with self._lock:
+        with self._guard.lock:
             self._given += 1
             if self._given % _AGE == 0:
                 self._forget()
@@ -76,12 +77,12 @@ class Pool:
     @property
     def nbytes(self) -> int:
         """Bytes of all buffers, in use or not."""
-        with self._lock:
+        with self._guard.lock:
             return sum(size * len(entries) for size, entries in self._buffers.items())
 
     def clear(self) -> None:
         """Let go of all buffers; arrays that use one keep it alive."""
-        with self._lock:
+        with self._guard.lock:
             self._buffers.clear()
 
 

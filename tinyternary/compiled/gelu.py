@@ -31,20 +31,24 @@ def _forward(first, last, x, out, tanh):
             target[i] = v * (f32(0.5) + f32(0.5) * erf(v * f32(0.70710678)))
 
 
+FAR = f32(40)
+"""Beyond, the slope is 0 or 1, and squares may overflow."""
+
+
 @njit(signature_or_function=void(I, I, IN1, IN1, VEC, I), fastmath=FAST)
 def _backward(first, last, grad, x, out, tanh):
     """Gradient of GELU over a range of entries."""
     upstream, source, target = grad[first:last], x[first:last], out[first:last]
     if tanh:
         for i in range(source.size):
-            v = source[i]
+            v = min(max(source[i], -FAR), FAR)
             square = v * v
             s = sigmoid(v * (f32(1.5957691216) + f32(0.0713548163) * square))
             inner = f32(1.5957691216) + f32(0.2140644488) * square
             target[i] = upstream[i] * (s + v * s * (f32(1) - s) * inner)
     else:
         for i in range(source.size):
-            v = source[i]
+            v = min(max(source[i], -FAR), FAR)
             phi = f32(0.5) + f32(0.5) * erf(v * f32(0.70710678))
             density = f32(0.39894228) * exp(f32(-0.5) * v * v)
             target[i] = upstream[i] * (phi + v * density)

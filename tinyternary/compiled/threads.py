@@ -5,7 +5,8 @@ enough: no OpenMP, whose pool does not survive a fork and fights with that of a 
 Every row is computed as it would be alone, by whoever computes it: bits do not depend on how many
 threads there are. A call invites threads of the pool and begins at once. Who wakes up late, or
 shares its core with somebody else, finds less left to do or nothing, and holds nobody up: only
-those are waited for who have begun.
+those are waited for who have begun. However a call ends, by an answer, Ctrl-C or a signal's
+time-out, nobody is at work for it any more: see `share`.
 
 There are two ways to cut the work. `share_pieces`: each piece is one call of compiled code, and
 Python hands the pieces out. `share_rows`: compiled code is called once per thread and draws rows
@@ -15,8 +16,10 @@ from a counter, which a layer of some microseconds can afford.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,27 +28,50 @@ from typing import Any
 
 import numpy as np
 
-from tinyternary.compiled.switch import jit_enabled
+from tinyternary.compiled.cores import available_cores, quota
+from tinyternary.compiled.locks import Guard
+from tinyternary.compiled.switch import environment, jit_enabled
 from tinyternary.errors import ConfigError
+from tinyternary.text import quoted
 
 # ---- how many --------------------------------------------------------------------------------
 
 _chosen: int | None = None
 _here: ContextVar[int | None] = ContextVar("threads", default=None)
+_forked = False
+_told = False  # whether BLAS knows that this is a worker
+
+
+MOST_THREADS = 1024
+"""More are a slip of the hand."""
 
 
 def get_threads() -> int:
     """Return how many threads may be used.
 
-    What `set_threads` said, or ``TINYTERNARY_THREADS``, or ``OMP_NUM_THREADS`` up to the
-    number of cores, or that number.
+    What `set_threads` said, or ``TINYTERNARY_THREADS``, or ``OMP_NUM_THREADS`` (which joblib
+    and dask set for their workers) up to the number of cores, or that number: of those that
+    the process may run on and has time on, see `available_cores`. In a process that was
+    forked or made by `multiprocessing` it is 1 if nobody has said anything: its brothers and
+    sisters want cores, too.
     """
+    if not _told and _worker():
+        _tell_blas()
     said = _said()
-    if said is not None:
-        return said
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    others = os.environ.get("OMP_NUM_THREADS", "")  # may be a list, which is for nested teams
-    return min(cores or 1, int(others)) if others.isdigit() and int(others) else cores or 1
+    return _unsaid() if said is None else said
+
+
+def _unsaid() -> int:
+    others = environment("OMP_NUM_THREADS") or ""  # may be a list, which is for nested teams
+    if others.isdigit() and int(others):
+        return min(available_cores(), int(others))
+    return 1 if _worker() else available_cores()
+
+
+def _worker() -> bool:
+    """Whether another process has made this one, as it may have made more."""
+    made = sys.modules.get("multiprocessing.process")  # there, if it was by multiprocessing
+    return _forked or (made is not None and made.parent_process() is not None)
 
 
 def set_threads(count: int | None) -> None:
@@ -56,11 +82,28 @@ def set_threads(count: int | None) -> None:
     Raises
     ------
     ConfigError
-        If `count` is not a whole number of at least 1.
+        If `count` is not a whole number from 1 to `MOST_THREADS`.
     """
     global _chosen
     _chosen = None if count is None else check_threads(count)
     _tell_blas()
+
+
+@contextmanager
+def using_threads_everywhere(count: int) -> Iterator[None]:
+    """Say `set_threads` for a block, and afterwards what had been said before it.
+
+    Raises
+    ------
+    ConfigError
+        As `set_threads`.
+    """
+    before = _chosen
+    set_threads(count)
+    try:
+        yield
+    finally:
+        set_threads(before)
 
 
 @contextmanager
@@ -73,21 +116,25 @@ def using_threads(count: int) -> Iterator[None]:
         As `set_threads`.
     """
     with _blas_held_to(check_threads(count)):
-        token = _here.set(count)
+        before = _here.get()
         try:
+            _here.set(count)
             yield
         finally:
-            _here.reset(token)
+            _here.set(before)
 
 
 def check_threads(count: Any, name: str = "threads") -> int:
-    """Return `count` as an int; raise `ConfigError` if it is no whole number of at least 1."""
+    """Return `count` as an int; raise `ConfigError` if it is no number of threads."""
     try:
         number = int(count)
-    except (TypeError, ValueError):
-        number = 0
-    if number < 1 or number != float(count):
-        raise ConfigError(f"{name} must be a whole number of at least 1, got {count!r}")
+        possible = 1 <= number <= MOST_THREADS and number == float(count)
+    except (TypeError, ValueError, OverflowError):
+        possible = False
+    if not possible:
+        raise ConfigError(
+            f"{name} must be a whole number from 1 to {MOST_THREADS}, got {quoted(count)}"
+        )
     return number
 
 
@@ -98,7 +145,7 @@ def _said() -> int | None:
         return here
     if _chosen is not None:
         return _chosen
-    listed = os.environ.get("TINYTERNARY_THREADS")
+    listed = environment("TINYTERNARY_THREADS")
     return check_threads(listed, "TINYTERNARY_THREADS") if listed else None
 
 
@@ -106,30 +153,52 @@ def _said() -> int | None:
 
 _held: dict[object, int] = {}  # what blocks under way ask for
 _before: Any = None  # BLAS's own number, while one of ours is in force
-_telling = threading.Lock()
+_telling = Guard()
+_looked: tuple[Any, int] = (None, 0)  # libraries, and how many modules there were
 
 
 def _tell_blas() -> None:
-    """Give BLAS the fewest threads that a block asks for, else what was said, else its own."""
-    global _before
-    from threadpoolctl import threadpool_limits
+    """Give BLAS the fewest threads that a block asks for, else what was said, else its own.
 
-    with _telling:
+    Its own are as many as it sees cores: in a worker, or under a quota, fewer.
+    """
+    global _before, _told
+    with _telling.lock:
+        _told = _worker()
         count = min(_held.values()) if _held else _said()
-        if count is not None:
-            limits = threadpool_limits(count, user_api="blas")
-            _before = _before or limits
-        elif _before is not None:
+        if count is None and _before is not None:
             _before.restore_original_limits()
             _before = None
+        if count is None and (_told or quota() < math.inf):
+            own = [lib["num_threads"] for lib in _libraries().info() if lib["user_api"] == "blas"]
+            count = min([_unsaid(), *own])
+        if count is not None:
+            limits = _libraries().limit(limits=count, user_api="blas")
+            _before = _before or limits
+
+
+def _libraries() -> Any:
+    """Return the libraries with threads of their own, as `threadpoolctl` finds them.
+
+    It reads all that is mapped into the process, a millisecond and, late in a long life, hundreds
+    of kilobytes: too much for each call. A library comes with an import; then it looks again.
+    """
+    global _looked
+    from threadpoolctl import ThreadpoolController
+
+    found, modules = _looked
+    if found is None or modules != len(sys.modules):
+        found, modules = ThreadpoolController(), len(sys.modules)
+        _looked = found, modules
+    return found
 
 
 @contextmanager
 def _blas_held_to(count: int) -> Iterator[None]:
     block = object()
-    _held[block] = count
-    _tell_blas()
     try:
+        _held[block] = count
+        _tell_blas()
         yield
     finally:
         _held.pop(block, None)  # a fork may have ended it
@@ -157,7 +226,39 @@ Work = Callable[[int], Any]
 """What a member of a call does; the caller is member 0."""
 
 _inboxes: list[queue.SimpleQueue[tuple[Call, int]]] = []  # one per thread of the pool
-_growing = threading.Lock()
+_growing = Guard()
+
+
+def share(
+    work: Work, others: int, stop: Callable[[], Any], done: Callable[[], bool] | None = None
+) -> None:
+    """Do ``work(0)`` here while up to `others` threads do ``work(1)``, ``work(2)``, ...
+
+    When this returns nobody writes for this call any more, and when it raises nobody is at it:
+    an exception may come from a signal at any moment, and whoever catches it uses its arrays again.
+
+    Parameters
+    ----------
+    work : callable
+        Draws what is left to do until nothing is.
+    others : int
+    stop : callable
+        Leaves nothing to be drawn, so that those who are at it come to an end. Called after an
+        exception.
+    done : callable, optional
+        Called after ``work(0)``; says whether all is written, so that nobody is waited for.
+    """
+    call = Call(work, others)
+    try:
+        call.invite()
+        work(0)
+        if done is None or not done():
+            call.wait()
+        call.over()
+    except BaseException:
+        stop()
+        call.end()
+        raise
 
 
 class Call:
@@ -167,6 +268,11 @@ class Call:
         self._work: Work | None = work
         self._failure: BaseException | None = None
         self._busy = [threading.Lock() for _ in range(others)]
+
+    def invite(self) -> None:
+        """Have threads of the pool do their part as soon as they can."""
+        for member, inbox in enumerate(_threads(len(self._busy)), start=1):
+            inbox.put((self, member))
 
     def join(self, member: int) -> None:
         """Work as `member`, unless it is over."""
@@ -183,12 +289,23 @@ class Call:
         """Let nobody begin any more, and hold no array for who comes late."""
         self._work = None
 
-    def wait(self) -> None:
-        """Let nobody begin any more, wait for those who have, and raise what they raised."""
+    def end(self) -> None:
+        """Let nobody begin any more and wait for those who have, even if a signal interrupts."""
         self.over()
+        interrupted: BaseException | None = None
         for lock in self._busy:
-            with lock:
-                pass
+            while True:
+                try:
+                    with lock:
+                        break
+                except BaseException as error:
+                    interrupted = error
+        if interrupted is not None:
+            raise interrupted
+
+    def wait(self) -> None:
+        """End the call, and raise what one of the others raised."""
+        self.end()
         if self._failure is not None:
             raise self._failure
 
@@ -196,15 +313,22 @@ class Call:
 def invite(work: Work, others: int) -> Call:
     """Have `others` threads call ``work(1)``, ``work(2)``, ... as soon as they can."""
     call = Call(work, others)
-    with _growing:
-        while len(_inboxes) < others:
+    call.invite()
+    return call
+
+
+def _threads(count: int) -> list[queue.SimpleQueue[tuple[Call, int]]]:
+    """Return the inboxes of `count` threads, or of fewer where the system starts no more."""
+    with _growing.lock:
+        while len(_inboxes) < count:
             inbox: queue.SimpleQueue[tuple[Call, int]] = queue.SimpleQueue()
             name = f"tinyternary-{len(_inboxes) + 1}"
-            threading.Thread(target=_serve, args=(inbox,), name=name, daemon=True).start()
+            try:
+                threading.Thread(target=_serve, args=(inbox,), name=name, daemon=True).start()
+            except RuntimeError:  # a limit of the system: the threads there are do it all
+                break
             _inboxes.append(inbox)
-    for member, inbox in enumerate(_inboxes[:others], start=1):
-        inbox.put((call, member))
-    return call
+        return _inboxes[:count]
 
 
 def _serve(inbox: queue.SimpleQueue[tuple[Call, int]]) -> None:
@@ -217,10 +341,10 @@ def _serve(inbox: queue.SimpleQueue[tuple[Call, int]]) -> None:
 
 def _after_fork() -> None:
     # neither threads nor their blocks survive a fork: the child starts its own
-    global _growing, _telling
+    global _forked, _told
+    _forked, _told = True, False
     _inboxes.clear()
     _held.clear()
-    _growing, _telling = threading.Lock(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -270,12 +394,7 @@ def share_pieces(
             if piece is not None:
                 kernel(*piece, *args)
 
-    call = invite(work, members - 1)
-    try:
-        work(0)
-    finally:
-        pieces.clear()
-        call.wait()
+    share(work, members - 1, pieces.clear)
 
 
 # ---- rows drawn from a counter by compiled code ----------------------------------------------
@@ -327,19 +446,17 @@ def share_rows(job: Callable[[int], Any], rows: int, threads: int, multiple: int
         return
     step = max(1, rows // (DRAWS * count * multiple)) * multiple
     counters = np.array([0, 0, step], dtype=np.int64)
-    call = invite(lambda member: job(counters.ctypes.data), count - 1)
-    try:
-        job(counters.ctypes.data)
-    except BaseException:
-        call.wait()
-        raise
-    # others may be at their last rows: that takes less time than going to sleep and waking up
-    for _ in range(SPINS):
-        if counters[DONE] == rows:
-            call.over()
-            return
-    call.wait()
+
+    def done() -> bool:
+        # others may be at their last rows: that takes less time than going to sleep and waking up
+        return any(counters[DONE] == rows for _ in range(SPINS))
+
+    def stop() -> None:
+        counters[NEXT] = rows
+
+    share(lambda member: job(counters.ctypes.data), count - 1, stop, done)
 
 
-if os.environ.get("TINYTERNARY_THREADS", "").lstrip("0").isdigit():  # else `get_threads` objects
-    _tell_blas()
+_listed = os.environ.get("TINYTERNARY_THREADS", "")
+if _listed.lstrip("0").isdigit() or (not _listed and (_worker() or quota() < math.inf)):
+    _tell_blas()  # a number that is none is `get_threads`' to object to

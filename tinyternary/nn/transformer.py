@@ -121,6 +121,8 @@ class Attention(Module):
         al., arXiv 2305.13245).
     bias : bool
     rng : numpy Generator, optional
+    causal : bool
+        Whether a token attends to itself and to those before it only.
 
     Attributes
     ----------
@@ -148,6 +150,7 @@ class Attention(Module):
         kv_heads: int | None = None,
         bias: bool = True,
         rng: np.random.Generator | None = None,
+        causal: bool = False,
     ) -> None:
         kv_heads = heads if kv_heads is None else kv_heads
         if heads < 1 or dim % heads:
@@ -155,7 +158,7 @@ class Attention(Module):
         if kv_heads < 1 or heads % kv_heads:
             raise ConfigError(f"kv_heads: {kv_heads} does not divide {heads} heads")
         self.dim, self.heads, self.kv_heads = dim, heads, kv_heads
-        self.head_dim = dim // heads
+        self.head_dim, self.causal = dim // heads, causal
         rng = np.random.default_rng(0) if rng is None else rng
         self.qkv = Linear(dim, (heads + 2 * kv_heads) * self.head_dim, bias, rng)
         self.proj = Linear(dim, dim, bias, rng)
@@ -176,25 +179,34 @@ class Attention(Module):
         ----------
         x : Tensor (B, T, D)
         record : dict, optional
-            Receives the attention weights as "attn", (B, H, T, T).
+            Receives the attention weights as "attn", (B, H, T, T); where `fused` is False
+            also as "weights", the Tensor that goes into the result and gets a gradient.
         """
         qkv = self.qkv(x)
         if record is not None:
             q, k, _ = self.split_heads(qkv.detach())
-            record["attn"] = attention_weights(q.data, k.data)
+            record["attn"] = attention_weights(q.data, k.data, self.causal)
         if self.fused:  # what follows as one operation, without copies of q, k and v
-            return self.proj(autograd.packed_attention(qkv, self.heads, self.kv_heads))
+            mixed = autograd.packed_attention(qkv, self.heads, self.kv_heads, self.causal)
+            return self.proj(mixed)
         q, k, v = self.split_heads(qkv)
         batch, heads, tokens, width = q.shape
         # the query heads that share a key/value head stand one below the other
-        q = q.reshape(batch, self.kv_heads, -1, width)
-        weights = (q @ k.transpose(-1, -2) * width**-0.5).softmax()
-        mixed = (weights @ v).reshape(batch, heads, tokens, width)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, -1))
+        q = q.reshape(batch, self.kv_heads, heads // self.kv_heads * tokens, width)
+        scores = q @ k.transpose(-1, -2) * width**-0.5
+        if self.causal:
+            query = np.arange(q.shape[2])[:, None] % tokens
+            scores = scores + np.where(np.arange(tokens) > query, -np.inf, 0).astype(q.dtype)
+        weights = scores.softmax().reshape(batch, heads, tokens, tokens)
+        if record is not None:
+            record["weights"] = weights
+        mixed = (weights.reshape(scores.shape) @ v).reshape(batch, heads, tokens, width)
+        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, heads * width))
 
     def describe(self) -> str:
         """Say width and heads for `repr`."""
-        return f"{self.dim}, heads={self.heads}, kv_heads={self.kv_heads}"
+        causal = ", causal" if self.causal else ""
+        return f"{self.dim}, heads={self.heads}, kv_heads={self.kv_heads}{causal}"
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
