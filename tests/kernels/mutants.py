@@ -96,11 +96,25 @@ MUTANTS = (
            "128 * (half % 2)", "0 * (half % 2)", ("lookup7",)),
     Mutant("lookups that stick out count as fitting", "simd/tables_driver.py",
            "fits = column + _OUTPUTS <= n", "fits = column < n", ("lookup7",)),
+    Mutant("four digits are not turned round", "simd/five.py", "_TURN_FIFTH = 0xAA, 2",
+           "_TURN_FIFTH = 0x2A, 2", ("five",)),
+    Mutant("fifth digits lose their fields", "simd/five.py", "field = 2 * number",
+           "field = 0 * number", ("five",)),
+    Mutant("blocks left over are not unpacked", "simd/five.py", "builder.srem(blocks, five)",
+           "ir.Constant(I64, 0)", ("five",)),
+    Mutant("every panel is the first", "simd/driver.py", "matrix = weights + panel * panel_bytes",
+           "matrix = weights", ("five",)),
     Mutant("wrong nibble looked up", "ladder/lookup.py", "codes >> 4", "codes >> 2", ("lookup",)),
     Mutant("packed loop without its correction", "ladder/packed.py", "total = -correction",
            "total = np.int32(0)", ("packed",)),
     Mutant("naive loop adds what it should take away", "ladder/naive.py", "out[row, column] -=",
            "out[row, column] +=", ("naive",)),
+    Mutant("lower half taken for a positive number", "cuda/product.py",
+           "^ int32(32768)) - int32(32768)", "^ int32(0)) - int32(0)", ("cuda",)),
+    Mutant("upper half keeps the lower one's borrow", "cuda/product.py",
+           "both[p] - lower) >>", "both[p]) >>", ("cuda",)),
+    Mutant("codes of the wrong word", "cuda/product.py", "start // CODES + word", "word", ("cuda",)),
+    Mutant("pairs never rest", "cuda/product.py", "STEP = 64", "STEP = 320", ("cuda",)),
 )  # fmt: skip
 
 CHECK = r"""
@@ -155,8 +169,13 @@ def survives(mutant: Mutant, folder: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("TINYTERNARY_KERNEL", None)
     environment["NUMBA_CACHE_DIR"] = str(copy / "cache")
+    check = CHECK
+    if mutant.backends == ("cuda",):  # simulated, in a process of its own kind
+        environment["NUMBA_ENABLE_CUDASIM"] = "1"
+        environment["PYTHONPATH"] += os.pathsep + str(ROOT)
+        check = "from tests.kernels.cuda_cases import main; main(0)"
     done = subprocess.run(
-        [sys.executable, "-c", CHECK, *mutant.backends],
+        [sys.executable, "-c", check, *mutant.backends],
         capture_output=True, text=True, cwd=copy, env=environment, timeout=200,
     )  # fmt: skip
     if done.returncode == 0:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.cases import NAMES, trits
+from tests.patience import PATIENCE
 from tinyternary import kernels
 
 CHILD = r"""
@@ -70,7 +71,10 @@ def test_pages_next_to_the_arrays_are_never_touched(name):
     backend = next(b for b in kernels.backends() if b.name == name)
     most = {"int8": 127, "int7": 63, "ternary": 1}[backend.activations]
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, name, str(most)], capture_output=True, text=True, timeout=200
+        [sys.executable, "-c", CHILD, name, str(most)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.stdout.strip() == "inside", done.stderr or f"died of signal {-done.returncode}"
 

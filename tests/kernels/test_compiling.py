@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 FIRST = """
 import time; begin = time.perf_counter()
 import numpy as np, tinyternary as tt
@@ -24,7 +26,7 @@ print(time.perf_counter() - begin)
 def seconds(environment: dict[str, str], source: str = FIRST, folder: Path | None = None) -> float:
     begin = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, timeout=200,
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=PATIENCE,
         env={**os.environ, **environment}, cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -45,33 +47,17 @@ def test_a_warm_first_result_compiles_nothing(tmp_path):
     # how long it takes is for `bench kernels` to say: a busy machine has another clock
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     seconds(cache, COUNTED, tmp_path)
-    assert any(tmp_path.rglob("*.nbi"))
+    assert any(tmp_path.rglob("*.loop"))
     assert int((tmp_path / "compiled").read_text()) > 0
     seconds(cache, COUNTED, tmp_path)
     assert int((tmp_path / "compiled").read_text()) == 0
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no users to be on this system")
 def test_a_cache_folder_that_cannot_be_written_costs_time_only(tmp_path):
-    package = tmp_path / "site" / "tinyternary"
-    here = Path(__file__).resolve().parents[2] / "tinyternary"
-    shutil.copytree(here, package, ignore=shutil.ignore_patterns("__pycache__"))
-    # a file in the place of every cache folder: not even an administrator can write there
-    home = tmp_path / "home"
-    home.write_text("not a folder")
-    for folder in [package, *[path for path in package.rglob("*") if path.is_dir()]]:
-        (folder / "__pycache__").write_text("not a folder")
-    seconds(
-        {
-            "PYTHONPATH": str(package.parent),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "HOME": str(home),
-            "XDG_CACHE_HOME": str(home / "cache"),
-        },
-        FIRST + f"assert tt.__file__.startswith({str(tmp_path)!r})\n",
-        package.parent,
-    )
+    # a file in its place: not even an administrator can write there
+    (tmp_path / "file").write_text("not a folder")
+    seconds({"NUMBA_CACHE_DIR": str(tmp_path / "file")})
 
 
 def test_importing_the_package_compiles_and_loads_nothing():
@@ -93,7 +79,7 @@ def test_warmup_says_how_long_each_kernel_took():
 
 @pytest.mark.slow
 def test_editing_an_emitter_makes_old_machine_code_unused(tmp_path):
-    """Numba's cache watches the file of the function; the emitters are in other files."""
+    """The function is in another file than what emits its instructions."""
     here = Path(__file__).resolve().parents[2] / "tinyternary"
     package = tmp_path / "tinyternary"
     shutil.copytree(here, package, ignore=shutil.ignore_patterns("__pycache__"))

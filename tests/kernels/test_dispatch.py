@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tinyternary import kernels
 from tinyternary.errors import ConfigError
 from tinyternary.kernels import dispatch
@@ -30,7 +31,7 @@ print(layer.backend.name, y.tobytes().hex()[:4000])
 
 def run(**environment: str) -> tuple[str, str]:
     done = subprocess.run(
-        [sys.executable, "-c", FIRST_RESULT], capture_output=True, text=True, timeout=200,
+        [sys.executable, "-c", FIRST_RESULT], capture_output=True, text=True, timeout=PATIENCE,
         env={**os.environ, **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -110,6 +111,7 @@ FEATURES = {
 
 MUST = {
     "avx512": (r"vpdpbusd\s.*%zmm", r"vdivps\s.*%zmm"),
+    "five": (r"vperm[it]2b\s.*%zmm", r"vpsubb\s.*%zmm.*\{%k\d\}", r"vpdpbusd\s.*%zmm", r"^unpack:"),
     "avxvnni": (r"\{vex\}\s+vpdpbusd\s.*%ymm", r"vdivps\s.*%ymm"),
     "avx2": (r"vpmaddubsw\s.*%ymm", r"vpmaddwd\s.*%ymm"),
     "neon": (r"\bsdot\s+v\d+\.4s", r"fdiv\s+v\d+\.4s"),
@@ -119,6 +121,7 @@ MUST = {
 }
 NEVER = {
     "avx512": r"$^",
+    "five": r"$^",
     "avxvnni": r"%zmm",
     "avx2": r"%zmm|vpdpbusd",
     "neon": r"$^",
@@ -132,7 +135,7 @@ NEVER = {
 def test_machine_code_of_every_path_has_the_instructions_it_is_made_for(path):
     text = assembly.assembly(path)
     for pattern in MUST[path]:
-        assert re.search(pattern, text), f"no {pattern} in the code for {path}"
+        assert re.search(pattern, text, re.M), f"no {pattern} in the code for {path}"
     found = re.search(NEVER[path], text)
     assert not found, f"{found and found.group()} in the code for {path}"
     for function in ("tile", "row", "quantize"):

@@ -10,7 +10,7 @@ from scipy.special import erf
 from tests.kernels.cases import LIMIT, NAMES, trits
 from tinyternary import kernels
 from tinyternary.errors import ConfigError, ShapeError
-from tinyternary.kernels import TernaryLinear, reference
+from tinyternary.kernels import TernaryLinear, api, packed_ternary, reference
 
 INT8 = [name for name in NAMES if LIMIT[name][1] == 127]
 EIGHT_OR_SEVEN = [name for name in NAMES if LIMIT[name][1] >= 63]
@@ -288,3 +288,38 @@ def test_wrong_parameters_are_said_in_one_line(arguments, error):
     with pytest.raises(error) as caught:
         TernaryLinear(**{"packed": packed, "scale": 1.0, **arguments})
     assert "\n" not in str(caught.value)
+
+
+def test_a_layer_that_is_kept_follows_its_numbers(rng):
+    """Scale and bias may be changed in place between calls, to the last bit."""
+    packed = kernels.pack(rng.integers(-1, 2, (24, 40)).astype(np.int8))
+    x = rng.normal(size=(3, 40)).astype(np.float32)
+    scale, bias = np.full(24, 0.5, np.float32), np.zeros(24, np.float32)
+    for _ in range(40):  # more kinds of calls than are kept
+        scale[rng.integers(24)] *= -1.5
+        bias[rng.integers(24)] += 1
+        for activation in (None, "gelu", "relu"):
+            expected = kernels.TernaryLinear(packed, scale, bias, activation)(x)
+            got = kernels.linear(x, packed, scale, bias, activation)
+            assert np.array_equal(got, expected)
+    for scale_ in (0.0, -0.0):
+        got = kernels.linear(x, packed, scale_)
+        expected = kernels.TernaryLinear(packed, scale_)(x)
+        assert np.array_equal(np.signbit(got), np.signbit(expected))
+    assert len(packed._ready) <= packed_ternary.KEPT_READY
+
+
+def test_a_layer_that_is_kept_is_made_once(rng, monkeypatch):
+    packed = kernels.pack(rng.integers(-1, 2, (8, 16)).astype(np.int8))
+    x = rng.normal(size=(2, 16)).astype(np.float32)
+    first = kernels.linear(x, packed, 0.25)
+    monkeypatch.setattr(api, "TernaryLinear", lambda *arguments: pytest.fail("made once more"))
+    assert np.array_equal(kernels.linear(x, packed, 0.25), first)
+    assert np.array_equal(kernels.linear(x, packed, np.float32(0.25)), first)
+
+
+@pytest.mark.parametrize("scale", ["much", None, [1, 2, 3], {}, np.nan, np.inf])
+def test_a_scale_that_is_none_is_said(rng, scale):
+    packed = kernels.pack(rng.integers(-1, 2, (8, 16)).astype(np.int8))
+    with pytest.raises(ShapeError, match="scale must be"):
+        kernels.linear(np.zeros((1, 16), np.float32), packed, scale)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import ctypes
 import mmap
 
+from tinyternary.kept_files import NotUsable
+
 READ = mmap.PROT_READ
 RUN = mmap.PROT_READ | mmap.PROT_EXEC
 CHANGE = mmap.PROT_READ | mmap.PROT_WRITE
 PAGE = mmap.PAGESIZE
-
-
-class NotUsable(Exception):
-    """Machine code cannot be kept or used here, and why; Numba takes over."""
 
 
 _FAILED = ctypes.c_void_p(-1).value

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.compiled.switch import jit_enabled, why_not
+from tinyternary.compiled.switch import environment, jit_enabled, why_not
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.kernels import processor
 
@@ -50,6 +49,8 @@ class Backend:
         Whether it is one of the vector-instruction paths of `tinyternary.kernels.simd`.
     activations : {"int8", "int7", "ternary"}
         Which activations it takes: any int8, -63..63, or trits.
+    gpu : bool
+        Whether it runs on a graphics processor; "auto" never takes such a one.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Backend:
     compiled: bool = True
     simd: bool = False
     activations: str = "int8"
+    gpu: bool = False
 
     @property
     def layout(self) -> str:
@@ -74,6 +76,10 @@ class Backend:
         """Why it cannot run here, or an empty string if it can."""
         if self.compiled and not jit_enabled():
             return why_not()
+        if self.gpu:
+            from tinyternary.kernels.cuda.devices import why_no_gpu
+
+            return why_no_gpu()
         absent = sorted(set(self.needs) - _features()) if self.needs else []
         return f"this processor lacks {', '.join(absent)}" if absent else ""
 
@@ -111,6 +117,12 @@ BACKENDS: tuple[Backend, ...] = (
     Backend("neon", "Arm: sdot, 128 bits", ("neon", "dotprod"), simd=True),
     Backend("avx2", "x86: pair sums in 16 bits, 256 bits", ("avx2",), simd=True),
     Backend("avxvnni", "x86: vpdpbusd, 256 bits", ("avxvnni", "avx2"), simd=True),
+    Backend(
+        "five",
+        "x86: five trits a byte, vpermi2b, vpdpbusd, 512 bits",
+        ("avx512vnni", "avx512bw", "avx512vl", "avx512vbmi"),
+        simd=True,
+    ),
     Backend("avx512", "x86: vpdpbusd, 512 bits", ("avx512vnni", "avx512bw", "avx512vl"), simd=True),
     Backend(
         "lookup7",
@@ -120,6 +132,7 @@ BACKENDS: tuple[Backend, ...] = (
         activations="int7",
     ),
     Backend("ternary", "ternary activations: AND, XOR, popcount on planes", activations="ternary"),
+    Backend("cuda", "a CUDA GPU: two rows in one 32-bit multiplication", gpu=True),
 )
 _BY_NAME = {backend.name: backend for backend in BACKENDS}
 _PREFERENCE = ("avx512", "avxvnni", "avx2", "neon", "vector", "blas")
@@ -144,8 +157,8 @@ def choose(name: str = "auto") -> Backend:
     ConfigError
         If there is no such backend, or it cannot run here.
     """
-    asked = os.environ.get("TINYTERNARY_KERNEL", "auto") if name == "auto" else name
-    if asked == "auto":
+    asked = environment("TINYTERNARY_KERNEL") if name == "auto" else name
+    if asked is None or asked == "auto":
         return _fastest(jit_enabled())
     if asked not in _BY_NAME:
         raise unknown_name("kernel backend", asked, ["auto", *_BY_NAME])

@@ -98,10 +98,15 @@ class TernaryLinear:
         """
         # a small layer takes less time than Python takes to look at its arrays: let the
         # compiled code check them, and look closer only if it refuses
-        if out is not None and self._run is not None and (threads is None or threads == 1):
+        if self._run is not None and (threads is None or threads == 1):
+            filled = out
+            if out is None and isinstance(x, np.ndarray) and x.ndim == 2:
+                filled = np.empty((len(x), self.n), np.float32)
             try:
-                if not self._run(0 if threads is None else BY_ONE, x, out):
-                    return out
+                if filled is not None and not self._run(
+                    0 if threads is None else BY_ONE, x, filled
+                ):
+                    return filled
             except TypeError:
                 pass
         self._check_input(x)
@@ -175,6 +180,8 @@ def _scales(scale: ArrayLike, n: int, k: int) -> NDArray[np.float32]:
         array = np.asarray(scale, dtype=np.float32)
     except (TypeError, ValueError):
         raise ShapeError(f"scale must be a number or float32 array, got {scale!r}") from None
+    if not np.isfinite(array).all():  # NumPy takes None for one that is not
+        raise ShapeError("scale must be a number or float32 array, got one that is not finite")
     if array.size == 1:
         return np.full(n, array.reshape(()), dtype=np.float32)
     if array.shape in {(n,), (n, 1)}:

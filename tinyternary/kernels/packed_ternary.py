@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ _READERS: dict[float, Callable[[NDArray[np.uint8], int], NDArray[np.int8]]] = {
     2: packing.from_codes,
     1.6: packing.from_base3,
 }
+
+KEPT_READY = 16
+"""Kinds of calls that a matrix is kept ready for."""
 
 
 class PackedTernary:
@@ -40,7 +43,7 @@ class PackedTernary:
     ((2, 10), 4)
     """
 
-    __slots__ = ("_layouts", "bits", "data", "shape")
+    __slots__ = ("_layouts", "_ready", "bits", "data", "shape")
 
     def __init__(self, data: NDArray[np.uint8], shape: tuple[int, int], bits: float) -> None:
         self.shape = shape
@@ -48,6 +51,7 @@ class PackedTernary:
         self.data = data
         self.data.flags.writeable = False
         self._layouts: dict[Any, Any] = {}
+        self._ready: dict[Any, Any] = {}
 
     @classmethod
     def from_bytes(
@@ -116,6 +120,23 @@ class PackedTernary:
         if found is None:
             found = self._layouts[name] = make(self.unpack())
         return found
+
+    def ready(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what a call of this kind needs, made by ``make()`` the first time.
+
+        The last few are kept: looking at a call's arguments takes longer than a small product.
+        """
+        found = self._ready.get(key)
+        if found is None:
+            if len(self._ready) >= KEPT_READY:
+                self._ready.clear()
+            found = self._ready[key] = make()
+        return found
+
+    def renew(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what `make()` gives, in the place of what `ready` kept."""
+        self._ready.pop(key, None)
+        return self.ready(key, make)
 
     def __repr__(self) -> str:
         n, k = self.shape

@@ -6,8 +6,8 @@ import functools
 import os
 import sys
 
+from tinyternary.kept_files import NotUsable
 from tinyternary.kernels import _cpuid
-from tinyternary.kernels._pages import NotUsable
 
 _ASKS_NUMBA = (
     "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX", "NUMBA_OPT", "NUMBA_BOUNDSCHECK",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from tinyternary.config import (
@@ -13,7 +14,7 @@ from tinyternary.config import (
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.nn import LayerNorm, Linear, Module, RMSNorm
 from tinyternary.quant.bitlinear import BitLinear
-from tinyternary.quant.registry import WEIGHTS
+from tinyternary.quant.registry import WEIGHTS, weight_quantizer
 from tinyternary.quant.ternary_norm import TernaryNorm
 
 M = TypeVar("M", bound=Module)
@@ -90,6 +91,34 @@ def quantizable(model: Module) -> list[tuple[str, Linear | LayerNorm | RMSNorm]]
         for name, module in model.named_modules()
         if isinstance(module, Linear | LayerNorm | RMSNorm)
     ]
+
+
+def restart_scales(model: Module, loaded: Collection[str]) -> list[str]:
+    """Let layers with new weights learn their scales from the start again.
+
+    Parameters
+    ----------
+    model : Module
+    loaded : collection of str
+        Names of the parameters that have new values. A scale that is among them is kept.
+
+    Returns
+    -------
+    list of str
+        Names of the scales and thresholds that were set to what `ternarize` would start from.
+    """
+    restarted = []
+    for name, module in model.named_modules():
+        if not isinstance(module, BitLinear | TernaryNorm) or f"{name}.weight" not in loaded:
+            continue
+        weights = module.weight.data
+        fresh = weight_quantizer(module.rule, weights if weights.ndim == 2 else weights[None])
+        mine = dict(module.quantizer.named_parameters())
+        for part, start in fresh.named_parameters():
+            if f"{name}.quantizer.{part}" not in loaded:
+                mine[part].data[...] = start.data
+                restarted.append(f"{name}.quantizer.{part}")
+    return restarted
 
 
 def replace_module(model: Module, name: str, new: Module) -> None:

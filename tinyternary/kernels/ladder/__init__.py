@@ -12,9 +12,11 @@ A rung is a backend, seen by its place; a file is one rung, whole from idea to m
 8. `neon`: Arm's dot product, 128 bits;
 9. `avx2`: pair sums in 16 bits, 256 bits;
 10. `avxvnni`: the dot-product instruction, 256 bits;
-11. `avx512`: the same, 512 bits;
-12. `lookup7`: tables in registers, for 7-bit activations;
-13. `ternary`: ternary activations, AND, XOR and popcount.
+11. `five`: five trits in a byte, unpacked by tables in registers;
+12. `avx512`: the dot-product instruction, 512 bits;
+13. `lookup7`: tables in registers, for 7-bit activations;
+14. `ternary`: ternary activations, AND, XOR and popcount;
+15. `cuda`: codes on a graphics processor, two rows in one multiplication.
 
 The order is that of `tinyternary.kernels.backends()`. Every rung has ``prepare(trits) -> layout``,
 called once per matrix, and ``matmul(x, layout, out)``, which fills ``out`` (M, N) int32 with

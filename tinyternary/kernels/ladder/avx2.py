@@ -1,4 +1,4 @@
-"""Rung 9 of 13: pair sums in 16 bits, `vpmaddubsw`, on 256 bits.
+"""Rung 9 of 15: pair sums in 16 bits, `vpmaddubsw`, on 256 bits.
 
 What it adds: an instruction that multiplies 32 unsigned codes by signed activations and adds
 neighbours in 16 bits. Sums are emptied into 32 bits every 256 inputs: 16 blocks of four pairs of

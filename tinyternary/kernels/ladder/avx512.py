@@ -1,4 +1,4 @@
-"""Rung 11 of 13: the dot-product instruction, `vpdpbusd`, on 512 bits.
+"""Rung 12 of 15: the dot-product instruction, `vpdpbusd`, on 512 bits.
 
 What it adds: twice the width, and twice as many registers, for a tile of 4 rows x 64 outputs. Each
 vector of codes is decoded by a shift and a mask for four dot products; one row of activations,

@@ -1,4 +1,4 @@
-"""Rung 10 of 13: the dot-product instruction, `vpdpbusd`, on 256 bits.
+"""Rung 10 of 15: the dot-product instruction, `vpdpbusd`, on 256 bits.
 
 What it adds: four products and the addition into 32 bits in one instruction. Nothing to empty.
 Bytes per MAC: 0.25 / 4 and 1 / 16. Operations per MAC: 1 / 32.

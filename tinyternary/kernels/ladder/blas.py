@@ -1,4 +1,4 @@
-"""Rung 5 of 13: float BLAS through NumPy, exact, needs no compiler.
+"""Rung 5 of 15: float BLAS through NumPy, exact, needs no compiler.
 
 What it adds: somebody else's tuned loops, the floor that a ternary kernel has to beat; and an
 answer without a compiler: this is what runs with ``TINYTERNARY_JIT=0``. Products of int8 and trits

@@ -1,4 +1,4 @@
-"""Rung 3 of 13: tables of sums: two trits at a time index sums that were computed beforehand.
+"""Rung 3 of 15: tables of sums: two trits at a time index sums that were computed beforehand.
 
 What it adds: T-MAC's idea (Wei et al., arXiv 2407.00088). Two trits have nine values, so two
 activations have nine possible contributions: compute them once per row of x, then every output
@@ -9,7 +9,7 @@ shift-and-mask, half a load that depends on it, half an addition; and 8 K operat
 per row to fill the tables, which N outputs share.
 How fast that should be: 2 MAC for each load of an entry, and a chain of shift, mask and load
 in front of it: 2 to 4 MAC per cycle in scalar code. It was 2.1. The table has to sit in a
-register to go faster: rung 12, `lookup7`, does that.
+register to go faster: rung 13, `lookup7`, does that.
 (lesson 08_packing_and_kernels)
 """
 

@@ -1,4 +1,4 @@
-"""Rung 1 of 13: plain loops over trits: add, subtract or skip, never multiply.
+"""Rung 1 of 15: plain loops over trits: add, subtract or skip, never multiply.
 
 What it adds: nothing yet; this is the definition. A trit is one int8.
 Bytes per MAC: 1 for the trit and 1 for the activation, and 8 to read and write the sum, which

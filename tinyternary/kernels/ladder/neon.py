@@ -1,4 +1,4 @@
-"""Rung 8 of 13: Arm's dot product, `sdot`, on 128 bits.
+"""Rung 8 of 15: Arm's dot product, `sdot`, on 128 bits.
 
 What it adds: one instruction that multiplies sixteen bytes and adds four at a time into 32 bits.
 The loop is that of rung 6 with a tile of 4 rows x 16 outputs.

@@ -1,4 +1,4 @@
-"""Rung 2 of 13: the same loops on 2-bit codes, decoded one by one with a shift and a mask.
+"""Rung 2 of 15: the same loops on 2-bit codes, decoded one by one with a shift and a mask.
 
 What it adds: a quarter of the bytes. Codes are trit + 1, so y = sum(code * x) - sum(x): no
 branch and no sign; the correction is one sum per row.

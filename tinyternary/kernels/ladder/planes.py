@@ -1,4 +1,4 @@
-"""Rung 7 of 13: bit planes and popcount: 64 products by two ANDs and two counts.
+"""Rung 7 of 15: bit planes and popcount: 64 products by two ANDs and two counts.
 
 What it adds: W as two planes of bits, W+ and W-, and the int8 activations as eight planes of
 their own bits (two's complement: the top one counts -128). For each bit b of x,
@@ -9,7 +9,7 @@ Bytes per MAC: 0.25 for W; x takes 1, as planes too. Operations per MAC: eight p
 How fast that should be: 20 to 40 MAC per cycle with vector popcount (AVX-512 VPOPCNTDQ),
 3 to 5 without. It was 18, and 21 where the planes stay in the first-level cache. A dot-product
 instruction does 64 to 128: with int8 activations planes cannot win, whatever the code. Rung
-13, `ternary`, shows where they do. (lesson 08_packing_and_kernels)
+14, `ternary`, shows where they do. (lesson 08_packing_and_kernels)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rung 13 of 13: ternary activations as well: XOR, AND and popcount on two planes each.
+"""Rung 14 of 15: ternary activations as well: XOR, AND and popcount on two planes each.
 
 What it adds: activations of -1, 0 and +1, which the caller must be able to afford: the end
 task pays in accuracy. Then 64 products are two logic operations, two counts and two additions,

@@ -1,4 +1,4 @@
-"""Rung 4 of 13: a row of codes unpacked once into int8, then a loop that the compiler vectorises.
+"""Rung 4 of 15: a row of codes unpacked once into int8, then a loop that the compiler vectorises.
 
 What it adds: each code is decoded once for all M rows of x instead of once per product, and
 the product is a plain int8 dot product, which LLVM turns into vector code by itself: int8

@@ -1,4 +1,4 @@
-"""Rung 6 of 13: register tiles in portable vector instructions.
+"""Rung 6 of 15: register tiles in portable vector instructions.
 
 What it adds: codes interleaved so that one wide load feeds many outputs (`simd.layout`), and a tile
 of 4 rows x 4 outputs whose sums stay in registers (`simd.gemm`): a decoded vector of codes serves

@@ -15,6 +15,7 @@ from llvmlite import ir
 from tinyternary.kernels.simd import epilogue, quantize
 from tinyternary.kernels.simd.gemm import emit_tile
 from tinyternary.kernels.simd.gemv import emit_gemv
+from tinyternary.kernels.simd.micro_kernels import MICRO_KERNELS
 from tinyternary.kernels.simd.targets import F32, I8, I32, I64, TARGETS, Target
 
 
@@ -35,6 +36,7 @@ class Processor:
 
 PROCESSORS = {
     "avx512": Processor("x86_64-unknown-linux-gnu", "icelake-server"),
+    "five": Processor("x86_64-unknown-linux-gnu", "znver4"),
     "avxvnni": Processor("x86_64-unknown-linux-gnu", "alderlake"),
     "avx2": Processor("x86_64-unknown-linux-gnu", "haswell"),
     "neon": Processor("aarch64-unknown-linux-gnu", "cortex-a76"),
@@ -52,7 +54,8 @@ def module(target: Target) -> ir.Module:
 
     ``tile(codes, stride, weights, blocks, sums, out, out_stride)``,
     ``row(codes, weights, blocks, sum, out)``: int32 accumulators to ``out``;
-    ``quantise(x, k, codes, scale) -> sum``.
+    ``quantise(x, k, codes, scale) -> sum``; and ``unpack(packed, blocks, panel)``, if its weights
+    have to be unpacked.
     """
     made = ir.Module(name=f"tinyternary_{target.name}")
     void = ir.VoidType()
@@ -84,6 +87,12 @@ def module(target: Target) -> ir.Module:
     scale = quantize.scale_of(builder, quantize.largest_bits(builder, floats))
     builder.store(scale, scale_out)
     builder.ret(quantize.emit_codes(builder, floats, scale, codes))
+
+    emit_unpack = MICRO_KERNELS[target.index].emit_unpack
+    if emit_unpack is not None:
+        builder, unpack = function("unpack", void, _BYTES, I64, _BYTES)
+        emit_unpack(builder, *unpack.args)
+        builder.ret_void()
     return made
 
 

@@ -3,9 +3,7 @@
 `kernel(target, kind)` returns a compiled entry point: int8 in and int32 out, float32 in and out, or
 that with scales per group of inputs. A layer is one call: quantisation, product, rescaling, bias
 and activation; neither codes nor int32 sums of the whole input ever reach memory. The target's
-number is a constant of the compiled code and so part of the key under which Numba caches it; so
-is a checksum of the sources, because Numba itself only watches the file in which a function is
-defined.
+number is a constant of the compiled code and so part of the name under which it is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from typing import Any
 
 from numba import types
 
-from tinyternary.compiled.source_files import checksum
 from tinyternary.compiled.switch import njit
 from tinyternary.compiled.threads import DONE, NEXT, STEP
 from tinyternary.kernels.simd.intrinsics import (
@@ -31,6 +28,7 @@ from tinyternary.kernels.simd.intrinsics import (
     reserve,
     spread_row,
     store_tile,
+    unpack_panel,
 )
 from tinyternary.kernels.simd.micro_kernels import MICRO_KERNELS
 from tinyternary.kernels.simd.quantize import NOTES
@@ -46,12 +44,14 @@ from tinyternary.kernels.simd.record import (
     SCALES,
     WEIGHTS,
 )
-from tinyternary.kernels.simd.sources import sources
 from tinyternary.kernels.simd.targets import Target
 
 CHUNK_BYTES = 16384
 """Activation codes that are quantised at a time: a third of a first-level cache, so that they
 stay there while all weights stream past them."""
+CHUNK_UNPACKED = 65536
+"""The same where panels are unpacked first: the more rows share that, the better, and it is the
+panel that stays in the first-level cache while rows stream past it."""
 REFUSED, TOO_MUCH = 1, 2
 """Status: shapes do not fit; as many rows as one thread should not do. Nothing was touched."""
 
@@ -67,12 +67,6 @@ which threads share the rows out (`threads.share_rows`); 0 for one thread, or `t
 
 
 @functools.cache
-def fingerprint() -> int:
-    """Checksum of all sources: part of the key under which Numba caches an entry point."""
-    return checksum(sources())
-
-
-@functools.cache
 def kernel(target: Target, kind: int) -> Callable[..., int]:
     """Return ``run(record, counters, x, out) -> status`` compiled for ``target``.
 
@@ -80,10 +74,12 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
     prepares them. What stays the same from call to call comes first, so that `functools.partial`
     can hold it.
     """
-    key, tall, outputs = target.index + 16 * fingerprint(), target.rows, target.outputs
+    key, tall, outputs = target.index, target.rows, target.outputs
     block_bytes = MICRO_KERNELS[target.index].block_bytes
     size = 1 if kind == INTEGERS else 4  # bytes of an activation
     grouped = 1 if kind == GROUPED else 0
+    unpacked = 0 if MICRO_KERNELS[target.index].emit_unpack is None else 1
+    chunk = CHUNK_UNPACKED if unpacked else CHUNK_BYTES
 
     @njit(signature_or_function=FROM_INTEGERS if kind == INTEGERS else FROM_FLOATS)
     def run(record: int, counters: int, x: Any, out: Any) -> int:
@@ -96,11 +92,19 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
         weights, activation = load_field(record, WEIGHTS), load_field(record, ACTIVATION)
         scales, scale_step = load_field(record, SCALES), load_field(record, SCALE_STEP)
         groups = load_field(record, GROUPS) if grouped else 1
-        wide, panel_bytes = 16 * blocks, block_bytes * blocks
-        step = max(tall, CHUNK_BYTES // wide // tall * tall)
+        panel_bytes = block_bytes * blocks
+        if unpacked:  # what lies in memory is shorter
+            blocks = groups * -(-(k // groups) // 16)
+        wide, unpacked_bytes = 16 * blocks, block_bytes * blocks * unpacked
+        step = max(tall, chunk // wide // tall * tall)
+        if unpacked:  # chunks of one size: none is left over that is too small to be worth it
+            pieces = -(-m // step)
+            step = max(tall, -(-m // max(pieces * tall, 1)) * tall)
         most = min(m, step)
         room = most * (wide + NOTES + 4 * groups * grouped) + tall * outputs * 4
-        codes, source, sink = reserve(room), address(x), address(out)
+        room += unpacked_bytes + 64 * unpacked
+        held, source, sink = reserve(room), address(x), address(out)
+        codes = (held + 63) // 64 * 64 + unpacked_bytes if unpacked else held
         notes = codes + most * wide
         sums = notes + most * NOTES
         edge = sums + most * 4 * groups * grouped  # where tiles that stick out go
@@ -125,6 +129,10 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
             for panel in range(panels):
                 column = panel * outputs
                 fits = column + outputs <= n
+                matrix = weights + panel * panel_bytes
+                if unpacked:
+                    unpack_panel(key, matrix, blocks, codes - unpacked_bytes)
+                    matrix = codes - unpacked_bytes
                 for number in range(-(-count // height)):
                     row = min(number * height, count - height)  # the last may overlap
                     home = sink + 4 * ((first + row) * n + column)
@@ -132,7 +140,7 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
                     if not fits:
                         place, stride = edge, 4 * outputs
                     store_tile(key, kind, height, codes + row * wide, wide,
-                               weights + panel * panel_bytes, blocks // groups, groups,
+                               matrix, blocks // groups, groups,
                                notes + row * NOTES, sums + row * 4 * groups, place, stride,
                                scales + 4 * column, scale_step, activation,
                                source + size * min(ahead, m - 1) * k)  # fmt: skip
@@ -143,7 +151,7 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
                 fetch_add(counters, DONE, count)
             else:
                 first += step
-        release(codes, room)
+        release(held, room)
         return 0
 
     return run

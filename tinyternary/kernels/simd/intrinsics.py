@@ -34,7 +34,7 @@ class Call:
 
     def __init__(self, builder: ir.IRBuilder, sig: Any, args: Any) -> None:
         self.builder, self.kinds, self.values = builder, sig.args, args
-        self.target: Target = TARGETS[self.literal(0) % 16]
+        self.target: Target = TARGETS[self.literal(0)]
 
     def literal(self, index: int) -> int:
         """Return an argument that is known when code is compiled."""
@@ -157,6 +157,18 @@ def prepare_row(typingctx: Any, key: Any, kind: Any, x: Any, k: Any, row: Any, n
              call.pointer(5))  # fmt: skip
 
     return emitted(emit, key, kind, *[INDEX] * 4)
+
+
+@intrinsic
+def unpack_panel(typingctx: Any, key: Any, packed: Any, blocks: Any, panel: Any) -> Any:
+    """Write ``blocks`` blocks of a panel as the micro-kernel reads them."""
+
+    def emit(call: Call) -> None:
+        unpack = MICRO_KERNELS[call.target.index].emit_unpack
+        if unpack is not None:
+            unpack(call.builder, call.pointer(1), call.scalar(2), call.pointer(3))
+
+    return emitted(emit, key, *[INDEX] * 3)
 
 
 @intrinsic

@@ -7,17 +7,18 @@ it, scales, biases and activations are `driver`'s and the same for all.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
-from tinyternary.kernels.simd import popcount, quantize
+from tinyternary.kernels.simd import five, popcount, quantize
 from tinyternary.kernels.simd.gemm import emit_tile
 from tinyternary.kernels.simd.gemv import emit_gemv
 from tinyternary.kernels.simd.layout import interleave
-from tinyternary.kernels.simd.targets import TARGETS, TERNARY, Target
+from tinyternary.kernels.simd.targets import FIVE, TARGETS, TERNARY, Target
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class MicroKernel:
     emit_sums : callable
         ``(builder, target, rows, x, stride, weights, blocks, start, ahead) -> sums``: int32,
         [row][vector of outputs]; as `gemm.emit_tile`.
+    emit_unpack : callable, optional
+        ``(builder, packed, blocks, panel)``: write a panel as `emit_sums` reads it, if that is not
+        how it lies in memory.
     """
 
     target: Target
@@ -46,6 +50,7 @@ class MicroKernel:
     emit_floats: Callable[..., None]
     emit_integers: Callable[..., None]
     emit_sums: Callable[..., list[list[Any]]]
+    emit_unpack: Callable[..., None] | None = None
 
 
 def emit_dots(
@@ -70,5 +75,8 @@ _PLANES = MicroKernel(
     popcount.emit_planes, popcount.emit_counts,
 )  # fmt: skip
 
-MICRO_KERNELS = tuple(_PLANES if target is TERNARY else _codes(target) for target in TARGETS)
+_FIVES = dataclasses.replace(_codes(FIVE), prepare=five.interleave, emit_unpack=five.emit_unpack)
+
+_SPECIAL = {"ternary": _PLANES, "five": _FIVES}
+MICRO_KERNELS = tuple(_SPECIAL.get(target.name) or _codes(target) for target in TARGETS)
 """By index, as `TARGETS`. That of "lookup7" is for the rows that its tables do not take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,13 @@ from tinyternary.compiled.threads import BY_ONE
 from tinyternary.config.grid import MOST
 from tinyternary.errors import ShapeError
 from tinyternary.kernels.packed_ternary import PackedTernary
-from tinyternary.kernels.simd import driver, epilogue, tables_driver
+from tinyternary.kernels.simd import driver, epilogue, five, tables_driver
 from tinyternary.kernels.simd.intrinsics import FLOATS, GROUPED, INTEGERS
 from tinyternary.kernels.simd.layout import BLOCK, spread
 from tinyternary.kernels.simd.micro_kernels import MICRO_KERNELS
 from tinyternary.kernels.simd.record import Record, columns
 from tinyternary.kernels.simd.tables import ROWS
-from tinyternary.kernels.simd.targets import AVX512, LOOKUP7, Target
+from tinyternary.kernels.simd.targets import AVX512, FIVE, LOOKUP7, Target
 
 
 class SimdRung:
@@ -25,11 +26,11 @@ class SimdRung:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.rows = ROWS if target is LOOKUP7 else target.rows
-        """Height of a tile: threads take rows in multiples of it."""
+        self.rows = {LOOKUP7: ROWS, FIVE: five.ROWS}.get(target, target.rows)
+        """Height of a tile, or more: threads take rows in multiples of it."""
 
     def prepare(self, trits: NDArray[np.int8]) -> NDArray[np.uint8]:
-        """Lay trits (N, K) out for this micro-kernel: 2 bits each, filled up to whole blocks."""
+        """Lay trits (N, K) out for this micro-kernel, filled up to whole blocks."""
         layout: NDArray[np.uint8] = MICRO_KERNELS[self.target.index].prepare(trits, self.target)
         return layout
 
@@ -47,14 +48,27 @@ class SimdRung:
         ShapeError
             If an activation is larger than this micro-kernel takes.
         """
-        most = self.target.most
-        if most < MOST["int8"] and x.size and (x.min() < -most or x.max() > most):
-            raise ShapeError(
-                f"kernel {self.target.name!r} takes activations of -{most}..{most}, "
-                f"got {x.min()}..{x.max()}"
-            )
-        record = Record((out.shape[1], x.shape[1]), layout)
-        self._kernel(INTEGERS)(record.address, counters or BY_ONE, x, out)
+        self._product((out.shape[1], x.shape[1]), layout)(counters, x, out)
+
+    def product(self, packed: PackedTernary) -> Callable[[int, Any, Any], None]:
+        """Return ``run(counters, x, out)`` that does what `matmul` does, made ready once."""
+        name = AVX512.name if self.target is LOOKUP7 else self.target.name
+        return self._product(packed.shape, packed.layout(name, self.prepare))
+
+    def _product(
+        self, shape: tuple[int, int], layout: NDArray[np.uint8]
+    ) -> Callable[[int, Any, Any], None]:
+        record, kernel, most = Record(shape, layout), self._kernel(INTEGERS), self.target.most
+
+        def run(counters: int, x: NDArray[np.int8], out: NDArray[np.int32]) -> None:
+            if most < MOST["int8"] and x.size and (x.min() < -most or x.max() > most):
+                raise ShapeError(
+                    f"kernel {self.target.name!r} takes activations of -{most}..{most}, "
+                    f"got {x.min()}..{x.max()}"
+                )
+            kernel(record.address, counters or BY_ONE, x, out)
+
+        return run
 
     def record(
         self,

@@ -56,7 +56,7 @@ class Target(Shape):
 
         ``codes`` and ``x`` are vectors of 32-bit words of four bytes each.
         """
-        if self.name in ("avx512", "avxvnni", "lookup7"):
+        if self.name in ("avx512", "avxvnni", "lookup7", "five"):
             # vpdpbusd: four u8 x s8 products and one 32-bit accumulator per word
             return call_named(
                 builder,
@@ -123,7 +123,7 @@ def call_named(builder: ir.IRBuilder, name: str, result: ir.Type, args: tuple[An
 
 TARGETS = tuple(Target(**vars(shape)) for shape in SHAPES)
 """By index, as `SHAPES`."""
-AVX512, AVXVNNI, AVX2, NEON, VECTOR, LOOKUP7, TERNARY = TARGETS
+AVX512, AVXVNNI, AVX2, NEON, VECTOR, LOOKUP7, TERNARY, FIVE = TARGETS
 
 
 def cpu_features() -> frozenset[str]:

@@ -69,10 +69,13 @@ SHAPES = (
     Shape(4, "vector", 16, 4, 1, 31, False, ()),
     Shape(5, "lookup7", 64, 4, 4, 0, True, (*_AVX512, "avx512vbmi")),
     Shape(6, "ternary", 64, 4, 1, 0, False, ()),
+    Shape(7, "five", 64, 4, 4, 0, True, (*_AVX512, "avx512vbmi")),
 )
 """By index. "vector" needs nothing but LLVM; "lookup7" is "avx512" for activations of seven bits,
 with tiles of its own where there are rows enough (`tinyternary.kernels.simd.tables`); "ternary"
-counts bits of words that any vector unit has (`tinyternary.kernels.simd.popcount`)."""
+counts bits of words that any vector unit has (`tinyternary.kernels.simd.popcount`); "five" is
+"avx512" from panels that lie in memory with five trits in a byte (`tinyternary.kernels.simd.five`).
+"""
 
 
 def shape_of(name: str) -> Shape:
