@@ -16,7 +16,10 @@ NUMBERS = {
 }  # fmt: skip
 OTHER_MEANINGS = {
     ("compiled/elementary.py", 127): "bias of the exponent in a float32's bits",
+    ("deploy/c/source.py", 127): "one more than the last printable character of ASCII",
     ("deploy/onnx/exact.py", 127): "a table of the powers 2^0 to 2^-126",
+    ("deploy/fixed_point.py", 63): "the widest shift of an int64",
+    ("kernels/simd/driver.py", 63): "rounds up to whole lines of 64 bytes",
     ("kernels/simd/tables_driver.py", 63): "rounds up to whole tables of 64",
 }
 

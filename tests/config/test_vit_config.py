@@ -43,6 +43,8 @@ def test_bitmedvit_is_that_of_the_paper():
         ({}, 49),
         ({"pool": "cls"}, 50),
         ({"patch_size": 7}, 16),
+        ({"pool": "distilled", "registers": 3}, 54),
+        ({"registers": 2}, 51),
         ({"patch_size": 8, "stride": 4}, 49),  # padded by 2 on each side
         ({"patch_size": 2}, 196),
     ],
@@ -58,6 +60,8 @@ def test_tokens(changes, tokens):
         ({"depth": 1.5}, "depth"),
         ({"width": 65}, "width 65 is not a multiple of heads 4"),
         ({"kv_heads": 3}, "kv_heads 3 does not divide heads 4"),
+        ({"registers": -1}, "registers: expected no negative integer up to"),
+        ({"token_norm": True, "pool": "cls"}, "token_norm: only where the head reads a mean"),
         ({"stride": 5}, "stride 5"),
         ({"patch_size": 5}, "image size 28 does not divide"),
         ({"dropout": 1.0}, "dropout"),
@@ -78,5 +82,5 @@ def test_unknown_names_are_refused():
         preset("tinny")
     with pytest.raises(ConfigError, match="Did you mean 'channels'"):
         preset("tiny", channel=1)
-    with pytest.raises(ConfigError, match="unknown fields: layers"):
+    with pytest.raises(ConfigError, match="unknown field: 'layers'"):
         ViTConfig.from_dict({"layers": 3})

@@ -26,6 +26,7 @@ from tinyternary.data import (
     medmnist,
 )
 from tinyternary.data.medmnist._archive import open_archive
+from tinyternary.data.medmnist.catalog import SIZES, VOLUMES, flag_and_size
 from tinyternary.errors import ConfigError, DataFileError
 
 TASKS = {
@@ -62,6 +63,7 @@ def read(path, name="breastmnist", split="train"):
 @pytest.mark.parity
 def test_facts_are_those_of_the_official_package():
     info = pytest.importorskip("medmnist.info").INFO
+    assert set(info) == {*MEDMNIST, *VOLUMES}
     for name, facts in MEDMNIST.items():
         theirs = info[name]
         assert facts.title == theirs["python_class"]
@@ -117,6 +119,48 @@ def test_larger_images_come_from_their_own_file(tmp_path):
         assert medmnist("breastmnist", "test", tmp_path, size=64).image_size == 64
     with pytest.raises(ConfigError, match="size: expected one of 28, 64, 128, 224, got 32"):
         medmnist("breastmnist", "test", tmp_path, size=32)
+
+
+@pytest.mark.filterwarnings("ignore::tinyternary.data.DataFileWarning")
+@given(
+    flag=st.sampled_from(sorted(MEDMNIST)),
+    size=st.sampled_from([None, *SIZES]),
+    stated=st.sampled_from([None, *SIZES]),
+    title=st.booleans(),
+)
+def test_a_set_by_flag_title_or_file_name(flag, size, stated, title):
+    name = MEDMNIST[flag].title if title else flag
+    name += "" if stated is None else f"_{stated}"
+    if None not in (size, stated) and size != stated:
+        with pytest.raises(ConfigError, match=f"size: {size}, but the data set is called '{name}'"):
+            flag_and_size(name, size)
+    else:
+        assert flag_and_size(name, size) == (flag, size or stated or 28)
+
+
+@pytest.mark.filterwarnings("ignore::tinyternary.data.DataFileWarning")
+def test_a_set_of_another_size_is_called_so_and_found_by_that_name(tmp_path):
+    small_file(tmp_path / "bloodmnist_128.npz", "bloodmnist", size=128)
+    for name, size in (("BloodMNIST", 128), ("bloodmnist_128", None), ("bloodmnist_128", 128)):
+        splits = load(name, tmp_path, size=size)
+        assert (splits.name, splits.image_size) == ("bloodmnist_128", 128)
+    assert load(splits.name, tmp_path).image_size == 128
+    assert download("BloodMNIST", tmp_path, 128) == tmp_path / "bloodmnist_128.npz"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "reason"),
+    [
+        ("OrganMNIST3D", None, "the 3D sets of MedMNIST are not supported"),
+        ("nodulemnist3d_64", None, "the 3D sets of MedMNIST are not supported"),
+        ("breastmnist_", None, "unknown data set"), ("breastmnist_32", None, "size: expected one"),
+        ("breast_mnist", None, "unknown data set"), ("_64", None, "unknown data set"),
+        ("phantoms", 64, "phantoms are drawn at 28 pixels"),
+    ],
+)  # fmt: skip
+def test_names_and_sizes_that_there_are_not(name, size, reason, tmp_path):
+    with pytest.raises(ConfigError, match=reason):
+        load(name, tmp_path, size=size)
 
 
 GOOD = np.zeros((6, 28, 28), np.uint8)

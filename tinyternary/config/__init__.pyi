@@ -1,5 +1,10 @@
 from . import grid as grid
-from .decision import decide as decide, is_threshold as is_threshold, scores as scores
+from .decision import (
+    decide as decide,
+    is_threshold as is_threshold,
+    logit_limits as logit_limits,
+    scores as scores,
+)
 from .matrices import MatrixLayer as MatrixLayer, vit_matrices as vit_matrices
 from .policy import (
     POLICIES as POLICIES,
@@ -14,5 +19,6 @@ from .preprocessing import (
     recolor as recolor,
 )
 from .presets import PRESETS as PRESETS, preset as preset
+from .set_limits import SetLimits as SetLimits
 from .task import Task as Task
 from .vit import ViTConfig as ViTConfig

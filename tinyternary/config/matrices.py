@@ -59,4 +59,4 @@ def vit_matrices(config: ViTConfig) -> list[MatrixLayer]:
             MatrixLayer(f"{block}.mlp.fc1", mlp, c.width, tokens, c.mlp_bias),
             MatrixLayer(f"{block}.mlp.fc2", c.width, mlp, tokens, c.mlp_bias),
         ]
-    return [*layers, MatrixLayer("head", c.num_classes, c.width, 1, True)]
+    return [*layers, MatrixLayer("head", c.num_classes, c.head_inputs, 1, True)]

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from tinyternary.errors import ConfigError, unknown_name
+from tinyternary.text import quoted
 
 Activation = Literal[
     "int8", "int4", "ternary", "ternary-learned", "ternary-tensor", "ternary-tensor-learned", "none"
@@ -57,16 +58,18 @@ class LayerQuant:
         named = size in ("tensor", "channel")
         if not named and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
             raise ConfigError(
-                f"granularity: expected 'tensor', 'channel' or a group size, got {size!r}"
+                f"granularity: expected 'tensor', 'channel' or a group size, got {quoted(size)}"
             )
         if self.activation not in get_args(Activation):
             raise unknown_name("activation quantiser", self.activation, get_args(Activation))
         if self.ste not in get_args(StraightThrough):
             raise unknown_name("straight-through rule", self.ste, get_args(StraightThrough))
         if not isinstance(self.norm, bool):
-            raise ConfigError(f"norm: expected true or false, got {self.norm!r}")
+            raise ConfigError(f"norm: expected true or false, got {quoted(self.norm)}")
         if self.threshold is not None and not 0 <= self.threshold < float("inf"):
-            raise ConfigError(f"threshold: expected a number from 0 up, got {self.threshold!r}")
+            raise ConfigError(
+                f"threshold: expected a number from 0 up, got {quoted(self.threshold)}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, read back by ``LayerQuant(**fields)``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, read back by `from_dict`."""
-        return asdict(self)
+        return {"image_size": self.image_size, "mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Preprocessing:
@@ -100,7 +100,7 @@ class Standardization:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, read back by `read_preprocessing`."""
-        return asdict(self)
+        return {"mean": list(self.mean), "std": list(self.std)}
 
 
 def read_preprocessing(fields: dict[str, Any]) -> Preprocessing | Standardization:

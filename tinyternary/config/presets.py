@@ -13,6 +13,9 @@ PRESETS: dict[str, ViTConfig] = {
     "lesson": ViTConfig(depth=2, mlp_width=128, num_classes=4),
     # 49 tokens: trains in a minute on a laptop; the demo uses it
     "tiny": ViTConfig(),
+    # 49 overlapping patches, one head of keys and values: under the policy "everything" a whole
+    # program in at most 100 KB of flash and 32 KB of memory, image and stack included
+    "micro": ViTConfig(patch_size=8, stride=4, kv_heads=1),
     # 49 tokens, 2.7 M parameters: results on 28 x 28 images
     "small": ViTConfig(width=192, depth=6, heads=3, mlp_width=768),
     # Touvron et al., "Training data-efficient image transformers", ICML 2021
@@ -21,7 +24,9 @@ PRESETS: dict[str, ViTConfig] = {
         num_classes=1000, pool="cls",
     ),
     # arXiv 2510.13760: 1,024 tokens, multi-query attention, no norm before the FFN. Its BitLinear
-    # allocates biases that its forward pass never adds, so the network it computes has none
+    # allocates biases that its forward pass never adds, so the network it computes has none. What
+    # it computes is causal too, by its attention library's default: causal=True for its weights
+    # and its published accuracies; docs/bitmedvit.md has all differences
     "bitmedvit": ViTConfig(
         image_size=224, patch_size=7, width=512, depth=3, heads=8, kv_heads=1, mlp_width=2048,
         num_classes=2, channels=1, mlp_norm=False, mlp_bias=False, dropout=0.1, drop_path=0.1,
@@ -35,7 +40,7 @@ def preset(name: str, **changes: Any) -> ViTConfig:
 
     Parameters
     ----------
-    name : {"lesson", "tiny", "small", "deit-tiny", "bitmedvit"}
+    name : {"lesson", "tiny", "micro", "small", "deit-tiny", "bitmedvit"}
     **changes
         Fields of `ViTConfig` to replace: ``preset("tiny", num_classes=2, channels=1)``.
 

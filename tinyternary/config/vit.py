@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from tinyternary.errors import ConfigError, unknown_name
+from tinyternary.text import quoted
 
 _CHOICES = {
-    "pool": ("mean", "cls"),
+    "pool": ("mean", "cls", "distilled"),
     "positions": ("learned", "sinusoidal"),
     "activation": ("gelu", "gelu_tanh", "relu_squared"),
 }
+_MOST = 1 << 24
+"""Largest size of anything: far above what can be trained."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,16 @@ class ViTConfig:
         Hidden width of the feed-forward network.
     num_classes : int
         Outputs of the head.
-    pool : {"mean", "cls"}
-        What the head reads: the mean of all tokens, or a class token.
+    pool : {"mean", "cls", "distilled"}
+        What the head reads: the mean of the patches' tokens, a class token, or a class and a
+        distillation token side by side (DeiT's two heads, averaged, are one such head).
+    token_norm : bool
+        Whether the last LayerNorm comes before the mean, in place of after it.
+    registers : int
+        Tokens that no head reads and no mean counts, behind those that a head reads
+        (Darcet et al., arXiv 2309.16588). A class token that nobody reads is one too.
+    embed_norm : bool
+        Whether a LayerNorm stands between the embedding and the first block, as in CLIP.
     positions : {"learned", "sinusoidal"}
         Position embedding.
     activation : {"gelu", "gelu_tanh", "relu_squared"}
@@ -53,6 +64,10 @@ class ViTConfig:
     mlp_norm : bool
         Whether a LayerNorm stands before the feed-forward network. BitMedViT has
         none, for the same reason.
+    causal : bool
+        Whether a token attends to itself and to those before it only, row by row from the
+        top left, a class token first. BitMedViT as released does: see "BitMedViT as
+        published, as released, as built here" in the documentation.
     dropout, drop_path : float
         Probabilities used in training only.
     norm_eps : float
@@ -69,45 +84,69 @@ class ViTConfig:
     kv_heads: int | None = None
     mlp_width: int = 256
     num_classes: int = 8
-    pool: Literal["mean", "cls"] = "mean"
+    pool: Literal["mean", "cls", "distilled"] = "mean"
+    token_norm: bool = False
+    registers: int = 0
+    embed_norm: bool = False
     positions: Literal["learned", "sinusoidal"] = "learned"
     activation: Literal["gelu", "gelu_tanh", "relu_squared"] = "gelu"
     attention_bias: bool = True
     mlp_bias: bool = True
     attn_norm: bool = True
     mlp_norm: bool = True
+    causal: bool = False
     dropout: float = 0.0
     drop_path: float = 0.0
     norm_eps: float = 1e-6
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "channels", "patch_size", "width", "depth", "heads",
-                     "mlp_width", "num_classes"):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name}: expected a positive integer, got {value!r}")
+        for field in fields(self):
+            self._check_type(field.name, getattr(self, field.name), field.default)
         if self.width % self.heads:
             raise ConfigError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if self.kv_heads is not None and (self.kv_heads < 1 or self.heads % self.kv_heads):
+        if self.kv_heads is not None and self.heads % self.kv_heads:
             raise ConfigError(f"kv_heads {self.kv_heads} does not divide heads {self.heads}")
         if not 1 <= self.step <= self.patch_size:
             raise ConfigError(f"stride {self.step} is not between 1 and the patch size "
                               f"{self.patch_size}")  # fmt: skip
-        if (self.image_size + 2 * self.padding - self.patch_size) % self.step:
+        room = self.image_size + 2 * self.padding - self.patch_size
+        if room < 0 or room % self.step:
             raise ConfigError(
                 f"image size {self.image_size} does not divide into patches of "
                 f"{self.patch_size} at stride {self.step}"
             )
         for name in ("dropout", "drop_path"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ConfigError(f"{name}: expected a value in [0, 1), got {getattr(self, name)}")
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise unknown_name(f"{name} of a ViT", getattr(self, name), known)
+            if not 0.0 <= (value := getattr(self, name)) < 1.0:
+                raise ConfigError(f"{name}: expected a value in [0, 1), got {quoted(value)}")
+        if self.token_norm and self.pool != "mean":
+            raise ConfigError("token_norm: only where the head reads a mean (pool='mean'): for "
+                              "single tokens both orders are the same")  # fmt: skip
         if self.positions == "sinusoidal" and self.width % 4:
             raise ConfigError(f"width: sinusoidal positions need a multiple of 4, got {self.width}")
         if not 0.0 < self.norm_eps < 1.0:
-            raise ConfigError(f"norm_eps: expected a small positive number, got {self.norm_eps!r}")
+            raise ConfigError(
+                f"norm_eps: expected a small positive number, got {quoted(self.norm_eps)}"
+            )
+
+    @staticmethod
+    def _check_type(name: str, value: object, default: object) -> None:
+        if name in _CHOICES:
+            if not isinstance(value, str) or value not in _CHOICES[name]:
+                raise unknown_name(f"{name} of a ViT", value, _CHOICES[name])
+            return
+        # bool is a subclass of int in Python and must not pass for a number
+        number = not isinstance(value, bool)
+        if isinstance(default, bool):
+            sound, expected = not number, "true or false"
+        elif isinstance(default, float):
+            sound, expected = number and isinstance(value, int | float), "a number"
+        else:
+            least = 0 if default == 0 else 1
+            sound = number and isinstance(value, int) and least <= value <= _MOST
+            sound = sound or (value is None and default is None)
+            expected = f"{'a positive' if least else 'no negative'} integer up to {_MOST:,}"
+        if not sound:
+            raise ConfigError(f"{name}: expected {expected}, got {quoted(value)}")
 
     @property
     def step(self) -> int:
@@ -126,8 +165,28 @@ class ViTConfig:
 
     @property
     def tokens(self) -> int:
-        """Tokens T that the encoder sees, class token included."""
-        return self.grid**2 + (self.pool == "cls")
+        """Tokens T that the encoder sees: those in front, then those of patches."""
+        return self.front + self.grid**2
+
+    @property
+    def front_tokens(self) -> dict[str, int]:
+        """Parameters that stand as tokens in front of the patches', in order, and how many each."""
+        counts = {
+            "cls_token": int(self.pool != "mean"),
+            "dist_token": int(self.pool == "distilled"),
+            "reg_token": self.registers,
+        }
+        return {name: count for name, count in counts.items() if count}
+
+    @property
+    def front(self) -> int:
+        """Number of tokens in front of the patches'."""
+        return sum(self.front_tokens.values())
+
+    @property
+    def head_inputs(self) -> int:
+        """Inputs of the head."""
+        return self.width * (2 if self.pool == "distilled" else 1)
 
     @property
     def head_dim(self) -> int:
@@ -160,5 +219,5 @@ class ViTConfig:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ConfigError(f"ViT configuration has unknown fields: {', '.join(unknown)}")
+            raise ConfigError(f"ViT configuration has an unknown field: {quoted(unknown[0])}")
         return cls(**values)

@@ -16,6 +16,7 @@ from .batches import (
     mixup as mixup,
 )
 from .by_name import NAMES as NAMES, load as load
+from .corruptions.medmnist_c import MEDMNIST_C as MEDMNIST_C, medmnist_c as medmnist_c
 from .dataset import (
     Dataset as Dataset,
     Split as Split,
@@ -29,6 +30,7 @@ from .medmnist.archives import (
 )
 from .medmnist.catalog import MEDMNIST as MEDMNIST, MedMNISTSet as MedMNISTSet
 from .medmnist.download import download as download
+from .medmnist.others import OtherSets as OtherSets, other_sets as other_sets
 from .phantoms.smear import PHANTOM_CLASSES as PHANTOM_CLASSES, phantoms as phantoms
 from .preprocess import fit_preprocessing as fit_preprocessing
 from .similarity import most_similar as most_similar

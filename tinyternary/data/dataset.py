@@ -18,6 +18,14 @@ from tinyternary.config import Task, ViTConfig
 from tinyternary.errors import ConfigError, DataFileError
 
 Split = Literal["train", "val", "test"]
+
+
+def check_split(split: object) -> None:
+    """Raise a `ConfigError` for what is no name of a split."""
+    if split not in get_args(Split):
+        raise ConfigError(f"split: expected 'train', 'val' or 'test', got {split!r}")
+
+
 """The three parts of a data set."""
 
 
@@ -244,6 +252,8 @@ def table(
 
     Raises
     ------
+    ConfigError
+        If there is no such split.
     DataFileError
         If the rows are no floats (N, D), a number is not finite, or the labels are no
         integers that fit them.
@@ -256,6 +266,7 @@ def table(
     >>> [len(part) for part in data.divide(val=0.25, test=0.25)]
     [2, 1, 1]
     """
+    check_split(split)
     numbers, kinds = np.asarray(rows), np.asarray(labels)
     if numbers.ndim != 2 or numbers.dtype.kind != "f":
         raise DataFileError(
@@ -298,8 +309,7 @@ class Splits:
 
     def __getitem__(self, split: str) -> Dataset:
         """Return a split by its name: ``"train"``, ``"val"`` or ``"test"``."""
-        if split not in get_args(Split):
-            raise ConfigError(f"split: expected 'train', 'val' or 'test', got {split!r}")
+        check_split(split)
         found: Dataset = getattr(self, split)
         return found
 

@@ -25,6 +25,12 @@ from tinyternary.errors import DataFileError, TinyTernaryError
 LIMIT_BYTES = 1 << 30
 """Largest array that is read unless a caller allows more; the largest official
 array at 28 x 28 takes 212 MB."""
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError,
+    OverflowError,
+)  # fmt: skip
+"""What zipfile and numpy.lib.format raise on damaged input (NotImplementedError and RuntimeError:
+unknown compression, encryption)."""
 
 
 class Archive:
@@ -62,7 +68,7 @@ class Archive:
         if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataFileError(f"{self.path}: array {key!r} is compressed in an unknown way")
         with self._file.open(f"{key}.npy") as stream:
-            shape, fortran, dtype = _read_header(stream)
+            shape, fortran, dtype = read_array_header(stream)
             if dtype.hasobject:
                 raise DataFileError(f"{self.path}: array {key!r} holds Python objects, not numbers")
             # Python integers: a stated shape cannot overflow
@@ -96,8 +102,14 @@ def _fill(stream: IO[bytes], view: memoryview) -> None:
         raise ValueError("more bytes than stated")
 
 
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, Fortran order and dtype of an ``.npy`` stream."""
+def read_array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, Fortran order and dtype of an ``.npy`` stream.
+
+    Raises
+    ------
+    ValueError
+        If it does not begin as such a stream does.
+    """
     try:
         version = npy.read_magic(stream)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
@@ -127,10 +139,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
     try:
         with zipfile.ZipFile(path) as file:
             yield Archive(path, file)
-    # zipfile and numpy.lib.format raise these on damaged input (NotImplementedError and
-    # RuntimeError: unknown compression, encryption)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError,
-            RuntimeError, OverflowError) as error:  # fmt: skip
+    except DAMAGE as error:
         if isinstance(error, TinyTernaryError):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__

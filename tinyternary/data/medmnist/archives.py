@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.config import Task
-from tinyternary.data.dataset import Dataset, Split
+from tinyternary.data.dataset import Dataset, Split, check_split
 from tinyternary.data.medmnist._archive import LIMIT_BYTES, Archive, open_archive
-from tinyternary.data.medmnist.catalog import MEDMNIST, SIZES, MedMNISTSet
-from tinyternary.errors import ConfigError, DataFileError, unknown_name
+from tinyternary.data.medmnist.catalog import MEDMNIST, MedMNISTSet, flag_and_size
+from tinyternary.errors import DataFileError
+from tinyternary.places import expanded
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -35,27 +36,29 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     where the official package keeps its files.
     """
     if root is None:
-        root = os.environ.get("TINYTERNARY_DATA") or Path.home() / ".medmnist"
-    return Path(root).expanduser()
+        root = os.environ.get("TINYTERNARY_DATA") or "~/.medmnist"
+    return expanded(root)
 
 
 def medmnist(
     name: str,
     split: Split = "train",
     root: str | os.PathLike[str] | None = None,
-    size: int = 28,
+    size: int | None = None,
 ) -> Dataset:
     """Read one split of an official MedMNIST v2 file.
 
     Parameters
     ----------
     name : str
-        One of the twelve 2D sets, in lower case: ``"breastmnist"``.
+        One of the twelve 2D sets: ``"breastmnist"``, ``"BreastMNIST"``, or with its size,
+        ``"breastmnist_64"``.
     split : {"train", "val", "test"}
     root : path, optional
         Folder that holds ``<name>.npz``; see `data_root`.
-    size : {28, 64, 128, 224}
-        Height and width in pixels; other sizes than 28 are in ``<name>_<size>.npz``.
+    size : {28, 64, 128, 224}, optional
+        Height and width in pixels; by default what the name says, else 28. Other sizes than 28
+        are in ``<name>_<size>.npz``, and the data set is called so.
 
     Returns
     -------
@@ -80,32 +83,34 @@ def medmnist(
     >>> images.shape, images.dtype
     ((156, 28, 28, 1), dtype('uint8'))
     """
-    facts = known_set(name, size)
-    if split not in SPLITS:
-        raise ConfigError(f"split: expected 'train', 'val' or 'test', got {split!r}")
-    path = data_root(root) / facts.file_name(name, size)
-    if not path.exists():
-        raise DataFileError(f"{path}: not found; {how_to_get(name, path, size)}")
+    flag, size = flag_and_size(name, size)
+    facts = MEDMNIST[flag]
+    check_split(split)
+    path = data_file(flag, root, size)
     with open_archive(path) as archive:
         images, labels = _read_split(archive, facts, split, size)
-        dataset = _checked(images, labels, facts, name, split, size, path)
+        dataset = _checked(images, labels, facts, path.stem, split, size, path)
     _compare_with_official(path, facts, size, split, len(dataset))
     return dataset
 
 
-def known_set(name: str, size: int = 28) -> MedMNISTSet:
-    """Return what is known of a set.
+def data_file(
+    name: str, root: str | os.PathLike[str] | None = None, size: int | None = None
+) -> Path:
+    """Give the file that `medmnist` reads.
 
     Raises
     ------
     ConfigError
-        If there is no such set or it is not published at this size.
+        If there is no such set or size.
+    DataFileError
+        If the file is missing.
     """
-    if name not in MEDMNIST:
-        raise unknown_name("data set", name, ["phantoms", *MEDMNIST])
-    if size not in SIZES:
-        raise ConfigError(f"size: expected one of {', '.join(map(str, SIZES))}, got {size!r}")
-    return MEDMNIST[name]
+    flag, size = flag_and_size(name, size)
+    path = data_root(root) / MEDMNIST[flag].file_name(flag, size)
+    if not path.exists():
+        raise DataFileError(f"{path}: not found; {how_to_get(flag, path, size)}")
+    return path
 
 
 def how_to_get(name: str, path: Path, size: int = 28) -> str:
@@ -164,8 +169,7 @@ def _compare_with_official(
     path: Path, facts: MedMNISTSet, size: int, split: Split, found: int
 ) -> None:
     """Warn where a usable file is not the official one."""
-    stat = path.stat()
-    md5 = _md5(path, stat.st_size, stat.st_mtime_ns)
+    md5 = md5_of(path)
     if md5 == facts.md5[size]:
         return
     official = facts.samples[SPLITS.index(split)]
@@ -176,6 +180,12 @@ def _compare_with_official(
         DataFileWarning,
         stacklevel=3,
     )
+
+
+def md5_of(path: Path) -> str:
+    """MD5 sum of a file, read once as long as it does not change."""
+    stat = path.stat()
+    return _md5(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=32)

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from importlib import resources
 
 from tinyternary.config import Task
+from tinyternary.errors import ConfigError, unknown_name
 
 SIZES = (28, 64, 128, 224)
 """Heights and widths, pixels, in which each set is published."""
+
+
+VOLUMES = (
+    "adrenalmnist3d", "fracturemnist3d", "nodulemnist3d", "organmnist3d", "synapsemnist3d",
+    "vesselmnist3d",
+)  # fmt: skip
+"""The sets of volumes, which no network here reads."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,8 @@ class MedMNISTSet:
     ----------
     title : str
         Name as its authors write it.
+    modality : str
+        What its images are: ``"chest X-ray"``. Sets of one modality may show the same things.
     task : Task
     channels : int
         1 (grey) or 3 (RGB).
@@ -32,6 +42,7 @@ class MedMNISTSet:
     """
 
     title: str
+    modality: str
     task: Task
     channels: int
     class_names: tuple[str, ...]
@@ -53,6 +64,7 @@ def _read() -> dict[str, MedMNISTSet]:
     return {
         flag: MedMNISTSet(
             title=facts["title"],
+            modality=facts["modality"],
             task=Task(facts["task"]),
             channels=facts["channels"],
             class_names=tuple(facts["class_names"]),
@@ -66,3 +78,39 @@ def _read() -> dict[str, MedMNISTSet]:
 
 MEDMNIST: dict[str, MedMNISTSet] = _read()
 """What is known of each set, by its flag."""
+
+
+def flag_and_size(name: str, size: int | None = None) -> tuple[str, int]:
+    """Understand what a set is called: its flag, its title, or the name of its file.
+
+    Parameters
+    ----------
+    name : str
+        ``"breastmnist"``, ``"BreastMNIST"`` or ``"breastmnist_64"``.
+    size : int, optional
+        By default what the name says, else 28.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such set or size, or name and `size` differ.
+    """
+    flag, dash, stated = name.lower().partition("_")
+    if flag in VOLUMES:
+        raise ConfigError(f"data set {name!r}: the 3D sets of MedMNIST are not supported, only 2D")
+    if flag not in MEDMNIST or (dash and not stated):
+        raise unknown_name("data set", name, ["phantoms", *MEDMNIST])
+    if stated and size is not None and stated != str(size):
+        raise ConfigError(f"size: {size}, but the data set is called {name!r}")
+    asked = stated or str(28 if size is None else size)
+    if asked not in map(str, SIZES):
+        raise ConfigError(f"size: expected one of {', '.join(map(str, SIZES))}, got {asked}")
+    return flag, int(asked)
+
+
+def known_set(name: str) -> MedMNISTSet | None:
+    """Look a data set up by what it is called; None for one's own data."""
+    try:
+        return MEDMNIST[flag_and_size(name)[0]]
+    except ConfigError:
+        return None

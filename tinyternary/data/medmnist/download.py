@@ -9,20 +9,24 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tinyternary.data.medmnist.archives import data_root, how_to_get, known_set
+from tinyternary.data.medmnist.archives import data_root, how_to_get
+from tinyternary.data.medmnist.catalog import MEDMNIST, flag_and_size
 from tinyternary.errors import DataFileError
 
 
-def download(name: str, root: str | os.PathLike[str] | None = None, size: int = 28) -> Path:
+def download(
+    name: str, root: str | os.PathLike[str] | None = None, size: int | None = None
+) -> Path:
     """Fetch an official file unless it is there, by the ``medmnist`` package.
 
     Parameters
     ----------
     name : str
-        One of the twelve 2D sets.
+        One of the twelve 2D sets, as `medmnist` takes it.
     root : path, optional
         Where to put it; see `data_root`. Made if missing.
-    size : {28, 64, 128, 224}
+    size : {28, 64, 128, 224}, optional
+        By default what the name says, else 28.
 
     Returns
     -------
@@ -37,12 +41,13 @@ def download(name: str, root: str | os.PathLike[str] | None = None, size: int = 
         If the package is not installed, the download fails or the folder cannot be
         written; the message says how to get the file by hand.
     """
-    facts = known_set(name, size)
+    flag, size = flag_and_size(name, size)
+    facts = MEDMNIST[flag]
     folder = data_root(root)
-    path = folder / facts.file_name(name, size)
+    path = folder / facts.file_name(flag, size)
     if path.is_file():
         return path
-    advice = how_to_get(name, path, size)
+    advice = how_to_get(flag, path, size)
     if importlib.util.find_spec("medmnist") is None:
         raise DataFileError(f"{path}: the package medmnist is not installed; {advice}")
     try:

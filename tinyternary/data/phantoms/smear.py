@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.config import Task
-from tinyternary.data.dataset import Dataset, Split
+from tinyternary.data.dataset import Dataset, Split, check_split
 from tinyternary.data.phantoms._draws import PortableDraws
 from tinyternary.data.phantoms.cell_drawing import draw_cell
 from tinyternary.data.phantoms.cells import KINDS
@@ -78,8 +78,7 @@ def phantoms(
     >>> tt.data.phantoms("test", count=200, classes=2).class_names
     ('phantom round', 'phantom kidney')
     """
-    if split not in COUNTS:
-        raise ConfigError(f"split: expected 'train', 'val' or 'test', got {split!r}")
+    check_split(split)
     if seed < 0:
         raise ConfigError(f"seed: expected a non-negative integer, got {seed}")
     chosen = _chosen(classes)
