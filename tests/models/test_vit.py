@@ -73,7 +73,10 @@ configs = st.builds(
     kv_heads=st.sampled_from([None, 1, 2]),
     mlp_width=st.sampled_from([8, 20]),
     num_classes=st.integers(1, 5),
-    pool=st.sampled_from(["mean", "cls"]),
+    pool=st.sampled_from(["mean", "cls", "distilled"]),
+    registers=st.integers(0, 2),
+    embed_norm=st.booleans(),
+    causal=st.booleans(),
     positions=st.sampled_from(["learned", "sinusoidal"]),
     activation=st.sampled_from(["gelu", "gelu_tanh", "relu_squared"]),
     attention_bias=st.booleans(),
@@ -90,7 +93,7 @@ def test_every_configuration_computes_and_learns(config):
     logits = model.forward(images(config), record)
     assert logits.shape == (2, config.num_classes)
     assert record["tokens"].shape == (2, config.tokens, config.width)
-    assert record["features"].shape == (2, config.width)
+    assert record["features"].shape == (2, config.head_inputs)
     for i in range(config.depth):
         assert record[f"blocks.{i}"].shape == (2, config.tokens, config.width)
         attention = record[f"blocks.{i}.attn"]
@@ -109,12 +112,12 @@ def test_recording_changes_nothing():
 
 
 def test_the_head_reads_the_pooled_normed_last_tokens():
-    for pool in ("mean", "cls"):
-        model = ViT(preset("tiny", pool=pool)).eval()
+    for pool, registers in (("mean", 0), ("cls", 0), ("mean", 3), ("cls", 2)):
+        model = ViT(preset("tiny", pool=pool, registers=registers)).eval()
         record: dict = {}
         logits = model.forward(images(model.config), record).data
         last = record["blocks.3"].data.astype(np.float64)
-        pooled = last.mean(1) if pool == "mean" else last[:, 0]
+        pooled = last[:, registers:].mean(1) if pool == "mean" else last[:, 0]
         normed = pooled - pooled.mean(-1, keepdims=True)
         normed /= np.sqrt((normed**2).mean(-1, keepdims=True) + 1e-6)
         np.testing.assert_allclose(record["features"].data, normed, atol=1e-5)

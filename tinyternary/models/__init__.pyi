@@ -6,4 +6,5 @@ from .pretrained import (
     PretrainedReport as PretrainedReport,
     load_pretrained as load_pretrained,
 )
+from .small_conv import SmallConvNet as SmallConvNet
 from .vit import PRESETS as PRESETS, ViT as ViT, list_models as list_models, preset as preset

@@ -80,22 +80,24 @@ class ViT(Module):
         self.policy: dict[str, LayerQuant] = {}
         rng = np.random.default_rng(seed)
         self.patch_embed = PatchEmbed(c.patch_size, c.channels, c.width, c.stride, rng)
-        if c.pool == "cls":
-            self.cls_token = Parameter(truncated_normal((1, 1, c.width), 0.02, rng))
+        for name, count in c.front_tokens.items():
+            setattr(self, name, Parameter(truncated_normal((1, count, c.width), 0.02, rng)))
         if c.positions == "learned":
             self.pos_embed = Parameter(truncated_normal((1, c.tokens, c.width), 0.02, rng))
         else:
             self._positions = self._fixed_positions()
         self.dropout = Dropout(c.dropout)
+        if c.embed_norm:
+            self.norm_pre = LayerNorm(c.width, c.norm_eps)
         self.blocks = [self._block(rng) for _ in range(c.depth)]
         self.norm = LayerNorm(c.width, c.norm_eps)
-        self.head = Linear(c.width, c.num_classes, True, rng)
+        self.head = Linear(c.head_inputs, c.num_classes, True, rng)
 
     def _block(self, rng: np.random.Generator) -> EncoderBlock:
         c = self.config
         return EncoderBlock(
             LayerNorm(c.width, c.norm_eps) if c.attn_norm else None,
-            Attention(c.width, c.heads, c.kv_heads, c.attention_bias, rng),
+            Attention(c.width, c.heads, c.kv_heads, c.attention_bias, rng, c.causal),
             LayerNorm(c.width, c.norm_eps) if c.mlp_norm else None,
             Mlp(c.width, c.mlp_width, c.activation, c.mlp_bias, rng),
             dropout=c.dropout,
@@ -105,8 +107,8 @@ class ViT(Module):
     def _fixed_positions(self) -> NDArray[np.float32]:
         c = self.config
         table = sinusoidal_positions(c.grid, c.width)
-        # a class token comes from nowhere
-        return np.concatenate([np.zeros((c.tokens - c.grid**2, c.width), np.float32), table])[None]
+        # what stands in front of the patches comes from nowhere
+        return np.concatenate([np.zeros((c.front, c.width), np.float32), table])[None]
 
     def embed(self, images: Any) -> Tensor:
         """Cut images (B, C, H, W) into tokens (B, T, D) with positions added.
@@ -125,12 +127,15 @@ class ViT(Module):
         if not shape[0]:
             raise ShapeError("images: the batch is empty")
         x: Tensor = self.patch_embed(images)  # (B, T, D)
-        if c.pool == "cls":
-            token = self.cls_token + np.zeros((shape[0], 1, c.width), x.dtype)
-            x = concatenate([token, x], axis=1)
+        if c.front:
+            front = [
+                getattr(self, name) + np.zeros((shape[0], count, c.width), x.dtype)
+                for name, count in c.front_tokens.items()
+            ]
+            x = concatenate([*front, x], axis=1)
         x = x + (self.pos_embed if c.positions == "learned" else self._positions)
         x = self.dropout(x)
-        return x
+        return self.norm_pre(x) if c.embed_norm else x
 
     def encode(self, tokens: Tensor, record: dict[str, Any] | None = None) -> Tensor:
         """Run the encoder blocks on tokens (B, T, D)."""
@@ -141,15 +146,26 @@ class ViT(Module):
                 continue
             inner: dict[str, Any] = {}
             x = block(x, inner)
-            record[f"blocks.{i}.attn"] = inner["attn"]
+            record |= {f"blocks.{i}.{name}": value for name, value in inner.items()}
             record[f"blocks.{i}"] = x
         return x
 
     def pool(self, tokens: Tensor) -> Tensor:
-        """Turn tokens (B, T, D) into features (B, D): class token or mean, then LayerNorm."""
-        pooled = tokens[:, 0] if self.config.pool == "cls" else tokens.mean(axis=1)
+        """Turn tokens (B, T, D) into features (B, D): class token or mean, then LayerNorm.
+
+        With a distillation token (B, 2 D); with `token_norm` the LayerNorm comes first.
+        """
+        c = self.config
+        if c.pool == "mean":
+            patches = tokens[:, c.front :] if c.front else tokens
+            if c.token_norm:
+                mean: Tensor = self.norm(patches).mean(axis=1)
+                return mean
+            pooled = patches.mean(axis=1)
+        else:
+            pooled = tokens[:, 0] if c.pool == "cls" else tokens[:, :2]
         features: Tensor = self.norm(pooled)
-        return features
+        return features.reshape(len(features), c.head_inputs)
 
     def forward(self, images: Any, record: dict[str, Any] | None = None) -> Tensor:
         """Compute logits (B, num_classes) from images (B, C, H, W) float32.
@@ -159,7 +175,8 @@ class ViT(Module):
         images : Tensor or ndarray
         record : dict, optional
             Receives ``"tokens"`` (B, T, D), ``"blocks.i"`` (B, T, D),
-            ``"blocks.i.attn"`` (B, H, T, T) as an array, and ``"features"`` (B, D).
+            ``"blocks.i.attn"`` (B, H, T, T) as an array (with attention that is not fused also
+            ``"blocks.i.weights"``, the same as a Tensor), and ``"features"``, what the head reads.
         """
         tokens = self.embed(images)
         if record is not None:
