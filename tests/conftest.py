@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tinyternary.compiled import threads
+
 # Numba compiles inside the first example: a deadline would measure the compiler
 settings.register_profile(
     "tinyternary", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tinyternary")
+
+
+@pytest.fixture(autouse=True)
+def _number_of_threads() -> Iterator[None]:
+    """Lessons' cells say a number for the whole process, and are run in this one."""
+    before = threads._chosen
+    yield
+    if threads._chosen != before:
+        threads.set_threads(before)
 
 
 @pytest.fixture

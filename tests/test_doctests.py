@@ -58,6 +58,7 @@ PROMISED = [
     "deploy.Engine",
     "deploy.PackedModel",
     "deploy.to_onnx",
+    "deploy.to_c",
     "cost.analyze",
 ]
 NEEDS = {"deploy.to_onnx": "onnx"}

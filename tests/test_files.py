@@ -1,10 +1,13 @@
 """The one writer of files: whole or not at all."""
 
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from tinyternary.files import replace_content
+from tinyternary.files import one_at_a_time, replace_content
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
@@ -47,3 +50,71 @@ def test_a_folder_is_made_only_when_asked_for(tmp_path):
         replace_content(path.parent, b"x", LookupError)
     with pytest.raises(LookupError, match="c: cannot be written: "):
         replace_content(path / "c", b"x", LookupError, make_folder=True)
+
+
+BUSY = ValueError("somebody is there")
+HOLDER = """
+import sys, time
+from pathlib import Path
+from tinyternary.files import one_at_a_time
+with one_at_a_time(Path(sys.argv[1]), ValueError()):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_is_for_one_at_a_time(tmp_path):
+    folder = tmp_path / "new" / "run"
+    with one_at_a_time(folder, BUSY):
+        with pytest.raises(ValueError, match="somebody is there"), one_at_a_time(folder, BUSY):
+            pytest.fail("let in")
+        with one_at_a_time(tmp_path / "other", BUSY):
+            pass
+        # who was turned away has not opened the door for others
+        with pytest.raises(ValueError, match="somebody is there"), one_at_a_time(folder, BUSY):
+            pytest.fail("let in")
+    with pytest.raises(KeyError), one_at_a_time(folder, BUSY):
+        raise KeyError
+    with one_at_a_time(folder, BUSY):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL (not on Windows)")
+def test_a_killed_process_holds_nothing(tmp_path):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    with holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ValueError, match="somebody"), one_at_a_time(tmp_path, BUSY):
+            pytest.fail("let in")
+        holder.kill()
+        holder.wait()
+    assert os.listdir(tmp_path) == [".lock"]
+    with one_at_a_time(tmp_path, BUSY):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_holds_nothing(tmp_path):
+    ours, theirs = os.pipe()
+    with one_at_a_time(tmp_path, BUSY):
+        child = os.fork()
+        if not child:  # outlives the block, as a worker may its parent
+            os.close(theirs)
+            os.read(ours, 1)
+            os._exit(0)
+    try:
+        with one_at_a_time(tmp_path, BUSY):
+            pass
+    finally:
+        os.close(theirs)
+        os.close(ours)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_where_nothing_can_be_locked_the_block_runs(tmp_path):
+    (tmp_path / "file").touch()
+    with one_at_a_time(tmp_path / "file" / "run", BUSY):
+        pass

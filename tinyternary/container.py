@@ -13,7 +13,7 @@ of them allows, and the error that its readers raise, is a `Rules`.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
 import mmap
 import os
@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.strict_json import parse_object
+from tinyternary.strict_json import parse_object, to_json
+from tinyternary.text import named, quoted
 
 _ALIGNMENT = 64  # the arrays start on a cache line, so that a mapped file is read by whole lines
 _STORED: dict[str, np.dtype[Any]] = {
@@ -182,14 +183,14 @@ class _Entry(NamedTuple):
 def _entries(header: dict[str, Any], rules: Rules, where: str) -> list[_Entry]:
     found = []
     for name, fields in header.items():
-        label = name if len(name) <= 80 and name.isprintable() else repr(name[:80])
+        label = named(name)
         whole = f"{where}: {label}"
         if not isinstance(fields, dict) or set(fields) != {"dtype", "shape", "data_offsets"}:
             raise rules.error(f"{whole}: expected dtype, shape and data_offsets")
         dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
         if dtype not in rules.dtypes:
             raise rules.error(
-                f"{whole}: dtype: {str(dtype)[:20]!r}, expected one of {', '.join(rules.dtypes)}"
+                f"{whole}: dtype: {quoted(dtype)}, expected one of {', '.join(rules.dtypes)}"
             )
         if not _counts(shape) or len(shape) > _MAX_DIMENSIONS:
             raise rules.error(f"{whole}: shape: expected a list of counts")
@@ -199,7 +200,7 @@ def _entries(header: dict[str, Any], rules: Rules, where: str) -> list[_Entry]:
         if size != offsets[1] - offsets[0]:
             raise rules.error(
                 f"{whole}: data_offsets: {offsets[1] - offsets[0]} bytes, expected "
-                f"{str(size)[:20]} for its shape"
+                f"{quoted(size)} for its shape"
             )
         if math.prod(max(extent, 1) for extent in shape) >= 1 << 59:
             # no bytes, but strides that no array can have
@@ -229,6 +230,41 @@ def _array(buffer: Any, start: int, entry: _Entry, rules: Rules, where: str) -> 
     return array.reshape(entry.shape)
 
 
+def checksum(text: str, tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Return ``"sha256:..."`` over a text and over each array's name, dtype, shape and bytes.
+
+    The arrays count as they lie in a file, little-endian, whatever order they have here.
+    """
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        array = np.asarray(tensors[name])
+        stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        digest.update(f"\n{name} {stored.dtype.str} {array.shape}\n".encode())
+        digest.update(stored.reshape(-1).view(np.uint8).data)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def check_content(container: Container, header: str, rules: Rules) -> None:
+    """Compare a file's ``checksum`` with that of its arrays and of the entry `header`.
+
+    A file without one, of an earlier version or of somebody else, is not judged.
+
+    Raises
+    ------
+    rules.error
+        If they differ: bits have changed since it was written.
+    """
+    said = container.metadata.get("checksum")
+    if said is None:
+        return
+    found = checksum(container.metadata[header], container.tensors)
+    if said != found:
+        raise rules.error(
+            f"{container.where}: checksum: the file says {said[:23]!r}, its content gives "
+            f"{found[:23]!r}; the file is damaged"
+        )
+
+
 def render_container(
     tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str], rules: Rules
 ) -> bytes:
@@ -253,7 +289,7 @@ def render_container(
             raise rules.error("'__metadata__': the format keeps this name for itself")
         if _NAMES.get(stored) not in rules.dtypes:
             raise rules.error(
-                f"{name[:80]!r}: cannot be stored as {array.dtype}, expected one of "
+                f"{quoted(name)}: cannot be stored as {array.dtype}, expected one of "
                 f"{', '.join(rules.dtypes)}"
             )
         header[name] = {
@@ -263,7 +299,7 @@ def render_container(
         }
         parts.append(np.ascontiguousarray(array, stored).tobytes())
         position += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = to_json(header, compact=True).encode()
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
     if len(text) > rules.max_header_bytes:
         raise rules.error(f"header: {len(text)} bytes, expected at most {rules.max_header_bytes}")

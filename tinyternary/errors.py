@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tinyternary.text import quoted
+
 
 class TinyTernaryError(Exception):
     """Base of every error that tinyternary raises on purpose."""
@@ -65,6 +67,6 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ConfigError:
     names = list(known)
     import difflib  # only to say something helpful: not loaded by every start
 
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:100], names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ConfigError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
+    return ConfigError(f"unknown {kind} {quoted(name)}.{hint} Known: {', '.join(names)}.")

@@ -1,26 +1,37 @@
-"""Files that a crash cannot halve, and the folder for those that can be made again."""
+"""Files that a crash cannot halve, and folders for one process at a time."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 DRAFT = ".part"
 """Ending of a draft; one that is left over was being written when its process was killed."""
 
 
-def cache_folder() -> Path:
-    """Return where what can be made again is kept; the folder need not exist yet.
+LOCK = ".lock"
+"""Empty file in a folder that one process at a time may work in."""
+_locks: set[int] = set()  # descriptors of the locks that this process holds
 
-    It is beside Numba's cache if that has been moved, else in the user's cache.
+
+def made_folder(path: str | os.PathLike[str], error: type[Exception]) -> Path:
+    """Make a folder, those above it too, unless it is there; return its path.
+
+    Raises
+    ------
+    error
+        If it cannot be made.
     """
-    moved = os.environ.get("NUMBA_CACHE_DIR")
-    if moved:
-        return Path(moved) / "tinyternary"
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "tinyternary"
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise error(f"{folder}: cannot be made: {problem.strerror or problem}") from problem
+    return folder
 
 
 def replace_content(
@@ -80,3 +91,85 @@ def _replace(target: Path, content: bytes) -> None:
             os.fsync(folder)  # the rename itself is on the disk only then
         finally:
             os.close(folder)
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path, busy: Exception) -> Iterator[None]:
+    """Keep a folder to this block: whoever asks meanwhile, here or in another process, gets `busy`.
+
+    The lock is the operating system's: it ends with the process, however that ends, and no
+    file that is left behind means that somebody is there. On a disk without locks, or one
+    that cannot be written (which whoever writes will say), the block runs all the same.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be.
+    busy : Exception
+        What is raised if somebody else has it.
+    """
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    with opened_lock(folder / LOCK) as lock:
+        if lock is not None and not try_lock(lock):
+            raise busy
+        yield
+
+
+@contextlib.contextmanager
+def opened_lock(path: Path) -> Iterator[int | None]:
+    """Open a lock's file for `try_lock`; None where it cannot be. At the end the lock is free."""
+    lock = None
+    with contextlib.suppress(OSError):
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    if lock is None:
+        yield None
+        return
+    _locks.add(lock)
+    try:
+        yield lock
+    finally:
+        if lock in _locks:  # not in a forked child
+            _locks.discard(lock)
+            _let_go(lock)
+            os.close(lock)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(lock: int) -> bool:
+        """Try to get the lock; False if somebody else has it."""
+        try:
+            msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _let_go(lock: int) -> None:
+        """Do nothing: closing the file lets go of its lock."""
+
+else:
+    import fcntl
+
+    def try_lock(lock: int) -> bool:
+        """Try to get the lock; False if somebody else has it, True also where there are none."""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _let_go(lock: int) -> None:
+        """Free the lock at once: a child that was just forked may have the file open as well."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+    def _close_locks() -> None:
+        for lock in _locks:  # a child that outlives its parent must not keep the folder
+            os.close(lock)
+        _locks.clear()
+
+    os.register_at_fork(after_in_child=_close_locks)

@@ -11,8 +11,8 @@ from tinyternary.data import Dataset, Splits, fit_preprocessing, targets
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate import predict_logits, scores
 from tinyternary.train import Recipe, distill, fit, make_recipe
+from tinyternary.train._identity import current_settings
 from tinyternary.train._objective import logit_offset, prior_logits, task_loss
-from tinyternary.train._state import current_settings
 from tinyternary.train.distill import Distillation
 from tinyternary.train.fit import training_batches
 

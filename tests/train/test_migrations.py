@@ -17,6 +17,7 @@ from tinyternary.errors import CheckpointError
 from tinyternary.experiments import read_ablation, read_experiment
 from tinyternary.experiments.factors import read_ablation_plan
 from tinyternary.train import Recipe, build_model, fit, load_checkpoint, load_run, save_checkpoint
+from tinyternary.train.checkpoints import READABLE
 from tinyternary.train.recipe import FLAT
 
 OLD = json.loads((Path(__file__).parent / "format_1.json").read_text())
@@ -93,13 +94,14 @@ def test_an_old_run_goes_on_as_one_of_today(old_run, tmp_path):
     assert [row["step"] for row in old.history] == [3, 6]
     for name, array in new.model.state_dict().items():
         np.testing.assert_array_equal(array, old.model.state_dict()[name], err_msg=name)
-    assert load_checkpoint(old_run / "last.safetensors").field("format") == 2
+    assert load_checkpoint(old_run / "last.safetensors").field("format") == READABLE[-1]
 
 
 def test_a_format_of_the_future_is_refused(old_run):
     path = old_run / "last.safetensors"
-    write(path, {**OLD["header"], "format": 3}, ARRAYS)
-    with pytest.raises(CheckpointError, match="format 3, expected 2"):
+    future = READABLE[-1] + 1
+    write(path, {**OLD["header"], "format": future}, ARRAYS)
+    with pytest.raises(CheckpointError, match=f"format {future}, expected {READABLE[-1]}"):
         load_checkpoint(path)
 
 

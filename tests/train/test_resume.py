@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE
 from tinyternary.train import load_checkpoint, load_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +45,7 @@ def _step(folder: Path) -> int:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL (not on Windows)")
 def test_killed_runs_end_with_the_same_bits(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert _start(whole).wait(timeout=300) == 0
+    assert _start(whole).wait(timeout=PATIENCE) == 0
 
     chance, kills, reached = random.Random(0), 0, []
     deadline = time.monotonic() + 300

@@ -1,6 +1,7 @@
 from ._starting import calibrate_norms as calibrate_norms, start_from as start_from
 from .checkpoints import (
     Checkpoint as Checkpoint,
+    CheckpointWarning as CheckpointWarning,
     load_checkpoint as load_checkpoint,
     save_checkpoint as save_checkpoint,
 )

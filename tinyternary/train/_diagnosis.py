@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyternary.autograd import Tensor
 from tinyternary.errors import TrainingError
-from tinyternary.train._state import save_state
+from tinyternary.train._state import has_state, save_state
 
 if TYPE_CHECKING:
     from tinyternary.train.loop import Loop
@@ -28,7 +28,7 @@ def stop(loop: Loop, what: str, loss: Tensor | None = None) -> NoReturn:
         save_state(loop)  # the weights are those before this step: still good
     elif loop.best:
         loop.model.load_state_dict(loop.best)
-    kept = f"; last good state kept in {loop.run_dir}" if loop.run_dir else ""
+    kept = f"; last good state kept in {loop.run_dir}" if has_state(loop.run_dir) else ""
     raise TrainingError(
         f"{what} at step {loop.step + 1} of {loop.total}: {detail}{kept}; "
         "try a smaller lr or a smaller clip_norm"

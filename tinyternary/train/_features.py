@@ -54,8 +54,7 @@ def teacher_features(
     """
     tokens: Tensor = record[f"blocks.{config.depth - 1}"]
     values = tokens.numpy()
-    if config.pool == "cls":
-        values = values[:, 1:]
+    values = values[:, config.front :]  # what stands in front has no place in the grid
     if config.grid != grid:
         square = values.reshape(len(values), config.grid, config.grid, -1)
         scale = grid / config.grid

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+import os
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from tinyternary.config import ViTConfig
 from tinyternary.errors import CheckpointError
+from tinyternary.files import DRAFT
 from tinyternary.nn import Module
+from tinyternary.train._identity import START, check_settings, weights_checksum
 from tinyternary.train._migrations import numbers
-from tinyternary.train.checkpoints import load_checkpoint, save_checkpoint, write_json
+from tinyternary.train.checkpoints import (
+    Checkpoint,
+    CheckpointWarning,
+    OtherFormatError,
+    load_checkpoint,
+    save_checkpoint,
+    write_json,
+)
 from tinyternary.train.history import History
-from tinyternary.train.recipe import make_recipe
 
 if TYPE_CHECKING:
     from tinyternary.train.loop import Loop
+
+Arrays = dict[str, NDArray[Any]]
+
+STATES = ("last.safetensors", "previous.safetensors")
+"""The last two states of a run: should the first be damaged, the second takes its place."""
 
 
 def save_state(loop: Loop) -> None:
@@ -42,8 +57,61 @@ def save_state(loop: Loop) -> None:
         "history": loop.history.to_dict(),
         "settings": loop.settings,
     }
-    save_checkpoint(loop.run_dir / "last.safetensors", "state", arrays, header)
+    _keep_previous(loop.run_dir)
+    save_checkpoint(loop.run_dir / STATES[0], "state", arrays, header)
     write_json(loop.run_dir / "history.json", loop.history.to_dict())
+
+
+def _keep_previous(folder: Path) -> None:
+    """Give the last state's file a second name, under which it outlives the next one."""
+    last, previous = (folder / name for name in STATES)
+    if not last.exists():
+        return
+    draft = folder / f".{previous.name}{DRAFT}"
+    try:
+        draft.unlink(missing_ok=True)
+        os.link(last, draft)
+        os.replace(draft, previous)
+        draft.unlink(missing_ok=True)  # nothing is renamed where both are one file already
+    except OSError:  # no links there: for a moment the state has the second name only
+        with contextlib.suppress(OSError):  # a disk that takes nothing will be told by the writer
+            os.replace(last, previous)
+
+
+def has_state(folder: Path | None) -> bool:
+    """Whether there is a state to go on from."""
+    return folder is not None and any((folder / name).exists() for name in STATES)
+
+
+def last_state(folder: Path) -> Checkpoint | None:
+    """Read the last state of a run, or, if its file is damaged, the one before; None without any.
+
+    Raises
+    ------
+    CheckpointError
+        If neither can be read, or they are of a format that this version does not know.
+    """
+    damage: CheckpointError | None = None
+    for name in STATES:
+        if not (folder / name).exists():
+            continue
+        try:
+            saved = load_checkpoint(folder / name, "state")
+        except OtherFormatError:
+            raise
+        except CheckpointError as error:
+            damage = damage or error
+            continue
+        if damage is not None:
+            step = saved.header.get("step")
+            warnings.warn(
+                f"{damage}; going on from the state before it, of step {step}",
+                CheckpointWarning, stacklevel=2,
+            )  # fmt: skip
+        return saved
+    if damage is not None:
+        raise damage
+    return None
 
 
 def save_best(loop: Loop, epoch: int) -> None:
@@ -60,83 +128,54 @@ def resume_state(loop: Loop) -> bool:
     Raises
     ------
     CheckpointError
-        If the state is damaged or of another run: the message names the first
+        If the states are damaged or of another run: the message names the first
         setting that differs.
     """
-    path = loop.run_dir / "last.safetensors" if loop.run_dir is not None else None
-    if path is None or loop.run_dir is None or not path.exists():
+    saved = last_state(loop.run_dir) if loop.run_dir is not None else None
+    if saved is None or loop.run_dir is None:
         return False
-    saved = load_checkpoint(path, "state")
+    try:
+        _go_on_from(loop, saved, loop.run_dir)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{saved.path}: header: not a training state ({error})") from None
+    if saved.path.name != STATES[0]:  # a damaged last state must not become the second to last
+        os.replace(saved.path, loop.run_dir / STATES[0])
+    return True
+
+
+def _go_on_from(loop: Loop, saved: Checkpoint, folder: Path) -> None:
+    path, history = saved.path, History.from_dict(saved.field("history"))
+    best, best_path = {}, folder / "best.safetensors"
+    if history.best_epoch:
+        # written before the state: it may be an epoch ahead, which then runs again alike
+        best = load_checkpoint(best_path, "weights").part("model")
+    began = saved.field("settings").get(START)
+    if began is not None and loop.settings.get(START) in _left(saved, best):
+        # a model that this run has trained already, asked to go on: it need not be made anew
+        loop.settings = {**loop.settings, START: began}
     check_settings(saved.field("settings"), loop.settings, path)
     load_weights(loop.model, saved.part("model"), path)
-    for name, array in saved.part("extra").items():
-        if name not in loop.extra or loop.extra[name].shape != array.shape:
-            raise CheckpointError(f"{path}: array 'extra/{name}' does not fit this run")
-        loop.extra[name].data[...] = array
-    optimizer = numbers(saved.part("optimizer"), loop.optimizer.state_dict())
+    extra = {name: parameter.data for name, parameter in loop.extra.items()}
+    for name, array in fitting(saved.part("extra"), extra, path, "state").items():
+        extra[name][...] = array
+    optimizer = fitting(saved.part("optimizer"), loop.optimizer.state_dict(), path, "state")
     loop.optimizer.load_state_dict(optimizer, saved.field("optimizer_steps"))
     if loop.average is not None:
-        average = numbers(saved.part("average"), loop.average.arrays)
+        average = fitting(saved.part("average"), loop.average.arrays, path, "state")
         loop.average.load_state_dict(average, saved.field("average_steps"))
     loop.step = int(saved.field("step"))
     loop.loss_sum = float.fromhex(saved.field("loss_sum"))
     loop.best_score = float.fromhex(saved.field("best_score"))
     loop.seconds = float(saved.field("seconds"))
-    loop.history = History.from_dict(saved.field("history"))
-    if loop.history.best_epoch:
-        # written before the state: it may be an epoch ahead, which then runs again alike
-        best = load_checkpoint(loop.run_dir / "best.safetensors", "weights")
-        loop.best = numbers(best.part("model"), loop.model.state_dict())
-    return True
+    loop.history = history
+    loop.best = fitting(best, loop.model.state_dict(), best_path) if best else {}
 
 
-def check_settings(saved: dict[str, Any], mine: dict[str, Any], path: Path) -> None:
-    """Refuse a state of another run, naming the first setting that differs.
-
-    Raises
-    ------
-    CheckpointError
-        If any setting differs.
-    """
-    other = differing_setting(current_settings(saved), current_settings(mine))
-    if other is not None:
-        name, theirs, ours = other
-        raise CheckpointError(
-            f"{path} belongs to another run: {name} was {theirs!r}, "
-            f"now {ours!r}; choose another run folder, or resume=False to start over"
-        )
-
-
-def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give settings in today's form; fields that came later have their defaults: what they were."""
-    found = dict(settings)
-    if "recipe" in found:
-        found["recipe"] = make_recipe(found["recipe"]).to_dict()
-        del found["recipe"]["save_seconds"]  # how often state is saved changes no result
-    if "model" in found and "kind" not in found["model"]:  # a ViT, see `describe_model`
-        found["model"] = ViTConfig.from_dict(dict(found["model"])).to_dict()
-    if isinstance(found.get("teacher"), Mapping):
-        found["teacher"] = current_settings(found["teacher"])
-    return found
-
-
-def differing_setting(
-    saved: Mapping[str, Any], mine: Mapping[str, Any]
-) -> tuple[str, Any, Any] | None:
-    """Find the first entry, by name, in which two nested settings differ: (name, theirs, ours)."""
-    theirs, ours = dict(_flat(saved)), dict(_flat(mine))
-    for name in sorted(theirs.keys() | ours.keys()):
-        if theirs.get(name) != ours.get(name):
-            return name, theirs.get(name), ours.get(name)
-    return None
-
-
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flat(item, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, list(value) if isinstance(value, tuple) else value
+def _left(saved: Checkpoint, best: Arrays) -> set[str]:
+    """Checksums of the weights that a run may have left its model with."""
+    last = saved.part("model")
+    averaged = {name: a for name, a in saved.part("average").items() if name in last}
+    return {weights_checksum(arrays) for arrays in (last, {**last, **averaged}, best)}
 
 
 def load_weights(model: Module, arrays: dict[str, NDArray[Any]], path: Path) -> None:
@@ -145,18 +184,33 @@ def load_weights(model: Module, arrays: dict[str, NDArray[Any]], path: Path) -> 
     Raises
     ------
     CheckpointError
-        If names or shapes are those of another model; the message names the first.
+        If names, shapes or types are those of another model; the message names the first.
     """
-    mine = model.state_dict()
+    model.load_state_dict(fitting(arrays, model.state_dict(), path))
+
+
+def fitting(
+    arrays: Mapping[str, NDArray[Any]],
+    mine: Mapping[str, NDArray[Any]],
+    path: Path,
+    of: str = "model",
+) -> dict[str, NDArray[Any]]:
+    """Give a file's arrays, seen to take the place of those in `mine`.
+
+    Raises
+    ------
+    CheckpointError
+        If names, shapes or types differ: arrays "of another model", or what `of` says.
+    """
     arrays = numbers(arrays, mine)
     for name in sorted(mine.keys() | arrays.keys()):
+        whole = f"{path}: of another {of}"
         if name not in arrays:
-            raise CheckpointError(f"{path}: of another model (no array {name!r})")
+            raise CheckpointError(f"{whole} (no array {name!r})")
         if name not in mine:
-            raise CheckpointError(f"{path}: of another model (the model has no {name!r})")
-        if arrays[name].shape != mine[name].shape:
-            raise CheckpointError(
-                f"{path}: of another model ({name!r} has shape {arrays[name].shape}, "
-                f"expected {mine[name].shape})"
-            )
-    model.load_state_dict(arrays)
+            raise CheckpointError(f"{whole} (the {of} has no {name!r})")
+        for what in ("shape", "dtype"):
+            theirs, ours = getattr(arrays[name], what), getattr(mine[name], what)
+            if theirs != ours:  # NumPy would fill the one with the other without a word
+                raise CheckpointError(f"{whole} ({name!r} has {what} {theirs}, expected {ours})")
+    return arrays

@@ -7,7 +7,6 @@ new one, never half a file (lesson 03).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary import __version__
-from tinyternary.container import Rules, open_container, render_container
+from tinyternary.container import (
+    Rules,
+    check_content,
+    checksum,
+    open_container,
+    render_container,
+)
 from tinyternary.errors import CheckpointError
 from tinyternary.files import replace_content
-from tinyternary.strict_json import parse_object
+from tinyternary.strict_json import parse_object, to_json
 from tinyternary.train._migrations import current, current_arrays
 
-READABLE = (1, 2)
-"""Formats that are read; the last one is written."""
+READABLE = (1, 2, 3)
+"""Formats that are read; the last one is written. From the third on a file has a checksum."""
 _KEY = "tinyternary"
 _RULES = Rules(CheckpointError, "a checkpoint")
+
+
+class CheckpointWarning(UserWarning):
+    """A file of a run is damaged, and the run goes on without it."""
+
+
+class OtherFormatError(CheckpointError):
+    """A checkpoint of a version that is not known here: no damage, and not to be replaced."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +80,15 @@ class Checkpoint:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON in one stroke; NumPy numbers become plain ones. Its folder is made if need be.
+    """Write JSON (`to_json`) in one stroke. Its folder is made if need be.
 
     Raises
     ------
     CheckpointError
         If the file cannot be written.
     """
-    text = json.dumps(value, indent=1, default=_plain) + "\n"
+    text = to_json(value, indent=1) + "\n"
     replace_content(path, text.encode(), CheckpointError, make_folder=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} does not go into JSON")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
@@ -98,7 +103,6 @@ def read_json(path: str | Path) -> dict[str, Any]:
         text = Path(path).read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
-    # a metric that an epoch does not have is NaN
     found: dict[str, Any] = current(parse_object(text, str(path), CheckpointError, allow_nan=True))
     return found
 
@@ -123,7 +127,8 @@ def save_checkpoint(
         If the file cannot be written, or an array is of a type that it cannot hold.
     """
     full = {"kind": kind, "format": READABLE[-1], "library": __version__, **header}
-    metadata = {_KEY: json.dumps(full, default=_plain)}
+    text = to_json(full)
+    metadata = {_KEY: text, "checksum": checksum(text, arrays)}
     content = render_container(arrays, metadata, _RULES)
     replace_content(path, content, CheckpointError, make_folder=True)
 
@@ -140,15 +145,19 @@ def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If the file is missing, damaged, of another version or another kind.
+        If the file is missing, damaged (its checksum does not fit), of another version or
+        another kind.
     """
     path = Path(path)
     file = open_container(path, _RULES)
     if _KEY not in file.metadata:
         raise CheckpointError(f"{path}: a safetensors file, but no tinyternary checkpoint")
+    check_content(file, _KEY, _RULES)
     header = parse_object(file.metadata[_KEY], f"{path}: header", CheckpointError, allow_nan=True)
     if header.get("format") not in READABLE:
-        raise CheckpointError(f"{path}: format {header.get('format')!r}, expected {READABLE[-1]}")
+        raise OtherFormatError(f"{path}: format {header.get('format')!r}, expected {READABLE[-1]}")
+    if "checksum" not in file.metadata and header["format"] == READABLE[-1]:
+        raise CheckpointError(f"{path}: checksum: missing; the file is damaged")
     if not isinstance(header.get("kind"), str):
         raise CheckpointError(f"{path}: header says no kind of checkpoint")
     if kind is not None and header.get("kind") != kind:

@@ -10,7 +10,6 @@ and a matrix to the teacher's width, which is dropped afterwards.
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +18,15 @@ from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor, bce_with_logits, kl_divergence, mse, no_grad
 from tinyternary.config import Preprocessing, Standardization, Task
+from tinyternary.config.decision import scores
 from tinyternary.data import Batch, Dataset, Splits
+from tinyternary.data.classes import check_classes
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate.evaluation import predict_logits
 from tinyternary.models import ViT
 from tinyternary.nn import LayerNorm, Linear, Module
 from tinyternary.train._features import attention_map, teacher_features
+from tinyternary.train._identity import weights_checksum
 from tinyternary.train._objective import (
     logit_offset,
     task_loss,
@@ -39,7 +41,7 @@ from tinyternary.train.fit import (
     train,
 )
 from tinyternary.train.recipe import Recipe, make_recipe
-from tinyternary.train.run import Run, describe_model
+from tinyternary.train.run import Run, describe_model, describe_policy
 
 _CACHE_BYTES = 512 * 2**20
 
@@ -153,8 +155,8 @@ class Distillation:
         """F: how far the student's features are from the teacher's."""
         config = self.student.config
         tokens: Tensor = record[f"blocks.{config.depth - 1}"]
-        if config.pool == "cls":
-            tokens = tokens[:, 1:]  # the class token has no place in the grid
+        if config.front:
+            tokens = tokens[:, config.front :]  # what stands in front has no place in the grid
         if self.plan.feature == "attention":
             return mse(attention_map(tokens), wanted) * float(config.grid**2)
         assert self.matcher is not None
@@ -174,8 +176,7 @@ def teacher_loss(student: Tensor, teacher: NDArray[Any], task: Task, temperature
     al., 2015, section 2.1). Multi-label tasks soften one sigmoid per label.
     """
     if task is Task.MULTI_LABEL:
-        scaled = np.asarray(teacher, np.float32) / np.float32(temperature)
-        goal = (0.5 * (1.0 + np.tanh(0.5 * scaled))).astype(np.float32)  # sigmoid, no overflow
+        goal = scores(teacher / temperature, task).astype(np.float32)
         return bce_with_logits(student * (1.0 / temperature), goal) * temperature**2
     return kl_divergence(student, teacher, temperature)
 
@@ -235,11 +236,7 @@ def distill(
     """
     chosen = make_recipe(recipe, **recipe_overrides)
     if isinstance(teacher, Run):
-        if teacher.class_names != data.class_names:
-            raise ConfigError(
-                f"the teacher knows the classes {', '.join(teacher.class_names)}; "
-                f"the data has {', '.join(data.class_names)}"
-            )
+        check_classes(data.train, teacher.class_names, teacher.task, "teacher")
         preprocessing = preprocessing or teacher.preprocessing
         teacher = cast(Module, teacher.model)
     network: Module = teacher
@@ -259,13 +256,8 @@ def distill(
     )
     return train(
         student, data, chosen, session, objective,
-        teacher={"model": describe_model(network), "weights": weights_checksum(network)},
+        teacher={
+            "model": describe_model(network), "policy": describe_policy(network),
+            "weights": weights_checksum(network),
+        },
     )  # fmt: skip
-
-
-def weights_checksum(model: Module) -> str:
-    """Checksum all weights: a resumed student must have the same teacher."""
-    value = 0
-    for name, array in sorted(model.state_dict().items()):
-        value = zlib.crc32(np.ascontiguousarray(array).tobytes(), zlib.crc32(name.encode(), value))
-    return f"{value:08x}"

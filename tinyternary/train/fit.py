@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tinyternary.autograd import Tensor, no_grad
 from tinyternary.config import Preprocessing, Standardization, Task
 from tinyternary.data import Batches, Dataset, Splits, fit_preprocessing
-from tinyternary.errors import ConfigError
-from tinyternary.evaluate.evaluation import measure
-from tinyternary.files import DRAFT
+from tinyternary.errors import CheckpointError, ConfigError
+from tinyternary.evaluate.evaluation import calibrate, measure
+from tinyternary.files import DRAFT, one_at_a_time
 from tinyternary.models import ViT
 from tinyternary.nn import Dropout, DropPath, Module
+from tinyternary.train._identity import START, checksums, current_settings
 from tinyternary.train._objective import Supervised
-from tinyternary.train._state import current_settings, resume_state
+from tinyternary.train._state import STATES, resume_state
 from tinyternary.train.checkpoints import write_json
 from tinyternary.train.loop import Loop, Objective
 from tinyternary.train.recipe import Recipe, make_recipe
@@ -60,7 +59,9 @@ def fit(
         shifts) is left out where the data are rows.
     run_dir : path, optional
         Folder for configuration, history, checkpoints and metrics. If it holds the
-        state of the same run, training goes on from there, to the same bits.
+        state of the same run, training goes on from there, to the same bits. The same
+        are starting weights, images of all three splits, recipe, seed and teacher; a
+        model that the run itself has trained may be given again as it is.
     seed : int
         Of the order of images, augmentation and dropout.
     progress : bool
@@ -91,7 +92,7 @@ def fit(
     TrainingError
         If the loss is not finite.
     CheckpointError
-        If `run_dir` holds another run.
+        If `run_dir` holds another run, or another training is going on there.
 
     Examples
     --------
@@ -167,41 +168,61 @@ def train(
         recipe = recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
     set_dropout(model, recipe)
     config = describe_run(
-        model, preprocessing, data.task, data.class_names, recipe, seed, data.name, **described
-    )
-    settings = current_settings({**config, "data": fingerprint(data.train)})
+        model, preprocessing, data.task, data.class_names, recipe, seed, data.name,
+        **checksums(model, data), **described,
+    )  # fmt: skip
+    settings = current_settings(config)
     del settings["library"]  # a newer library may go on with an older state
     folder = Path(session.run_dir) if session.run_dir is not None else None
     batches = training_batches(data.train, preprocessing, recipe, seed)
-    loop = Loop(
-        model, objective(preprocessing, recipe), batches, data.val, recipe, settings, folder,
-        session.on_step, session.on_epoch,
-    )  # fmt: skip
-    resumed = session.resume and resume_state(loop)
-    if folder is not None:
-        for left_over in folder.glob(f".*{DRAFT}"):  # of a write that was killed
-            left_over.unlink()
-    if folder is not None and not resumed:
-        write_json(folder / "config.json", config)
-        for name in ("last.safetensors", "best.safetensors", "model.safetensors", "metrics.json"):
-            (folder / name).unlink(missing_ok=True)
-    loop.run(session.progress, session.label)
-    metrics = {
-        split: measure(
-            model, data[split], preprocessing,
-            flips=recipe.evaluation.flips, shifts=recipe.evaluation.shifts,
-            progress=f"{session.label}: {split} images" if session.progress else None,
-        )
-        for split in (("val", "test") if session.test else ("val",))
-        if len(data[split])
-    }  # fmt: skip
-    run = Run(
-        model, preprocessing, data.task, data.class_names, loop.history, metrics, recipe, seed,
-        data.name, folder, loop.seconds, config,
-    )  # fmt: skip
-    if folder is not None:
-        run.save(folder)
+    with _alone_in(folder):
+        loop = Loop(
+            model, objective(preprocessing, recipe), batches, data.val, recipe, settings, folder,
+            session.on_step, session.on_epoch,
+        )  # fmt: skip
+        resumed = session.resume and resume_state(loop)
+        config[START] = loop.settings[START]  # what a run that goes on began with
+        if folder is not None:
+            _clear(folder, resumed)
+        if folder is not None and not resumed:
+            write_json(folder / "config.json", config)
+        loop.run(session.progress, session.label)
+        metrics = {
+            split: measure(
+                model, data[split], preprocessing,
+                flips=recipe.evaluation.flips, shifts=recipe.evaluation.shifts,
+                progress=f"{session.label}: {split} images" if session.progress else None,
+            )
+            for split in (("val", "test") if session.test else ("val",))
+            if len(data[split])
+        }  # fmt: skip
+        calibrate(model, data, preprocessing, metrics)
+        run = Run(
+            model, preprocessing, data.task, data.class_names, loop.history, metrics, recipe,
+            seed, data.name, folder, loop.seconds, config,
+        )  # fmt: skip
+        if folder is not None:
+            run.save(folder)
     return run
+
+
+def _alone_in(folder: Path | None) -> AbstractContextManager[None]:
+    """Refuse a second training in a run folder: each would take the other's files for its own."""
+    if folder is None:
+        return nullcontext()
+    busy = f"{folder}: another training runs in this folder; wait for its end, or choose another"
+    return one_at_a_time(folder, CheckpointError(busy))
+
+
+def _clear(folder: Path, resumed: bool) -> None:
+    """Remove what a write left behind that was killed, and, to start over, another run's files."""
+    for left_over in folder.glob(f".*{DRAFT}"):
+        left_over.unlink()
+    if not resumed:
+        # the states go first, the older before the newer
+        others = ("best.safetensors", "model.safetensors", "metrics.json")
+        for name in (*reversed(STATES), *others):
+            (folder / name).unlink(missing_ok=True)
 
 
 def check_arguments(model: Any, data: Any) -> None:
@@ -280,9 +301,3 @@ def set_dropout(model: Module, recipe: Recipe) -> None:
     if recipe.regularization.drop_path is not None:
         for place, module in enumerate(paths):
             module.p = recipe.regularization.drop_path * place / max(1, len(paths) - 1)
-
-
-def fingerprint(data: Dataset) -> str:
-    """Checksum images and labels, to tell data sets of one name apart."""
-    images = np.ascontiguousarray(data.images)
-    return f"{zlib.crc32(data.labels.tobytes(), zlib.crc32(images.tobytes())):08x}/{len(data)}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyternary.errors import CheckpointError, unknown_name
+from tinyternary.strict_json import plain_data
+from tinyternary.text import quoted
+from tinyternary.train.checkpoints import read_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +29,8 @@ class History:
     rows : list of dict
         Each has `epoch` (from 1), `step` (optimiser steps so far), `lr` (of the
         epoch's last step), `train_loss` (mean), `val_loss`, `val_acc`, `val_auc`
-        (None without validation images) and `seconds`.
+        (None without validation images, the AUC also without images of two classes)
+        and `seconds`.
     best_epoch : int
         Epoch with the best monitored value; 0 before any.
     """
@@ -59,8 +62,8 @@ class History:
         return [row.get(name) for row in self.rows]
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch's row."""
-        self.rows.append(dict(row))
+        """Add an epoch's row; what is no number (NaN) is None, as it will be in the file."""
+        self.rows.append(plain_data(row))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, read back by `from_dict`."""
@@ -80,12 +83,13 @@ class History:
         CheckpointError
             If it is missing or not a history.
         """
+        found = read_json(path)
         try:
-            return cls.from_dict(json.loads(Path(path).read_text("utf-8")))
-        except OSError as error:
-            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+            return cls.from_dict(found)
         except (ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{path}: not a training history ({error})") from None
+            raise CheckpointError(
+                f"{path}: not a training history ({quoted(str(error))})"
+            ) from None
 
     def plot(self, *, metric: str = "val_acc") -> Figure:
         """Draw losses and a validation metric by epoch; a notebook shows the figure.

@@ -25,7 +25,7 @@ from tinyternary.evaluate.evaluation import quick_metrics
 from tinyternary.nn import Module
 from tinyternary.quant import set_sharpness, set_strength
 from tinyternary.train._diagnosis import stop
-from tinyternary.train._interrupt import interruptible
+from tinyternary.train._interrupt import interruptible, stop_for
 from tinyternary.train._progress import ProgressBar
 from tinyternary.train._state import save_best, save_state
 from tinyternary.train.ema import WeightAverage
@@ -111,7 +111,8 @@ class Loop:
         TrainingError
             If the loss or a gradient is not finite.
         KeyboardInterrupt
-            After Ctrl-C, when the state has been saved.
+            After Ctrl-C, when the state has been saved. It is saved after SIGTERM and SIGHUP
+            too, which then end the process.
         """
         saved = time.perf_counter()
         with (
@@ -139,7 +140,7 @@ class Loop:
             where = f"; the same command goes on from {self.run_dir}" if self.run_dir else ""
             message = f"stopped after step {self.step} of {self.total}{where}"
             bar.note(message)
-            raise KeyboardInterrupt(message)
+            stop_for(asked(), message)
 
     def _step(self) -> float:
         """One step: batch, loss, gradients, update; gives the loss."""

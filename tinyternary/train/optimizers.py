@@ -19,7 +19,15 @@ from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.nn import Module
 from tinyternary.train.recipe import Recipe
 
-_NO_DECAY = {"pos_embed", "cls_token", "mask_token", "quantizer", "activation"}
+_NO_DECAY = {
+    "pos_embed",
+    "cls_token",
+    "dist_token",
+    "reg_token",
+    "mask_token",
+    "quantizer",
+    "activation",
+}
 
 
 @dataclass
@@ -101,8 +109,10 @@ class Optimizer:
         self.groups: list[ParameterGroup] = items  # type: ignore[assignment]
         if not any(group.parameters for group in self.groups):
             raise ConfigError("optimiser: no parameters to update")
-        if lr < 0:
-            raise ConfigError(f"lr: expected a number of at least 0, got {lr}")
+        decays = {f"weight_decay of group {i}": g.weight_decay for i, g in enumerate(self.groups)}
+        for name, value in {"lr": lr, **decays}.items():
+            if not 0 <= value < np.inf:
+                raise ConfigError(f"{name}: expected a number of at least 0, got {value}")
         self.lr = float(lr)
         self.decay_scale = 1.0  # a schedule may turn weight decay off late in training
         self.steps = 0
@@ -192,6 +202,9 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(groups, lr, weight_decay)
+        _check_share("momentum", momentum)
+        if nesterov and not momentum:
+            raise ConfigError("nesterov: expected momentum to look ahead along, got 0")
         self.momentum, self.nesterov = momentum, nesterov
 
     def _update(
@@ -207,6 +220,11 @@ class SGD(Optimizer):
         velocity *= self.momentum
         velocity += gradient
         weight -= lr * (gradient + self.momentum * velocity if self.nesterov else velocity)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ConfigError(f"{name}: expected a value in [0, 1), got {value}")
 
 
 @with_twin("AdamW")
@@ -248,6 +266,12 @@ class AdamW(Optimizer):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(groups, lr, weight_decay)
+        if len(betas) != 2:
+            raise ConfigError(f"betas: expected two numbers, got {betas!r}")
+        for beta in betas:
+            _check_share("betas", beta)
+        if not 0 <= eps < np.inf:
+            raise ConfigError(f"eps: expected a number of at least 0, got {eps}")
         self.betas, self.eps = betas, eps
 
     def _update(

@@ -102,8 +102,8 @@ class MaskedImages:
         covered = images[:, :, : c.grid * c.step, : c.grid * c.step]
         np.copyto(covered, 0, where=pixels)
         tokens = self.model.encode(self.model.embed(images))
-        if c.pool == "cls":
-            tokens = tokens[:, 1:]
+        if c.front:
+            tokens = tokens[:, c.front :]
         guess = self.decoder(tokens)  # (B, T, C s s)
         wanted = cells(batch.images, c)
         weight = hidden.reshape(len(hidden), -1, 1).astype(np.float32)

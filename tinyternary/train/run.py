@@ -3,6 +3,7 @@
 config.json          model, policy, task, classes, preprocessing, data, recipe, seed
 history.json         one row per epoch
 last.safetensors     all that resuming needs
+previous.safetensors the same, of the save before: should the last be damaged
 best.safetensors     weights of the best epoch
 model.safetensors    weights that the run ended with
 metrics.json         validation and test metrics, written when the run is over
@@ -54,7 +55,8 @@ class Run:
     history : History
         One row per epoch.
     metrics : dict
-        ``{"val": {...}, "test": {...}}``, as far as evaluated.
+        ``{"val": {...}, "test": {...}}``, as far as evaluated. ``calibrated`` in each is what
+        single answers at the run's temperature are worth: see `calibrate`.
     recipe : Recipe
     seed : int
     dataset : str
@@ -76,6 +78,12 @@ class Run:
     run_dir: Path | None = None
     seconds: float = 0.0
     config: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def temperature(self) -> float | None:
+        """What logits are to be divided by, chosen on the run's validation images, if any."""
+        found: float | None = self.metrics.get("val", {}).get("calibrated", {}).get("temperature")
+        return found
 
     def save(self, folder: str | Path) -> Path:
         """Write the run into a folder that `load_run` reads; gives the folder."""
@@ -103,6 +111,11 @@ def describe_model(model: Module) -> dict[str, Any]:
     return {"kind": type(model).__name__, "layers": repr(model), "parameters": shapes}
 
 
+def describe_policy(model: Module) -> dict[str, Any]:
+    """Describe a network's quantisers as JSON values, by layer."""
+    return {name: rule.to_dict() for name, rule in policy_of(model).items()}
+
+
 def describe_run(
     model: Module,
     preprocessing: Preprocessing | Standardization,
@@ -117,7 +130,7 @@ def describe_run(
     return {
         "library": __version__,
         "model": describe_model(model),
-        "policy": {name: rule.to_dict() for name, rule in policy_of(model).items()},
+        "policy": describe_policy(model),
         "preprocessing": preprocessing.to_dict(),
         "task": task.value,
         "class_names": list(class_names),

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from tinyternary.errors import ConfigError
+from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.train.recipe import Recipe
+
+Kind = Literal["cosine", "constant", "two-phase"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,18 @@ class Schedule:
         Share of the steps in the first phase.
     phase_drop : float
         Peak of the second phase as a share of the first's end.
+
+    Raises
+    ------
+    ConfigError
+        If the kind is unknown or a number impossible.
     """
 
     total: int
     lr: float
     warmup: int = 0
     min_lr: float = 0.0
-    kind: Literal["cosine", "constant", "two-phase"] = "cosine"
+    kind: Kind = "cosine"
     phase_split: float = 0.5
     phase_drop: float = 0.66
 
@@ -52,6 +59,17 @@ class Schedule:
             raise ConfigError(f"schedule: expected at least 1 step, got {self.total}")
         if not 0 <= self.warmup <= self.total:
             raise ConfigError(f"schedule: warm-up {self.warmup} is not within {self.total} steps")
+        if self.kind not in get_args(Kind):
+            raise unknown_name("schedule", self.kind, get_args(Kind))
+        if not 0 <= self.min_lr <= self.lr < math.inf:
+            raise ConfigError(
+                f"schedule: expected 0 <= min_lr <= lr, got min_lr {self.min_lr} and lr {self.lr}"
+            )
+        if not (0 < self.phase_split < 1 and 0 < self.phase_drop <= 1):
+            raise ConfigError(
+                f"schedule: expected phase_split in (0, 1) and phase_drop in (0, 1], "
+                f"got {self.phase_split} and {self.phase_drop}"
+            )
 
     def __call__(self, step: int) -> float:
         """Learning rate of optimiser step `step`, counted from 0."""
