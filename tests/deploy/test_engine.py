@@ -1,3 +1,5 @@
+import copy
+import pickle
 import subprocess
 import sys
 import warnings
@@ -8,6 +10,7 @@ import pytest
 from tests.deploy.small_models import images_for, make_model
 from tinyternary.config import LayerQuant, Task
 from tinyternary.deploy import Engine, agreement, load, pack
+from tinyternary.deploy.format.reader import read_packed
 from tinyternary.errors import ShapeError
 
 CASES = {
@@ -15,6 +18,12 @@ CASES = {
     "cls, multi-query": {"pool": "cls", "kv_heads": 1},
     "grouped-query, no second norm": {"kv_heads": 2, "mlp_norm": False},
     "no norm before the attention": {"attn_norm": False},
+    "causal": {"causal": True, "kv_heads": 2, "pool": "cls"},
+    "registers": {"registers": 4, "pool": "cls"},
+    "registers beside a mean": {"registers": 2},
+    "norms after the embedding and before the mean": {"embed_norm": True, "token_norm": True},
+    "registers, norm before the mean": {"registers": 1, "token_norm": True},
+    "distillation token": {"pool": "distilled", "registers": 1},
     "sinusoidal": {"positions": "sinusoidal"},
     "sinusoidal, cls": {"positions": "sinusoidal", "pool": "cls"},
     "overlapping patches": {"patch_size": 8, "stride": 4, "channels": 1},
@@ -151,6 +160,55 @@ def test_thresholds():
     ]
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(
+    ("policy", "changes"),
+    [
+        *((POLICIES[name], {}) for name in POLICIES),
+        *(("all-linear", CASES[name]) for name in CASES),
+    ],
+)
+def test_no_images_give_no_answers_on_every_path(policy, changes, fused):
+    model = make_model(policy, **changes)
+    c = model.config
+    engine = Engine(pack(model).read(), fused=fused)
+    images = images_for(model, 0)
+    assert engine(images).shape == (0, c.num_classes)
+    assert engine.features(images).shape == (0, c.head_inputs)
+    assert engine.attention(images).shape == (0, c.depth, c.heads, c.tokens, c.tokens)
+    answer = engine.predict(images)
+    assert answer.labels.shape == (0,)
+    assert answer.probabilities.shape == (0, c.num_classes)
+    assert answer.names == []
+    with pytest.warns(UserWarning, match="resized"):
+        assert engine(np.zeros((0, 9, 7, c.channels), np.uint8)).shape == (0, c.num_classes)
+
+
+@pytest.mark.parametrize("policy", [None, "all-linear", POLICIES["groups"]])
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_pickled_engine_gives_the_same_answers_elsewhere(policy, fused, tmp_path):
+    model = make_model(policy)
+    path = pack(model).save(tmp_path / "model.safetensors")
+    engine = Engine(read_packed(path), 2, fused=fused)
+    images = images_for(model, 3)
+    np.save(tmp_path / "images.npy", images)
+    expected = engine(images)
+    (tmp_path / "engine.pickle").write_bytes(pickle.dumps(engine))
+    path.unlink()  # the file need not be there
+    code = (
+        "import pickle, sys, numpy as np\n"
+        "engine = pickle.load(open('engine.pickle', 'rb'))\n"
+        "np.save('answers.npy', engine(np.load('images.npy')))\n"
+        "print(engine.threads, engine.plain_because)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == f"2 {engine.plain_because}".strip()
+    np.testing.assert_array_equal(np.load(tmp_path / "answers.npy"), expected)
+    np.testing.assert_array_equal(copy.deepcopy(engine)(images), expected)
+
+
 def test_images_of_other_sizes_and_colours(model, packed_path, rng):
     engine = load(packed_path)
     with pytest.warns(UserWarning, match="resized to 28 x 28"):
@@ -175,7 +233,8 @@ def test_images_of_other_sizes_and_colours(model, packed_path, rng):
     "images",
     [
         np.zeros((2, 28, 28, 3), np.float32),
-        np.zeros((28, 28), np.uint8),
+        np.zeros((3, 28, 28), np.uint8),
+        np.zeros((28, 28, 4), np.uint8),
         np.zeros((2, 28, 28, 4), np.uint8),
         np.zeros((1, 1, 28, 28, 3), np.uint8),
         np.zeros((2, 0, 28, 3), np.uint8),

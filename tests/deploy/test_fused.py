@@ -1,9 +1,11 @@
 """The compiled encoder against the plain layers, and against itself on other threads."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from tests.deploy.small_models import images_for, make_model
 from tests.deploy.test_engine import CASES, POLICIES
 from tests.marks import needs_compiled
+from tests.patience import PATIENCE
 from tinyternary.compiled import threads
 from tinyternary.deploy import Engine, pack
 from tinyternary.errors import ConfigError
@@ -68,6 +71,22 @@ def test_sizes_at_the_edges(changes):
         np.testing.assert_allclose(fused(images), expected, rtol=0, atol=allowed)
 
 
+@pytest.mark.parametrize("width", [17, 24, 36, 48, 72])
+@pytest.mark.parametrize("mean", [30, 1000])
+def test_a_large_mean_of_tokens_is_no_part_of_their_variance(width, mean):
+    """Whatever fills a row up to whole vectors: in `CASES` tokens have a mean near 0."""
+    model = make_model(None, width=width, heads=1, depth=1)
+    for name, parameter in model.named_parameters():
+        if name == "patch_embed.proj.bias":
+            parameter.data += np.float32(mean)
+    fused, plain = engines(model)
+    images = images_for(model, 6)
+    expected = plain(images)
+    # a token's deviations of 1 are known to mean * 2^-24
+    allowed = expected.std() * mean * 1e-5
+    np.testing.assert_allclose(fused(images), expected, rtol=0, atol=allowed)
+
+
 @pytest.fixture
 def shared_always(monkeypatch):
     """Share images whatever their size: those of tests are too small to be worth it."""
@@ -75,9 +94,10 @@ def shared_always(monkeypatch):
 
 
 @pytest.mark.usefixtures("shared_always")
+@pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("policy", [None, "all-linear"])
-def test_threads_and_batches_give_the_same_bits(policy):
-    model = make_model(policy, width=48, heads=3)
+def test_threads_and_batches_give_the_same_bits(policy, causal):
+    model = make_model(policy, width=48, heads=3, causal=causal)
     packed = pack(model).read()
     images = images_for(model, 7)
     expected = Engine(packed, 1)(images)
@@ -93,9 +113,9 @@ def test_threads_and_batches_give_the_same_bits(policy):
 def test_small_calls_stay_on_one_thread(model, monkeypatch):
     packed = pack(model).read()
     invited = []
-    invite = threads.invite
+    share = threads.share
     monkeypatch.setattr(
-        threads, "invite", lambda *args: (invited.extend(range(args[1])), invite(*args))[1]
+        threads, "share", lambda *args: (invited.extend(range(args[1])), share(*args))[1]
     )
     engine = Engine(packed, 2)
     if engine.plain_because:
@@ -150,6 +170,51 @@ def test_calls_from_many_threads_at_once(model):
     for caller in callers:
         caller.join()
     assert not wrong
+
+
+class Left(Exception):
+    """What a signal raises in the test below."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends signals here")
+@pytest.mark.usefixtures("shared_always")
+@pytest.mark.parametrize("count", [1, 2, 48])
+def test_a_call_that_a_signal_ends_leaves_the_next_answer_right(count):
+    model = make_model("all-linear", width=64, mlp_width=128, depth=4)
+    engine, _ = engines(model, 2)
+    images = images_for(model, count)
+    expected = engine(images)
+    begin = time.perf_counter()
+    engine(images)
+    once = time.perf_counter() - begin
+    left, draw = [], np.random.default_rng(0)
+
+    def leave(*_):
+        if armed:
+            armed.clear()
+            raise Left
+
+    armed = []
+    before = signal.signal(signal.SIGALRM, leave)
+    try:
+        for _ in range(40):
+            armed.append(True)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, draw.uniform(1e-5, 1.2 * once))
+                while armed:
+                    engine(images)
+            except Left:
+                left.append(True)
+            np.testing.assert_array_equal(engine(images[: count // 2 + 1]),
+                                          expected[: count // 2 + 1])  # fmt: skip
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert left
+    # nobody of those calls is left at work, nor waits for somebody who went
+    came = threading.Event()
+    threads.invite(lambda member: came.set(), 1)
+    assert came.wait(60)
 
 
 def test_memory_does_not_grow_with_calls_or_batch(model):
@@ -217,7 +282,7 @@ def test_the_number_of_threads_is_obeyed(packed, tmp_path, jit, environment, ask
     packed.save(path)
     done = subprocess.run(
         [sys.executable, "-c", COUNT, path, asked, said], capture_output=True, text=True,
-        env={**os.environ, "TINYTERNARY_THREADS": environment, "TINYTERNARY_JIT": jit}, timeout=200,
+        env={**os.environ, "TINYTERNARY_THREADS": environment, "TINYTERNARY_JIT": jit}, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == (helpers if jit == "1" else 0)

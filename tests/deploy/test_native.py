@@ -10,8 +10,10 @@ import sys
 import numpy as np
 import pytest
 
+from tests.deploy.machine_code import loaders
 from tests.deploy.small_models import images_for, make_model
 from tests.marks import needs_compiled
+from tests.patience import PATIENCE
 from tinyternary import deploy
 from tinyternary.deploy import Engine, pack
 from tinyternary.kernels import dispatch, processor
@@ -43,7 +45,7 @@ print(json.dumps({
 def answer(path, threads=1, **environment):
     done = subprocess.run(
         [sys.executable, "-c", ANSWER, str(path), str(threads)],
-        capture_output=True, text=True, timeout=200, check=False,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
         env={**os.environ, **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -65,6 +67,17 @@ def test_a_second_start_loads_no_compiler_and_little_else(packed_path):
         assert heavy & set(found["modules"]) == set()
         # 38 MB when this was written, of which NumPy is 25; with Numba 170
         assert found["peak_kb"] < 60_000
+
+
+@here
+@needs_compiled
+def test_llvms_loader_gives_the_same_bits_and_takes_more_memory(packed_path):
+    deploy.warmup()
+    own, llvm = (loaders.first_answer(packed_path, loader) for loader in ("own", "llvm"))
+    assert own["bits"] == llvm["bits"]
+    assert own["because"] == llvm["because"] == ""
+    assert (own["llvm"], llvm["llvm"], llvm["numba"]) == (False, True, False)
+    assert own["mb"] < llvm["mb"]
 
 
 @here

@@ -1,4 +1,5 @@
 from .agreement import Agreement as Agreement, agreement as agreement
+from .c.export import to_c as to_c
 from .engine import (
     Engine as Engine,
     Prediction as Prediction,

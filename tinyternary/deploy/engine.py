@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.compiled.locks import made_once
 from tinyternary.compiled.threads import check_threads, using_threads
-from tinyternary.config import decide, scores
+from tinyternary.config import SetLimits, decide
 from tinyternary.deploy.encoder.kept import encoder
 from tinyternary.deploy.format.reader import PackedFile, read_packed
 from tinyternary.deploy.images import as_input
+from tinyternary.deploy.memory import LIMIT_BYTES, image_bytes, too_large
 from tinyternary.deploy.packed_layers import has_encoder, unfusable
 from tinyternary.deploy.plain import Network
+from tinyternary.errors import ConfigError, NonFiniteError, PackedFileError
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.simd.tile_shapes import shape_of
 
@@ -41,16 +44,36 @@ class Prediction:
     ----------
     labels : (B,) int64, or (B, L) int64 of 0 and 1 for a multi-label task
     probabilities : (B, classes) float64
-        Softmax over classes; for a multi-label task one sigmoid per label. `labels` follow
-        from exactly these: see `tinyternary.evaluate.decide`.
+        Softmax over classes; for a multi-label task one sigmoid per label; of logits divided by
+        the file's temperature, if it has one. `labels` follow from exactly these: see
+        `tinyternary.evaluate.decide`.
     class_names : tuple of str
     logits : (B, classes) float32
+        As the network gives them, whatever the temperature.
+    sets : (B, classes) bool, optional
+        Which classes are in the prediction set of each image, if a coverage was asked for.
     """
 
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     class_names: tuple[str, ...]
     logits: F32
+    sets: NDArray[np.bool_] | None = None
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """Whether the set of each image holds its label and no other class: (B,).
+
+        Raises
+        ------
+        ConfigError
+            If no coverage was asked for.
+        """
+        if self.sets is None:
+            raise ConfigError("sure: ask the engine with a coverage, as predict(images, 0.9)")
+        return np.asarray(
+            (self.sets.sum(1) == 1) & self.sets[np.arange(len(self.sets)), self.labels]
+        )
 
     @property
     def names(self) -> list[str]:
@@ -65,7 +88,8 @@ class Prediction:
 class Engine:
     """A packed model ready to answer.
 
-    Made by `load`. Calls may come from several threads at once.
+    Made by `load`. Calls may come from several threads at once. It can be pickled and copied: what
+    goes along is the packed model, which the other side lays out for its own processor.
 
     Parameters
     ----------
@@ -73,6 +97,9 @@ class Engine:
     threads : int, optional
         Threads that share a batch, or a single image; by default what
         `tinyternary.get_threads` says at each call. The answers are the same bits for any number.
+    limit_bytes : int
+        Most memory that one image may take on its way through the network, bytes: the file
+        states how large that is.
     fused : bool
         False runs every layer by itself, also where the compiled encoder could run
         the network: slower, and what the tests compare with.
@@ -88,6 +115,13 @@ class Engine:
         (`tinyternary.deploy.machine_code`), or if there is no compiled encoder.
     fused : FusedNetwork, optional
         What the compiled encoder runs.
+    image_bytes : int
+        Most bytes that one image takes on its way through the network.
+
+    Raises
+    ------
+    PackedFileError
+        If that is more than `limit_bytes`.
 
     Examples
     --------
@@ -99,12 +133,25 @@ class Engine:
     """
 
     def __init__(
-        self, packed: PackedFile, threads: int | None = None, *, fused: bool = True
+        self,
+        packed: PackedFile,
+        threads: int | None = None,
+        *,
+        limit_bytes: int = LIMIT_BYTES,
+        fused: bool = True,
     ) -> None:
         self.packed = packed
         self.header = packed.header
         self.threads = None if threads is None else check_threads(threads)
+        self._options: dict[str, Any] = {
+            "threads": self.threads, "limit_bytes": limit_bytes, "fused": fused,
+        }  # fmt: skip
         self.plain_because = unfusable(packed) if fused else "it was asked not to"
+        self.image_bytes = image_bytes(self.header.config, fused=not self.plain_because)
+        size = self.header.config.image_size
+        reason = too_large(f"one image of {size} x {size}", self.image_bytes, limit_bytes)
+        if reason:
+            raise PackedFileError(f"{packed.where}: image_size: {reason}")
         self.fused: FusedNetwork | None = None
         if not self.plain_because:
             from tinyternary.deploy.encoder.network import FusedNetwork
@@ -112,7 +159,11 @@ class Engine:
             self.fused = FusedNetwork(packed, self.threads)
         self.numba_because = self.fused.compiled.because if self.fused else ""
 
-    @functools.cached_property
+    def __reduce__(self) -> tuple[Any, ...]:
+        # not the layout and its addresses, which hold in this process only
+        return functools.partial(Engine, **self._options), (self.packed,)
+
+    @made_once
     def _network(self) -> Network:
         # made when first needed: beside the compiled encoder only attention maps need it
         return Network(self.packed)
@@ -128,8 +179,8 @@ class Engine:
         Parameters
         ----------
         images : (B, H, W, C) or (B, H, W) uint8
-            Grey (no last axis, or C = 1) or RGB. Images of another size are
-            resized, and grey turned into RGB or back, with a warning.
+            Grey (no last axis, or C = 1) or RGB; also one image (H, W) or (H, W, C). Images
+            of another size are resized, and grey turned into RGB or back, with a warning.
 
         Returns
         -------
@@ -138,30 +189,58 @@ class Engine:
         Raises
         ------
         ShapeError
-            If the array is not a batch of byte images.
+            If the array is no byte images, or can be read as one image and as several.
+        NonFiniteError
+            If a logit is NaN or infinite: the network's numbers are too large for float32.
         """
         return self._run(images, None)
 
-    def predict(self, images: NDArray[np.uint8]) -> Prediction:
+    def predict(self, images: NDArray[np.uint8], coverage: float | None = None) -> Prediction:
         """Return labels, probabilities and logits for images as `__call__` takes them.
 
         A decision threshold in the file (chosen on validation data) is applied; without
         one a label or the second of two classes is taken above one half, and of more
-        classes the likeliest.
-        """
-        return self.decide(self(images))
+        classes the likeliest. With a coverage each image also gets the set of classes that
+        holds the true one so often, if the file keeps limits of such sets
+        (`tinyternary.evaluate.set_limits`).
 
-    def decide(self, logits: F32) -> Prediction:
+        Raises
+        ------
+        ConfigError
+            If it keeps none, or none for a coverage so high.
+        """
+        return self.decide(self(images), coverage)
+
+    def decide(self, logits: F32, coverage: float | None = None) -> Prediction:
         """Turn logits (B, classes) into a `Prediction`."""
         header = self.header
-        probabilities = scores(logits, header.task)
+        probabilities = header.scores(logits)
         labels = decide(probabilities, header.task, header.threshold)
-        return Prediction(labels, probabilities, header.class_names, logits)
+        sets = None if coverage is None else self.set_limits().sets(probabilities, coverage)
+        return Prediction(labels, probabilities, header.class_names, logits, sets)
+
+    def set_limits(self) -> SetLimits:
+        """Return the file's limits of prediction sets.
+
+        Raises
+        ------
+        ConfigError
+            If it keeps none.
+        """
+        if self.header.prediction_sets is None:
+            raise ConfigError(
+                f"{self.packed.where}: keeps no limits of prediction sets; `tinyternary pack RUN "
+                "--sets` finds them on the run's validation images (one label an image)"
+            )
+        return self.header.prediction_sets
 
     def features(self, images: NDArray[np.uint8]) -> F32:
-        """Return what the head reads: pooled, normalised tokens (B, width) float32."""
+        """Return what the head reads: pooled, normalised tokens (B, width) float32.
+
+        Of a network with a distillation token (B, 2 width).
+        """
         if self.fused is not None:
-            return self.fused(as_input(images, self.header.preprocessing))[1]
+            return self._finite(self.fused(as_input(images, self.header.preprocessing))[1])
         record: dict[str, Any] = {}
         self._run(images, record)
         features: F32 = record["features"][:, 0]
@@ -177,12 +256,29 @@ class Engine:
     def _run(self, images: NDArray[np.uint8], record: dict[str, Any] | None) -> F32:
         prepared = as_input(images, self.header.preprocessing)
         if self.fused is not None and record is None:
-            return self.fused(prepared)[0]
-        with using_threads(self.threads) if self.threads else contextlib.nullcontext():
-            return self._network(self.header.preprocessing(prepared), record)
+            return self._finite(self.fused(prepared)[0])
+        # what overflows is said once, by `_finite`
+        with (
+            using_threads(self.threads) if self.threads else contextlib.nullcontext(),
+            np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+        ):
+            answer = self._network(self.header.preprocessing(prepared), record)
+            return self._finite(np.asarray(answer, np.float32))
+
+    def _finite(self, answer: F32) -> F32:
+        """Refuse to give an answer that is no number: no class would be the likeliest."""
+        if not np.isfinite(answer).all():
+            bad = int((~np.isfinite(answer).all(axis=1)).sum())
+            raise NonFiniteError(
+                f"{self.packed.where}: NaN or infinity in the answers for {bad} of {len(answer)} "
+                "images: the network's numbers are too large for float32"
+            )
+        return answer
 
 
-def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
+def load(
+    path: str | os.PathLike[str], threads: int | None = None, *, limit_bytes: int = LIMIT_BYTES
+) -> Engine:
     """Map a packed model into memory, check it, and make it ready to answer.
 
     Parameters
@@ -191,6 +287,8 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
         A file written by `tinyternary.deploy.pack(model).save(path)`.
     threads : int, optional
         By default what `tinyternary.get_threads` says at each call.
+    limit_bytes : int
+        Most memory that one image may take on its way through the network, bytes.
 
     Returns
     -------
@@ -199,8 +297,9 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
     Raises
     ------
     PackedFileError
-        If the file is missing, damaged, foreign or of a newer version; the
-        message names the file, the field and what was expected.
+        If the file is missing, damaged, foreign or of a newer version, or one image
+        would take more memory than `limit_bytes`; the message names the file, the field
+        and what was expected.
 
     Examples
     --------
@@ -210,7 +309,7 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Engine:
     >>> engine(np.zeros((2, 28, 28, 3), np.uint8)).shape  # logits
     (2, 8)
     """
-    return Engine(read_packed(path), threads)
+    return Engine(read_packed(path), threads, limit_bytes=limit_bytes)
 
 
 def warmup() -> dict[str, float]:

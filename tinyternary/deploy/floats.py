@@ -44,10 +44,16 @@ def gelu(x: F32, approximate: str = "none") -> F32:
     return np.multiply(x, phi)
 
 
-def attention_weights(q: F32, k: F32) -> F32:
-    """softmax(q k^T / sqrt(D)): (B, H, T, S) from q (B, H, T, D) and k (B, Hkv, S, D)."""
+def attention_weights(q: F32, k: F32, causal: bool = False) -> F32:
+    """softmax(q k^T / sqrt(D)): (B, H, T, S) from q (B, H, T, D) and k (B, Hkv, S, D).
+
+    Causal: what stands after a query has weight 0.
+    """
     scores = _grouped(q, k) @ k.swapaxes(-1, -2)
     scores *= scores.dtype.type(1 / sqrt(q.shape[3]))
+    if causal:  # the rows are H / Hkv times the T queries
+        query = np.arange(scores.shape[2])[:, None] % q.shape[2]
+        np.copyto(scores, -np.inf, where=np.arange(k.shape[2]) > query)
     weights: F32 = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     return weights.reshape(*q.shape[:3], k.shape[2])
@@ -60,7 +66,7 @@ def _grouped(x: F32, k: F32) -> F32:
 
 
 @with_twin("Attention")
-def attention(q: F32, k: F32, v: F32) -> F32:
+def attention(q: F32, k: F32, v: F32, causal: bool = False) -> F32:
     """softmax(q k^T / sqrt(D)) v: (B, H, T, D)."""
-    mixed: F32 = _grouped(attention_weights(q, k), k) @ v
+    mixed: F32 = _grouped(attention_weights(q, k, causal), k) @ v
     return mixed.reshape(q.shape)

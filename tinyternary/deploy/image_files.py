@@ -1,30 +1,37 @@
 """Image files and folders in, one answer or one error each out (lesson 10).
 
 A file that cannot be read costs that file and no other: `predict_files` yields
-an error for it and goes on.
+an error for it and goes on. What the files mean is the decoders' business
+(`tinyternary.deploy.decoders`).
 """
 
 from __future__ import annotations
 
 import os
-import warnings
-import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinyternary.config import Preprocessing
+from tinyternary.deploy.decoders import arrays, dicom, pictures
+from tinyternary.deploy.decoders.stated import Read
 from tinyternary.deploy.engine import Engine
-from tinyternary.deploy.images import Images
-from tinyternary.errors import DataFileError, ShapeError
+from tinyternary.deploy.memory import LIMIT_BYTES
+from tinyternary.errors import DataFileError, NonFiniteError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".npy", ".npz")
-"""Files that a folder is searched for."""
-MAX_PIXELS = 64_000_000
-"""Largest image that is read, pixels (8,000 x 8,000): a small PNG file can claim gigabytes."""
+SUFFIXES = (*pictures.SUFFIXES, *arrays.SUFFIXES, *dicom.SUFFIXES)
+"""Files that a folder is searched for; DICOM files also without a suffix."""
+OTHER_IMAGES = (
+    ".avif", ".bmp", ".czi", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".mha", ".mhd",
+    ".ndpi", ".nii", ".nii.gz", ".nrrd", ".pgm", ".ppm", ".svs",
+)  # fmt: skip
+"""Files of a folder that are meant as images and that nothing here reads: each is an error."""
+
+NOT_SURE = "not sure"
+"""The answer where a prediction set has no class, several, or another than the label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,10 @@ class FilePrediction:
         Class number, or one 0/1 per label for a multi-label task.
     probabilities : dict of str to float, optional
         By class name.
+    set : list of str, optional
+        The classes in the prediction set, if a coverage was asked for.
+    sure : bool, optional
+        Whether that is the predicted class and no other.
     error : str, optional
         One line that says what is wrong with the file.
     note : str, optional
@@ -52,6 +63,8 @@ class FilePrediction:
     label: str | None = None
     index: int | list[int] | None = None
     probabilities: dict[str, float] | None = None
+    set: list[str] | None = None
+    sure: bool | None = None
     error: str | None = None
     note: str | None = None
 
@@ -60,40 +73,124 @@ class FilePrediction:
         """Whether there is an answer."""
         return self.error is None
 
+    @property
+    def answer(self) -> str | None:
+        """The label, or "not sure" where the prediction set is another."""
+        return NOT_SURE if self.sure is False else self.label
+
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain JSON types, as ``predict --json`` prints it."""
         return dict(vars(self))
 
 
-def find_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Replace folders by the image files in and below them, sorted by name.
+@dataclass
+class Found:
+    """Everything that lies in and below the folders that were named.
 
-    Files that are named are kept whatever their suffix, so that a wrong one is
-    reported and not passed over.
+    Attributes
+    ----------
+    files : list of Path
+        To be read, by name; also files that were named, whatever they are called, and folders
+        that cannot be listed, so that each is reported.
+    skipped : list of Path
+        Neither images nor folders that can be entered: of another kind, or links to folders.
+    hidden : list of Path
+        Files and folders whose name begins with a dot; these folders are not entered.
     """
-    found: list[Path] = []
+
+    files: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    hidden: list[Path] = field(default_factory=list)
+
+    def passed_over(self) -> str:
+        """Say in words what is not read; "" where that is nothing."""
+        kinds = sorted({path.suffix.lower() or "none" for path in self.skipped})
+        more = ", ..." if len(kinds) > 5 else ""
+        said = []
+        if self.skipped:
+            kinds_of = f"kinds that are not read ({', '.join(kinds[:5])}{more})"
+            said.append(f"{len(self.skipped)} skipped, of {kinds_of}")
+        if self.hidden:
+            said.append(f"{len(self.hidden)} hidden")
+        return "; ".join(said)
+
+
+def find_files(paths: Iterable[str | os.PathLike[str]]) -> Found:
+    """Replace folders by the image files in and below them, and account for everything there."""
+    found = Found()
     for path in map(Path, paths):
-        if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            found += sorted(p for p in inside if not p.name.startswith("."))
+        if _is_folder(path):
+            inside = _look_into(path)
+            found.files += sorted(inside.files)
+            found.skipped += sorted(inside.skipped)
+            found.hidden += sorted(inside.hidden)
         else:
-            found.append(path)
+            found.files.append(path)
     return found
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder on the way that is closed
+        return False  # reading it says why
+
+
+def _look_into(path: Path) -> Found:
+    found = Found()
+    # a folder that cannot be listed comes back as itself, and reading it says why
+    walk = os.walk(path, onerror=lambda error: found.files.append(Path(error.filename)))
+    for folder, folders, names in walk:
+        _sort(Path(folder), folders, names, found)
+    return found
+
+
+def _sort(folder: Path, folders: list[str], names: list[str], found: Found) -> None:
+    """Sort what one folder holds; what stays in `folders` is entered."""
+    found.hidden += [folder / name for name in (*folders, *names) if name.startswith(".")]
+    folders[:] = [name for name in folders if not name.startswith(".")]
+    found.skipped += [folder / name for name in folders if (folder / name).is_symlink()]
+    for name in names:
+        if not name.startswith("."):
+            (found.files if _wanted(folder / name) else found.skipped).append(folder / name)
+
+
+def _wanted(path: Path) -> bool:
+    """Whether a file of a folder is meant as an image."""
+    try:
+        if path.name.lower().endswith((*SUFFIXES, *OTHER_IMAGES)):
+            return path.is_file()
+        return not path.suffix and path.is_file() and dicom.is_dicom(path)
+    except OSError:
+        return True  # reading it says why
+
+
 def predict_files(
-    engine: Engine, paths: Iterable[str | os.PathLike[str]], *, batch_size: int = 64
+    engine: Engine,
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    coverage: float | None = None,
+    batch_size: int = 64,
+    limit_bytes: int = LIMIT_BYTES,
 ) -> Iterator[FilePrediction]:
     """Answer for image files and folders, in their order.
+
+    Images are given the network's size while they are read, so that at most one of them is
+    in memory at its own.
 
     Parameters
     ----------
     engine : Engine
     paths : iterable of path-like
-        PNG, JPEG, ``.npy`` (one image or a batch), ``.npz`` (every array of images
-        in it) and folders of these.
+        PNG, JPEG, TIFF, WebP, DICOM (with the package pydicom), ``.npy`` (one image or a
+        batch), ``.npz`` (every array of images in it) and folders of these.
+    coverage : float, optional
+        Also give each image the set of classes that holds the true one so often.
     batch_size : int
-        Images per call of the engine.
+        Most images per call of the engine.
+    limit_bytes : int
+        Most memory that one image may take while it is decoded, bytes: a file that states
+        more is refused before that is allocated.
 
     Yields
     ------
@@ -101,168 +198,91 @@ def predict_files(
         One per image, or one per file that could not be read; nothing is raised
         for a bad file.
     """
-    waiting: list[tuple[str, Images]] = []
-    for path in find_files(paths):
-        try:
-            for name, image in read_images(path, engine.header.preprocessing.channels):
-                if waiting and (len(waiting) == batch_size or waiting[0][1].shape != image.shape):
-                    yield from _answer(engine, waiting)
-                    waiting = []
-                waiting.append((name, image))
-        except (DataFileError, ShapeError) as error:
-            if waiting:
-                yield from _answer(engine, waiting)
+    batch_size = max(1, min(batch_size, limit_bytes // engine.image_bytes))
+    waiting: list[Read] = []
+    for path in find_files(paths).files:
+        for one in read_images(path, engine.header.preprocessing, limit_bytes):
+            if one.error is None:
+                waiting.append(one)
+            if waiting and (len(waiting) == batch_size or one.error is not None):
+                yield from _answer(engine, waiting, coverage)
                 waiting = []
-            yield FilePrediction(str(path), error=str(error))
+            if one.error is not None:
+                yield FilePrediction(one.name, error=one.error)
     if waiting:
-        yield from _answer(engine, waiting)
+        yield from _answer(engine, waiting, coverage)
 
 
-def _answer(engine: Engine, waiting: list[tuple[str, Images]]) -> Iterator[FilePrediction]:
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        answers = engine.predict(np.stack([image for _, image in waiting]))
-    note = "; ".join(str(one.message) for one in seen) or None
-    for (name, _), label, text, row in zip(
-        waiting, answers.labels, answers.names, answers.probabilities
-    ):
+def _answer(
+    engine: Engine, waiting: list[Read], coverage: float | None
+) -> Iterator[FilePrediction]:
+    pixels = np.stack([x.pixels for x in waiting if x.pixels is not None])
+    try:
+        answers = engine.predict(pixels, coverage)
+    except NonFiniteError as error:
+        if len(waiting) > 1:  # one image's numbers cost that image and no other
+            for alone in waiting:
+                yield from _answer(engine, [alone], coverage)
+        else:
+            yield FilePrediction(waiting[0].name, error=f"{waiting[0].name}: {error}")
+        return
+    names, sets = answers.class_names, answers.sets
+    rows = zip(waiting, answers.labels, answers.names, answers.probabilities)
+    for i, (one, label, text, row) in enumerate(rows):
         yield FilePrediction(
-            path=name,
+            path=one.name,
             label=text,
             index=label.tolist(),
-            probabilities=dict(zip(answers.class_names, row.tolist())),
-            note=note,
+            probabilities=dict(zip(names, row.tolist())),
+            set=None if sets is None else [n for n, inside in zip(names, sets[i]) if inside],
+            sure=None if sets is None else bool(answers.sure[i]),
+            note="; ".join(one.notes) or None,
         )
 
 
-def read_images(path: str | os.PathLike[str], channels: int) -> Iterator[tuple[str, Images]]:
-    """Read the images of a file as (name, (H, W, C) uint8) pairs.
+def read_images(
+    path: str | os.PathLike[str], expected: Preprocessing, limit_bytes: int = LIMIT_BYTES
+) -> Iterator[Read]:
+    """Read the images of a file as a network takes them.
 
     Parameters
     ----------
     path : path-like
-    channels : int
-        What the network reads (1 or 3): an RGB file stays RGB and a grey one grey.
+    expected : Preprocessing
+        Size and channels that the network reads.
+    limit_bytes : int
+        Most memory that one image may take.
 
-    Raises
+    Yields
     ------
-    DataFileError
-        If the file is missing, empty, damaged, too large, or no kind of image
-        that can be read without guessing (16 bits, CMYK, transparency).
+    Read
+        One per image; one with an error where the file, or an array in it, cannot be read.
     """
     file = Path(path)
     try:
-        if not file.is_file():
-            raise DataFileError(f"{file}: no such file")
-        if file.stat().st_size == 0:
-            raise DataFileError(f"{file}: the file is empty (0 bytes)")
-        suffix = file.suffix.lower()
-        if suffix in (".npy", ".npz"):
-            yield from _read_arrays(file)
-        else:
-            yield str(file), _read_picture(file)
+        yield from _decoded(file, expected, limit_bytes)
+    except DataFileError as error:
+        yield Read(str(file), error=str(error))
     except OSError as error:
-        raise DataFileError(f"{file}: cannot be read: {error.strerror or error}") from None
+        yield Read(str(file), error=f"{file}: cannot be read: {error.strerror or error}")
+    except MemoryError:
+        yield Read(str(file), error=f"{file}: not enough memory to read it")
 
 
-def _read_picture(file: Path) -> Images:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file, formats=("PNG", "JPEG")) as opened:
-                picture: Image.Image = opened
-                width, height = picture.size
-                # the header alone has been read so far: nothing of that size is allocated
-                if width * height > MAX_PIXELS:
-                    raise DataFileError(
-                        f"{file}: {width} x {height} pixels, expected at most {MAX_PIXELS:,}"
-                    )
-                _check_mode(file, picture)
-                if picture.mode == "1":
-                    picture = picture.convert("L")
-                elif picture.mode == "P":
-                    picture = picture.convert("RGB")
-                pixels = np.asarray(picture)
-    except UnidentifiedImageError:
-        raise DataFileError(f"{file}: not a PNG or JPEG image") from None
-    except Image.DecompressionBombError:
-        raise DataFileError(f"{file}: too large: expected at most {MAX_PIXELS:,} pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataFileError(f"{file}: damaged image: {reason}") from None
-    if min(pixels.shape[:2]) < 2:
-        raise DataFileError(
-            f"{file}: {pixels.shape[1]} x {pixels.shape[0]} pixels, expected at least 2 x 2"
-        )
-    return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _check_mode(file: Path, picture: Any) -> None:
-    mode = picture.mode
-    if mode.startswith(("I", "F")):
-        raise DataFileError(f"{file}: more than 8 bits per channel (mode {mode}); convert it to "
-                            "8-bit grey or RGB with a window of your choice")  # fmt: skip
-    if mode in ("CMYK", "YCCK", "LAB"):
-        raise DataFileError(f"{file}: {mode} colours, expected grey or RGB")
-    if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-        raise DataFileError(f"{file}: has an alpha channel; flatten it on a background first")
-    if mode not in ("L", "RGB", "1", "P"):
-        raise DataFileError(f"{file}: image mode {mode}, expected grey or RGB")
-
-
-def _read_arrays(file: Path) -> Iterator[tuple[str, Images]]:
-    try:
-        loaded = np.load(file, mmap_mode="r" if file.suffix.lower() == ".npy" else None,
-                         allow_pickle=False)  # fmt: skip
-    except OSError:
-        raise
-    except Exception as error:  # NumPy's reader of headers raises a dozen kinds
-        raise DataFileError(f"{file}: damaged array file: {_first_line(error)}") from None
-    if isinstance(loaded, np.ndarray):
-        yield from _split(str(file), loaded)
-        return
-    with loaded:
-        _check_members(file, loaded.zip)
-        names = [name for name in loaded.files if "label" not in name.lower()]
-        if not names:
-            raise DataFileError(f"{file}: holds no array of images")
-        for name in names:
-            try:
-                array = loaded[name]
-            except Exception as error:  # as above, and what zlib and zipfile add to them
-                raise DataFileError(f"{file}: {name}: damaged: {_first_line(error)}") from None
-            yield from _split(f"{file}[{name}]", array)
-
-
-def _check_members(file: Path, archive: zipfile.ZipFile) -> None:
-    for member in archive.infolist():
-        if member.file_size > 64 * MAX_PIXELS:
-            raise DataFileError(f"{file}: {member.filename}: {member.file_size:,} bytes unpacked, "
-                                f"expected at most {64 * MAX_PIXELS:,}")  # fmt: skip
-
-
-def _split(name: str, array: NDArray[Any]) -> Iterator[tuple[str, Images]]:
-    """One image (H, W), (H, W, 3) or a batch (B, H, W), (B, H, W, 1 or 3), as images."""
-    if array.dtype != np.uint8:
-        raise DataFileError(f"{name}: dtype {array.dtype}, expected uint8")
-    if array.ndim == 2:
-        array = array[None, ..., None]
-    elif array.ndim == 3 and array.shape[2] in (1, 3):
-        array = array[None]
-    elif array.ndim == 3:
-        array = array[..., None]
-    if array.ndim != 4 or array.shape[3] not in (1, 3) or min(array.shape[1:3]) < 2:
-        raise DataFileError(
-            f"{name}: shape {array.shape}, expected (H, W), (H, W, 3), (B, H, W) or (B, H, W, 3)"
-        )
-    if array.shape[1] * array.shape[2] > MAX_PIXELS:
-        raise DataFileError(f"{name}: {array.shape[1]} x {array.shape[2]} pixels, expected at "
-                            f"most {MAX_PIXELS:,}")  # fmt: skip
-    for i, image in enumerate(array):
-        yield name if len(array) == 1 else f"{name}[{i}]", np.ascontiguousarray(image)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+def _decoded(file: Path, expected: Preprocessing, limit: int) -> Iterator[Read]:
+    if file.is_dir():
+        os.listdir(file)  # says why it could not be listed before
+        raise DataFileError(f"{file}: a folder that could not be listed")
+    if not file.exists():
+        raise DataFileError(f"{file}: no such file")
+    if not file.is_file():
+        raise DataFileError(f"{file}: neither a file nor a folder")
+    if file.stat().st_size == 0:
+        raise DataFileError(f"{file}: the file is empty (0 bytes)")
+    suffix = file.suffix.lower()
+    if suffix in arrays.SUFFIXES:
+        yield from arrays.read_arrays(file, expected, limit)
+    elif suffix in dicom.SUFFIXES or dicom.is_dicom(file):
+        yield dicom.read_dicom(file, expected, limit)
+    else:
+        yield pictures.read_picture(file, expected, limit)

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from tinyternary.config import vit_matrices
-from tinyternary.deploy.format.header import FORMAT_VERSION, LAYOUT_VERSION, PackedHeader
+from tinyternary.deploy.format.header import LAYOUT_VERSION, PackedHeader
 from tinyternary.deploy.format.reader import plan_of, read_packed
 from tinyternary.deploy.packed_layers import runs_on
 
@@ -40,7 +40,8 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {
         **{name: fields[name] for name in fields if name not in ("kinds", "layers", "rules")},
         "policy": {name: rule.to_dict() for name, rule in packed.header.policy.items()},
-        "format_version": FORMAT_VERSION,
+        "temperature": packed.header.temperature,
+        "prediction_sets": fields.get("prediction_sets"),
         "layout_version": LAYOUT_VERSION,
         "checksum": packed.checksum,
         "parameters": float_bytes // 4,

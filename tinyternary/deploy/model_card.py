@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tinyternary.config import Task
+from tinyternary.deploy.format.header import LAYOUT_VERSION
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.deploy.inspect import layer_rows
-
-USE = "For teaching and research, not for clinical use."
-"""The sentence that every card carries."""
+from tinyternary.text import USE, visible
 
 
 def model_card(packed: PackedFile, name: str = "model.safetensors") -> str:
@@ -29,7 +28,7 @@ def model_card(packed: PackedFile, name: str = "model.safetensors") -> str:
         them, split by split: ``{"test": {"acc": 0.9, "intervals": {"acc": [0.88,
         0.92]}, "per_class": {"sensitivity": [...], ...}}}``; other numbers as they are.
     """
-    header, config = packed.header, packed.header.config
+    header, config, prepare = packed.header, packed.header.config, packed.header.preprocessing
     rows = layer_rows(header)
     size = packed.header_bytes + packed.data_bytes
     floats = sum(row["float32_bytes"] for row in rows)
@@ -47,13 +46,19 @@ def model_card(packed: PackedFile, name: str = "model.safetensors") -> str:
         f"- {ternary} of {len(header.layers)} weight matrices are ternary, "
         f"{header.bits:g} bits per weight; the rest is {header.rest}.",
         f"- {size:,} bytes on disk; as float32 {floats:,} ({floats / size:.1f} times as many).",
-        f"- Written by tinyternary {header.library_version}; {packed.checksum}.",
+        f"- Matrices quantised as: {_rules(packed)}.",
+        f"- Pixels: x / 255, less {list(prepare.mean)}, divided by {list(prepare.std)}.",
+        f"- Written by tinyternary {header.library_version}, format "
+        f"{header.to_dict()['format_version']}, layout "
+        f"{LAYOUT_VERSION}; {packed.checksum}.",
         "",
         "## Data and task",
         "",
         f"- Trained on: {header.dataset or 'not stated'}.",
         f"- Task: {header.task}; classes: {', '.join(header.class_names)}.",
+        f"- Probabilities: {_probabilities(packed)}",
         f"- Decision: {_decision(packed)}",
+        f"- Prediction sets: {_sets(packed)}",
         "",
         "## Metrics",
         "",
@@ -69,7 +74,35 @@ def model_card(packed: PackedFile, name: str = "model.safetensors") -> str:
         f"finer detail than {config.image_size} x {config.image_size} pixels show is lost on it.",
         "",
     ]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))  # names in it, and what was measured, are text
+
+
+def _rules(packed: PackedFile) -> str:
+    rules = dict.fromkeys(packed.header.policy.values())
+    said = (f"{r.weight} per {r.granularity}, inputs {r.activation}" for r in rules)
+    return "; ".join(said) or "none"
+
+
+def _probabilities(packed: PackedFile) -> str:
+    several, temperature = packed.header.task is Task.MULTI_LABEL, packed.header.temperature
+    said = "a sigmoid of each logit" if several else "softmax of the logits"
+    if temperature is None:
+        return f"{said}, as the network was trained to give them."
+    return f"{said} divided by {temperature:.3g} (a temperature chosen on validation data)."
+
+
+def _sets(packed: PackedFile) -> str:
+    kept = packed.header.prediction_sets
+    if kept is None:
+        return "none kept; it cannot say that it is not sure."
+    several = len(kept.images) > 1
+    found = ", ".join(f"{n} of {name}" for n, name in zip(kept.images, packed.header.class_names))
+    return (
+        f"`predict --coverage` {kept.coverages[0]:g} to {kept.coverages[-1]:g}, "
+        f"{'class by class' if several else 'over all classes'}, from "
+        f"{found if several else kept.images[0]} validation images; few images make the coverage "
+        "uncertain, and other images than these void it."
+    )
 
 
 def _decision(packed: PackedFile) -> str:

@@ -7,7 +7,6 @@ product sums each row in one order, so that a batch changes nothing.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from tinyternary import kernels
 from tinyternary.compiled import PreparedLinear
+from tinyternary.compiled.locks import made_once
 from tinyternary.config.grid import BITLINEAR_EPS, MOST
 from tinyternary.deploy.encoder import kept
 from tinyternary.deploy.floats import rms_norm
@@ -42,7 +42,7 @@ class FloatLinear:
         self.weight: F32 = np.asarray(weight, np.float32)
         self.bias = bias
 
-    @functools.cached_property
+    @made_once
     def _prepared(self) -> PreparedLinear:
         # not at once: the compiled encoder and exports want the weights alone
         return PreparedLinear(self.weight, self.bias)
@@ -114,7 +114,7 @@ def build_layer(packed: PackedFile, name: str, outputs: int, inputs: int) -> Lay
     if header.activation == "none":
         linear = FloatLinear(float_weight(packed, name, outputs, inputs), bias)
         return _Normed(linear, norm) if header.norm else linear
-    parts = _integer_parts(packed, name, outputs, inputs)
+    parts = integer_parts(packed, name, outputs, inputs)
     return IntegerLinear(header, parts, norm, bias)
 
 
@@ -123,7 +123,7 @@ def float_weight(packed: PackedFile, name: str, outputs: int, inputs: int) -> F3
     if packed.header.layers[name].is_float:
         return np.asarray(packed.tensors[f"{name}.weight"], np.float32)
     weight = np.zeros((outputs, inputs), np.float32)
-    for columns, matrix, levels in _integer_parts(packed, name, outputs, inputs):
+    for columns, matrix, levels in integer_parts(packed, name, outputs, inputs):
         values = matrix.unpack() if isinstance(matrix, PackedTernary) else matrix
         weight[:, columns] += values * levels[:, None]
     return weight
@@ -141,7 +141,7 @@ class _Normed:
         return self.linear(rms_norm(x, self.weight, BITLINEAR_EPS))
 
 
-def _integer_parts(
+def integer_parts(
     packed: PackedFile, name: str, outputs: int, inputs: int
 ) -> list[tuple[slice, Any, F32]]:
     """Split a matrix by its scale groups and, with two scales, into its +1 and -1 trits."""
@@ -208,8 +208,9 @@ def unpack_nibbles(data: NDArray[np.uint8], inputs: int) -> NDArray[np.int8]:
 
 def has_encoder(backend: dispatch.Backend) -> bool:
     """Whether the compiled encoder can be made for a backend."""
-    # the portable vector path works in blocks that are narrower than the encoder's rows
-    return backend.simd and backend.name != "vector"
+    # the portable vector path works in blocks that are narrower than the encoder's rows, and the
+    # encoder unpacks no panels
+    return backend.simd and backend.name not in ("vector", "five")
 
 
 def unfusable(packed: PackedFile) -> str:
@@ -217,8 +218,18 @@ def unfusable(packed: PackedFile) -> str:
     chosen = dispatch.choose()
     if not has_encoder(chosen):
         return f"the backend {chosen.name} has no compiled encoder"
-    if not packed.header.config.attn_norm:
+    return unknown_to_encoder(packed)
+
+
+def unknown_to_encoder(packed: PackedFile) -> str:
+    """Return what a network has that no compiled encoder knows; empty if there is nothing."""
+    config = packed.header.config
+    if not config.attn_norm:
         return "the attention has no norm before it"
+    if config.registers or config.pool == "distilled":
+        return "it has registers or a distillation token"
+    if config.embed_norm or config.token_norm:
+        return "it has a norm after the embedding, or before the mean of tokens"
     for name, layer in packed.header.layers.items():
         ternary = (
             layer.storage == "ternary"

@@ -7,7 +7,6 @@ H heads, Dh = D / H.
 
 from __future__ import annotations
 
-import functools
 from math import sqrt
 from typing import Any
 
@@ -29,17 +28,18 @@ def forward(ops: Any, config: ViTConfig, images: Any, record: dict[str, Any] | N
     (`tinyternary.deploy.onnx`) appends nodes to a graph, where x is the name of a value.
 
     `ops` has the methods of `Network` (``add_to(x, y)`` need not keep x); `images` is what its
-    ``patches`` takes. A dict passed as `record` receives "features" (B, 1, D) and, for block i,
-    "blocks.i.attn" (B, H, T, T). Returns logits (B, 1, classes).
+    ``patches`` takes. A dict passed as `record` receives "features" (B, 1, D or 2 D) and, for
+    block i, "blocks.i.attn" (B, H, T, T). Returns logits (B, 1, classes).
     """
     x = ops.layer("patch_embed.proj", ops.patches(images))  # (B, P, D)
-    if config.pool == "cls":
-        x = ops.class_token(x)  # (B, T, D)
+    if config.front:
+        x = ops.put_in_front(x)  # (B, T, D)
     x = ops.add_positions(x)
+    if config.embed_norm:
+        x = ops.norm("norm_pre", x)
     for i in range(config.depth):
         x = block(ops, config, f"blocks.{i}", x, record)
-    pooled = ops.first(x) if config.pool == "cls" else ops.mean(x)  # (B, 1, D)
-    features = ops.norm("norm", pooled)
+    features = pool(ops, config, x)  # (B, 1, D), or 2 D
     if record is not None:
         record["features"] = features
     return ops.layer("head", features)
@@ -56,6 +56,18 @@ def block(ops: Any, config: ViTConfig, name: str, x: Any, record: dict[str, Any]
     inner = ops.norm(f"{name}.norm2", x) if config.mlp_norm else x
     hidden = ops.activation(f"{name}.mlp", ops.layer(f"{name}.mlp.fc1", inner))
     return ops.add_to(x, ops.layer(f"{name}.mlp.fc2", hidden))
+
+
+def pool(ops: Any, config: ViTConfig, x: Any) -> Any:
+    """Turn tokens (B, T, D) into what the head reads: (B, 1, D), with a distillation token 2 D."""
+    if config.pool == "mean":
+        patches = ops.tokens(x, config.front, config.tokens) if config.front else x
+        if config.token_norm:
+            return ops.mean(ops.norm("norm", patches))
+        return ops.norm("norm", ops.mean(patches))
+    if config.pool == "cls":
+        return ops.norm("norm", ops.tokens(x, 0, 1))
+    return ops.side_by_side(ops.norm("norm", ops.tokens(x, 0, 2)))
 
 
 class Network:
@@ -80,11 +92,6 @@ class Network:
         }
         self._packed = packed
 
-    @functools.cached_property
-    def positions(self) -> F32:
-        """Position embedding (T, D), made when first used: a header may claim many tokens."""
-        return positions(self._packed)
-
     def __call__(self, x: F32, record: dict[str, Any] | None = None) -> F32:
         """Return logits (B, classes) from preprocessed images (B, C, H, W); see `forward`."""
         logits: F32 = forward(self, self.config, x, record)
@@ -100,14 +107,17 @@ class Network:
         flat = np.ascontiguousarray(grid.transpose(0, 2, 3, 1, 4, 5))
         return flat.reshape(len(images), c.grid**2, c.channels * size**2)
 
-    def class_token(self, x: F32) -> F32:
-        """Put the class token before the others: (B, T, D)."""
-        shape = (len(x), 1, self.config.width)
-        return np.concatenate((np.broadcast_to(self.tensors["cls_token"], shape), x), axis=1)
+    def put_in_front(self, x: F32) -> F32:
+        """Put class token and registers before the patches' tokens: (B, T, D)."""
+        front = [
+            np.broadcast_to(self.tensors[name], (len(x), count, self.config.width))
+            for name, count in self.config.front_tokens.items()
+        ]
+        return np.concatenate((*front, x), axis=1)
 
     def add_positions(self, x: F32) -> F32:
         """Add to each token where it comes from."""
-        return self.add_to(x, self.positions)
+        return self.add_to(x, positions(self._packed))
 
     def layer(self, name: str, x: F32) -> F32:
         """Apply the linear layer called `name`: (B, T, K) to (B, T, N)."""
@@ -120,14 +130,14 @@ class Network:
 
     def attention(self, name: str, qkv: F32) -> F32:
         """(B, T, D + 2 Hkv Dh) to mixed values (B, T, D)."""
-        mixed = attend(*self._heads(qkv))  # (B, H, T, Dh)
+        mixed = attend(*self._heads(qkv), self.config.causal)  # (B, H, T, Dh)
         joined = np.ascontiguousarray(mixed.transpose(0, 2, 1, 3))  # (B, T, H, Dh)
         return joined.reshape(*qkv.shape[:2], self.config.width)
 
     def attention_maps(self, qkv: F32) -> F32:
         """Return how much each token takes from each: (B, H, T, T), rows sum to 1."""
         q, k, _ = self._heads(qkv)
-        return floats.attention_weights(q, k)
+        return floats.attention_weights(q, k, self.config.causal)
 
     def activation(self, name: str, x: F32) -> F32:
         """Apply the non-linearity of the feed-forward network; may write over `x`."""
@@ -145,9 +155,13 @@ class Network:
         x += y
         return x
 
-    def first(self, x: F32) -> F32:
-        """Take the class token: (B, 1, D)."""
-        return np.ascontiguousarray(x[:, :1])
+    def tokens(self, x: F32, first: int, last: int) -> F32:
+        """Take some of the tokens: (B, last - first, D)."""
+        return np.ascontiguousarray(x[:, first:last])
+
+    def side_by_side(self, x: F32) -> F32:
+        """Put two tokens into one row: (B, 2, D) to (B, 1, 2 D)."""
+        return x.reshape(len(x), 1, self.config.head_inputs)
 
     def mean(self, x: F32) -> F32:
         """Average over tokens: (B, 1, D)."""
@@ -164,7 +178,7 @@ class Network:
         return q, k, v
 
 
-def attend(q: F32, k: F32, v: F32) -> F32:
+def attend(q: F32, k: F32, v: F32, causal: bool = False) -> F32:
     """Attention; heads are filled up with zeros to whole vectors, which the compiled code wants."""
     width = q.shape[3]
     rest = -width % _VECTOR
@@ -173,7 +187,7 @@ def attend(q: F32, k: F32, v: F32) -> F32:
         # attention divides by the root of the width that it sees
         q = q * np.float32(sqrt(1 + rest / width))
         q, k, v = (np.pad(x, pads) for x in (q, k, v))
-    mixed: F32 = floats.attention(q, k, v)[..., :width]
+    mixed: F32 = floats.attention(q, k, v, causal=causal)[..., :width]
     return mixed
 
 
@@ -182,8 +196,8 @@ def positions(packed: PackedFile) -> F32:
     config, tensors = packed.header.config, packed.tensors
     if config.positions == "sinusoidal":
         table = sinusoidal_positions(config.grid, config.width)
-        # a class token comes from nowhere
-        return np.pad(table, ((config.tokens - len(table), 0), (0, 0)))
+        # what stands in front of the patches comes from nowhere
+        return np.pad(table, ((config.front, 0), (0, 0)))
     if "pos_embed.values" in tensors:
         embedding: F32 = tensors["pos_embed.values"] * tensors["pos_embed.scale"]
         return embedding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -9,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from tinyternary import files
+from tinyternary import kept_files
+from tinyternary.compiled import source_files
 from tinyternary.deploy.machine_code import cache
-from tinyternary.deploy.machine_code.elf import Damaged
-from tinyternary.kernels._pages import NotUsable
+from tinyternary.kept_files import Damaged, NotUsable
 
 CODE = bytes(range(256)) * 8
 FACTS = {"name": "f", "arguments": ["int", "f1"]}
@@ -39,20 +40,11 @@ def test_files_and_their_folder_are_the_users_own(place):
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
 
 
-def test_the_folder_follows_the_environment(monkeypatch, tmp_path):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert files.cache_folder() == tmp_path / "tinyternary"
-    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert files.cache_folder() == tmp_path / ".cache" / "tinyternary"
-
-
 def test_another_key_is_another_file(place):
     cache.write("f", "k" * 64, FACTS, CODE)
-    with pytest.raises(cache.Missing):
+    with pytest.raises(kept_files.Missing):
         cache.read("f", "j" * 64)
-    with pytest.raises(cache.Missing):
+    with pytest.raises(kept_files.Missing):
         cache.read("g", "k" * 64)
 
 
@@ -64,23 +56,52 @@ def test_a_file_under_another_ones_name_is_refused(place):
 
 
 def test_a_key_depends_on_sources_and_name_and_processor(monkeypatch, tmp_path):
-    source = tmp_path / "a.py"
-    source.write_text("one")
-    keys = {cache.key_of("f", [source]), cache.key_of("g", [source])}
-    source.write_text("two")
-    keys.add(cache.key_of("f", [source]))
-    assert cache.key_of("f", [source]) in keys
+    one, two = tmp_path / "a.py", tmp_path / "b" / "a.py"
+    one.write_text("one")
+    two.parent.mkdir()
+    two.write_text("two")
+    keys = {cache.key_of("f", one), cache.key_of("g", one)}
+    keys.add(cache.key_of("f", two))
+    assert cache.key_of("f", two) in keys
     monkeypatch.setattr(cache.processor, "described", lambda: {"flags": "fpu avx2"})
-    keys.add(cache.key_of("f", [source]))
+    keys.add(cache.key_of("f", two))
     monkeypatch.setattr(cache.tinyternary, "__version__", "99.0")
-    keys.add(cache.key_of("f", [source]))
+    keys.add(cache.key_of("f", two))
     assert len(keys) == 5
 
 
-def test_without_a_compiler_there_is_no_key(monkeypatch):
-    monkeypatch.setattr(cache.importlib.util, "find_spec", lambda name: None)
+def test_without_a_compiler_there_is_no_key(monkeypatch, tmp_path):
+    monkeypatch.setattr(source_files.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NotUsable, match="numba is not installed"):
-        cache.key_of("f", [])
+        cache.key_of("f", tmp_path / "a.py")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        None, [], 3, "text", {}, {"key": None}, {"arguments": []},
+        {"key": "k" * 64, "arguments": None}, {"key": "k" * 64, "arguments": "int"},
+        {"key": "k" * 64, "arguments": [3]}, {"key": "k" * 64, "arguments": ["d"]},
+        {"key": "k" * 64, "arguments": ["dd"]}, {"key": "k" * 64, "arguments": [["int"]]},
+        {"key": "k" * 64, "arguments": ["int", "f-1"]}, {"key": "k" * 64, "because": 3},
+        {"key": "k" * 64},
+    ],
+)  # fmt: skip
+def test_facts_that_cannot_be_are_refused_in_a_whole_file(place, facts):
+    text = json.dumps(facts).encode()
+    kept_files.write(cache.path_of("f", "k" * 64), len(text).to_bytes(4, "little") + text + CODE)
+    with pytest.raises(Damaged):
+        cache.read("f", "k" * 64)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=60), length=st.sampled_from([b"", b"\5\0\0\0"]))
+@example(content=b"[" * 100_000, length=b"\xff\xff\xff\xff")
+@example(content=b"\xff\xfe", length=b"\x02\0\0\0")
+def test_any_content_of_a_whole_file_is_refused(place, content, length):
+    kept_files.write(cache.path_of("f", "k" * 64), length + content)
+    with pytest.raises(Damaged):
+        cache.read("f", "k" * 64)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])

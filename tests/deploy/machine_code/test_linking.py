@@ -19,10 +19,10 @@ from tests.deploy.machine_code.objects import (
     here,
     object_of,
 )
-from tinyternary.deploy.machine_code import elf, linking
-from tinyternary.deploy.machine_code.linking import Linked
+from tinyternary.deploy.machine_code.linker import elf, linking
+from tinyternary.deploy.machine_code.linker.linking import Linked
+from tinyternary.kept_files import NotUsable
 from tinyternary.kernels import _pages
-from tinyternary.kernels._pages import NotUsable
 
 pytestmark = here
 

@@ -20,7 +20,7 @@ from tinyternary.deploy.encoder.steps import Rows, step
 
 _DEPTH = 64  # keys per step of the product with the values: 16 KiB, a third of a first-level cache
 _FAR = np.float32(-1e30)
-_ONE = np.float32(1)
+_NONE, _ONE = np.float32(0), np.float32(1)
 
 
 @step
@@ -62,9 +62,12 @@ def lay_keys(target: Any, net: Any, qkv: Rows, memory: Any) -> None:
 
 
 @step
-def attend(target: Any, net: Any, queries: Rows, out: Rows, count: int, memory: Any) -> None:
-    """Out = softmax(q k^T) v for each head of ``count`` tokens."""
+def attend(
+    target: Any, net: Any, queries: Rows, out: Rows, first: int, count: int, memory: Any
+) -> None:
+    """Out = softmax(q k^T) v for each head of ``count`` tokens, the first of which is ``first``."""
     width, outputs = net.head_width, target.outputs
+    tokens = min(net.tokens, first + count) if net.causal else net.tokens  # that any of them sees
     panels = -(-net.tokens // outputs)
     scores = Rows(memory.scores.at, memory.scores.step)
     for head in range(net.heads):
@@ -72,9 +75,9 @@ def attend(target: Any, net: Any, queries: Rows, out: Rows, count: int, memory: 
         keys = memory.keys + 4 * group * panels * outputs * width
         values = memory.values + 4 * group * panels * outputs * net.value_width
         column = 4 * head * width
-        _score(target, net, Rows(queries.at + column, queries.step), keys, scores, count)
-        _softmax(net, scores, count, memory.scales)
-        _mix(target, net, scores, values, Rows(out.at + column, out.step), count)
+        _score(target, net, Rows(queries.at + column, queries.step), keys, tokens, scores, count)
+        _softmax(net, scores, tokens, first, count, memory.scales)
+        _mix(target, net, scores, values, tokens, Rows(out.at + column, out.step), count)
         shares = floats(memory.scales, count)
         for row in range(count):
             # divided by the sum here and not in the scores: there are fewer numbers in the result.
@@ -84,10 +87,12 @@ def attend(target: Any, net: Any, queries: Rows, out: Rows, count: int, memory: 
 
 
 @step
-def _score(target: Any, net: Any, queries: Rows, keys: int, out: Rows, count: int) -> None:
-    """Out = q k^T, for as many keys as whole vectors hold."""
+def _score(
+    target: Any, net: Any, queries: Rows, keys: int, tokens: int, out: Rows, count: int
+) -> None:
+    """Out = q k^T, for the first ``tokens`` keys and what fills their last vector up."""
     width, outputs = net.head_width, target.outputs
-    seen = -(-net.tokens // 16) * 16
+    seen = -(-tokens // 16) * 16
     for first in range(0, seen, outputs):
         panel, left = keys + 4 * first * width, min(seen - first, outputs)
         # strips take half as long again for what they do: not for a full panel
@@ -102,23 +107,32 @@ def _score(target: Any, net: Any, queries: Rows, keys: int, out: Rows, count: in
 
 
 @step
-def _softmax(net: Any, scores: Rows, count: int, shares: int) -> None:
-    """Scores = 2^(scores - their maximum), and shares = 1 / their sum, by row."""
-    seen = -(-net.tokens // 16) * 16
+def _softmax(net: Any, scores: Rows, tokens: int, first: int, count: int, shares: int) -> None:
+    """Scores = 2^(scores - their maximum), and shares = 1 / their sum, by row.
+
+    The smallest power is 2^-126, which no sum notices. Of a key that is not to be seen it
+    becomes 0: then it does not matter how many of those a row has.
+    """
+    seen = -(-tokens // 16) * 16
     for row in range(count):
         here = scores.at + row * scores.step
         values = floats(here, seen)
-        for token in range(net.tokens, seen):
+        last = min(tokens, first + row + 1) if net.causal else tokens
+        for token in range(last, seen):
             values[token] = _FAR
         softmax_row(here, seen // 16, shares + 4 * row)
+        for token in range(last, tokens):
+            values[token] = _NONE
 
 
 @step
-def _mix(target: Any, net: Any, scores: Rows, values: int, out: Rows, count: int) -> None:
-    """Out = scores v, a few keys after the other."""
+def _mix(
+    target: Any, net: Any, scores: Rows, values: int, tokens: int, out: Rows, count: int
+) -> None:
+    """Out = scores v over ``tokens`` keys, a few after the other."""
     wide, outputs = net.value_width, target.outputs
-    for token in range(0, net.tokens, _DEPTH):
-        depth, done = min(_DEPTH, net.tokens - token), 0
+    for token in range(0, tokens, _DEPTH):
+        depth, done = min(_DEPTH, tokens - token), 0
         while done < wide:
             whole = done + outputs <= wide
             for row in range(0, count, target.rows):

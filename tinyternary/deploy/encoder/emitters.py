@@ -139,21 +139,22 @@ def emit_layer_norm(
 ) -> None:  # fmt: skip
     """Emit (x - mean) / sqrt(var + eps) * weight + bias for a row of ``width`` floats.
 
-    The padding counts as x = 0: its part in the squares is taken out again.
+    The padding has no part in the squares: there x - mean would be -mean.
     """
     count = builder.sitofp(width, F32)
     total = row_sum(builder, vectors, lambda at: load(builder, x, at, ROW, 4))
     mean = builder.fdiv(total, count)
     center = broadcast(builder, mean, WIDE)
+    places = ir.Constant(_BITS, list(range(WIDE)))
 
     def square(at: Any) -> Any:
         off = builder.fsub(load(builder, x, at, ROW, 4), center)
+        left = builder.trunc(builder.sub(width, builder.udiv(at, ir.Constant(I64, 4))), I32)
+        inside = builder.icmp_signed("<", places, broadcast(builder, left, WIDE))
+        off = builder.select(inside, off, splat(0.0, ROW))
         return builder.fmul(off, off)
 
-    squares = row_sum(builder, vectors, square)
-    room = builder.sub(builder.mul(vectors, ir.Constant(I64, WIDE)), width)
-    spare = builder.fmul(builder.sitofp(room, F32), builder.fmul(mean, mean))
-    variance = builder.fdiv(builder.fsub(squares, spare), count)
+    variance = builder.fdiv(row_sum(builder, vectors, square), count)
     factor = builder.fdiv(ir.Constant(F32, 1.0), _root(builder, builder.fadd(variance, eps)))
     scale = broadcast(builder, factor, WIDE)
     with each(builder, vectors) as loop:

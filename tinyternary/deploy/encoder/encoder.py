@@ -20,7 +20,6 @@ from numba import types
 from tinyternary.compiled.switch import njit
 from tinyternary.deploy.encoder.attention import attend, lay_keys
 from tinyternary.deploy.encoder.intrinsics import fetch_add, floats, target_of, view
-from tinyternary.deploy.encoder.kept import fingerprint
 from tinyternary.deploy.encoder.records import ANSWERED, BLOCK, MEMORY, NETWORK
 from tinyternary.deploy.encoder.steps import (
     Rows,
@@ -67,10 +66,12 @@ def project(target: Any, net: Any, block: Any, x: Rows, qkv: Rows, count: int, m
 
 
 @step
-def block(target: Any, net: Any, block: Any, x: Rows, qkv: Rows, count: int, memory: Any) -> None:
-    """Run the rest of a block: attention and feed-forward network, each added to x."""
+def block(
+    target: Any, net: Any, block: Any, x: Rows, qkv: Rows, first: int, count: int, memory: Any
+) -> None:
+    """Run the rest of a block for tokens from ``first`` on: attention and MLP, each added to x."""
     attended, attention_out = rows_of(memory.attended, 0), rows_of(memory.attention_out, 0)
-    attend(target, net, qkv, attended, count, memory)
+    attend(target, net, qkv, attended, first, count, memory)
     linear(target, block.proj, attended, attention_out, count, memory)
     residual(net, x, attention_out, count)
 
@@ -121,7 +122,8 @@ def forward(
                     lay_keys(target, net, rows_of(common.qkv, before), memory)
                     laid = True
                 this = view(net.blocks + (phase - 1) * _BLOCK_BYTES, BLOCK)
-                block(target, net, this, x, rows_of(common.qkv, before + first), count, memory)
+                queries = rows_of(common.qkv, before + first)
+                block(target, net, this, x, queries, first, count, memory)
             if phase < net.depth:
                 following = view(net.blocks + phase * _BLOCK_BYTES, BLOCK)
                 qkv = rows_of(common.qkv, after + first)
@@ -148,8 +150,8 @@ def encoder(target: Shape) -> Callable[..., None]:
     call's counters; features (B, width) and logits (B, classes) to be written.
     """
     # the target's number is a constant of the compiled code, and so part of the key under which
-    # Numba caches it
-    key = target.index + 16 * fingerprint()
+    # it is kept
+    key = target.index
 
     @njit(signature_or_function=_RUN)
     def run(

@@ -112,5 +112,6 @@ def emit_relu_squared(builder: ir.IRBuilder, x: Any, vectors: Any) -> None:
         here = bytes_at(builder, loop)
         value = load(builder, x, here, ROW, 4)
         zero = splat(0.0, ROW)
-        positive = builder.select(builder.fcmp_ordered(">", value, zero), value, zero)
+        # unordered: NaN stays NaN, so that a fault shows in the answer
+        positive = builder.select(builder.fcmp_unordered(">", value, zero), value, zero)
         store(builder, x, here, builder.fmul(positive, positive))

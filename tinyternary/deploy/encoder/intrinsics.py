@@ -43,12 +43,12 @@ extending.register_model(Target)(models.OpaqueModel)
 
 @intrinsic
 def target_of(typingctx: Any, key: Any) -> Any:
-    """Return the target whose number is in the low four bits of a literal."""
+    """Return the target of this number, a literal."""
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
         return context.get_dummy_value()
 
-    return Target(TARGETS[key.literal_value % 16])(key), codegen
+    return Target(TARGETS[key.literal_value])(key), codegen
 
 
 def _constant(name: str) -> None:

@@ -9,10 +9,10 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from tinyternary.compiled.source_files import checksum
 from tinyternary.deploy import machine_code
-from tinyternary.kernels.simd import sources as simd
 from tinyternary.kernels.simd.tile_shapes import Shape
+
+_SOURCE = Path(__file__).with_name("encoder.py")
 
 
 def encoder(target: Shape) -> machine_code.Compiled:
@@ -32,26 +32,13 @@ def _encoder(target: Shape, because: str, folder: Path) -> machine_code.Compiled
 
         return compile_encoder(target)
 
-    return machine_code.function(_name(target), sources(), compiled)
+    return machine_code.function(_name(target), _SOURCE, compiled)
 
 
 def look(target: Shape) -> tuple[Path | None, str]:
     """Return the file of machine code that `encoder` would load, or None and why; make nothing."""
-    return machine_code.look(_name(target), sources())
+    return machine_code.look(_name(target), _SOURCE)
 
 
 def _name(target: Shape) -> str:
     return f"encoder-{target.name}"
-
-
-def sources() -> list[Path]:
-    """Return every file that the encoder's machine code depends on."""
-    deploy = Path(__file__).parents[1]
-    folders = (deploy / "encoder", deploy / "machine_code")
-    return [*(path for folder in folders for path in folder.glob("*.py")), *simd.sources()]
-
-
-@functools.cache
-def fingerprint() -> int:
-    """Checksum of the sources: part of the key under which Numba caches the encoder."""
-    return checksum(sources())

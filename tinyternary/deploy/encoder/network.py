@@ -8,7 +8,6 @@ knows everything.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -112,7 +111,6 @@ class FusedNetwork:
         self._kept = self._floats.join(), self._codes.join()
         del self._packed, self._floats, self._codes
         self.compiled = encoder(self.target)
-        self._lock = threading.Lock()
         self._idle: list[_Memory] = []
 
     def _describe(self) -> None:
@@ -126,6 +124,7 @@ class FusedNetwork:
             "depth": c.depth, "width": c.width, "vectors": padded(c.width, 16) // 16,
             "heads": c.heads, "kv_heads": c.key_value_heads, "head_width": c.head_dim,
             "value_width": padded(c.head_dim, self.target.lanes), "classes": c.num_classes,
+            "causal": c.causal,
             "chunk": max(tall, min(64, _CACHE_FLOATS // hidden) // tall * tall),
             "blocks": self.blocks.ctypes.data, "eps": c.norm_eps,
             "attention_scale": np.log2(np.e) / np.sqrt(c.head_dim),
@@ -192,11 +191,9 @@ class FusedNetwork:
             return logits, features
         worth = count * self.macs >= pool.WORTH_SHARING_NETWORK
         team = self._take((self.threads or pool.get_threads()) if worth else 1)
-        try:
-            self._answer(images, logits, features, team)
-        finally:
-            with self._lock:
-                self._idle += team
+        self._answer(images, logits, features, team)
+        # not after an exception: then it is nobody's, and goes with the last thread that has it
+        self._idle.extend(team)
         return logits, features
 
     def memory(self) -> _Memory:
@@ -204,9 +201,14 @@ class FusedNetwork:
         return self._take(1)[0]
 
     def _take(self, count: int) -> list[_Memory]:
-        with self._lock:
-            taken = [self._idle.pop() for _ in range(min(count, len(self._idle)))]
-        return taken + [_Memory(self) for _ in range(count - len(taken))]
+        # no lock: a list gives each of its items to one thread only
+        team: list[_Memory] = []
+        while len(team) < count:
+            try:
+                team.append(self._idle.pop())
+            except IndexError:
+                team.append(_Memory(self))
+        return team
 
     def _answer(
         self, images: NDArray[np.uint8], logits: F32, features: F32, team: list[_Memory]
@@ -228,9 +230,12 @@ class FusedNetwork:
                 run(network, mine, first, images, alone, count, member, size, counters, features,
                     logits)  # fmt: skip
 
-        call = pool.invite(work, size - 1)
-        work(0)
-        call.over()
+        def stop() -> None:
+            # as if all were drawn and finished: who waits for somebody else goes on and ends
+            counters.fill(count + self.config.tokens)
+
+        # when this thread has come to the end, all images are answered
+        pool.share(work, size - 1, stop, lambda: True)
 
 
 class _Memory:

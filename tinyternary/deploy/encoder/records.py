@@ -38,12 +38,13 @@ BLOCK = _record(norm1=NORM, qkv=LAYER, proj=LAYER, norm2=NORM, fc1=LAYER, fc2=LA
 
 NETWORK = _record(
     "size channels patch step padding grid tokens cls depth width vectors heads kv_heads"
-    " head_width value_width classes chunk",
+    " head_width value_width classes chunk causal",
     "gain offset cls_token positions blocks",
     eps=np.float32, attention_scale=np.float32, embedding=LAYER, norm=NORM, head=LAYER,
 )  # fmt: skip
 """The whole of it. ``cls``: tokens in front of those of patches, 1 or 0. ``vectors``: of 16
 floats, in a token. ``value_width``: floats in a row of values. ``chunk``: rows at a time.
+``causal``: 1 if a token attends to itself and to those before it only, else 0.
 A pixel x becomes x gain - offset, by channel. ``blocks``: address of ``depth`` `BLOCK` s."""
 
 MEMORY = _record(

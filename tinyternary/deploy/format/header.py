@@ -13,20 +13,28 @@ from math import prod
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.config import (
     LayerQuant,
     Preprocessing,
+    SetLimits,
     Task,
     ViTConfig,
+    logit_limits,
+    scores,
     vit_matrices,
 )
 from tinyternary.container import Rules
 from tinyternary.errors import PackedFileError
 from tinyternary.kernels.packing import row_bytes
 
-FORMAT_VERSION = 1
-"""Version of the header's fields. A reader refuses a newer one."""
+FORMAT_VERSION = 2
+"""Version of the header's fields. A reader refuses a newer one.
+
+A file says the least version that has all its fields, so that older readers go on reading what
+they understand: 2 has a temperature and limits of prediction sets.
+"""
 LAYOUT_VERSION = 1
 """Version of the order of trits in the bytes: `tinyternary.kernels.packing` describes it."""
 FORMAT_NAME = "tinyternary-packed"
@@ -114,6 +122,12 @@ class PackedHeader:
     threshold : tuple of float, optional
         Decision thresholds on probabilities, chosen on validation data: one for a
         binary task, one per label for a multi-label task.
+    temperature : float, optional
+        What logits are divided by before they become probabilities, chosen on validation data;
+        1 where it is left out. Thresholds are of probabilities at it.
+    prediction_sets : SetLimits, optional
+        With which the engine answers by sets of classes, found on validation data: see
+        `tinyternary.evaluate.set_limits`. Of probabilities at the temperature, too.
     metrics : dict
         What was measured, as plain JSON.
     dataset : str
@@ -130,6 +144,8 @@ class PackedHeader:
     rest: Storage = "float32"
     policy: dict[str, LayerQuant] = field(default_factory=dict)
     threshold: tuple[float, ...] | None = None
+    temperature: float | None = None
+    prediction_sets: SetLimits | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     dataset: str = ""
     library_version: str = ""
@@ -138,8 +154,11 @@ class PackedHeader:
         """Plain JSON types; `header_fields.parse_header` is the inverse."""
         kinds, layers = _numbered(self.layers)
         rules, policy = _numbered(self.policy)
+        sets = None if self.prediction_sets is None else self.prediction_sets.to_dict()
+        later = {"temperature": self.temperature, "prediction_sets": sets}
+        later = {name: value for name, value in later.items() if value is not None}
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": 2 if later else 1,
             "layout_version": LAYOUT_VERSION,
             "library_version": self.library_version,
             "bits": self.bits,
@@ -155,7 +174,18 @@ class PackedHeader:
             "threshold": None if self.threshold is None else list(self.threshold),
             "dataset": self.dataset,
             "metrics": self.metrics,
+            **later,
         }
+
+    def scores(self, logits: ArrayLike) -> NDArray[np.float64]:
+        """Turn logits (N, C) into the probabilities (N, C) that a file's answers state."""
+        return scores(logits, self.task, self.temperature or 1.0)
+
+    def logit_limits(self) -> tuple[float, ...]:
+        """Return what `decide` compares with, as limits of logits: see `config.logit_limits`."""
+        return logit_limits(
+            self.task, self.threshold, self.config.num_classes, self.temperature or 1.0
+        )
 
 
 def _numbered(values: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, int]]:
@@ -223,8 +253,8 @@ def tensor_plan(
         plan += [TensorPlan(f"{name}.{part}", vector, (width,)) for part in ("weight", "bias")]
     if config.positions == "learned":
         plan += position_plan(config, rest)
-    if config.pool == "cls":
-        plan.append(TensorPlan("cls_token", vector, (width,)))
+    for name, count in config.front_tokens.items():
+        plan.append(TensorPlan(name, vector, (count, width) if name == "reg_token" else (width,)))
     return plan
 
 
@@ -240,8 +270,8 @@ def position_plan(config: ViTConfig, rest: Storage) -> list[TensorPlan]:
 
 
 def norm_names(config: ViTConfig) -> list[str]:
-    """Names of the LayerNorms: up to two per block, and the last one."""
-    names = []
+    """Names of the LayerNorms: of the embedding, up to two per block, and the last one."""
+    names = ["norm_pre"] if config.embed_norm else []
     for i in range(config.depth):
         if config.attn_norm:
             names.append(f"blocks.{i}.norm1")

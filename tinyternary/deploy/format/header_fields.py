@@ -6,18 +6,19 @@ lists, and a field that is unknown is as wrong as one that is missing.
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from typing import Any
 
 from tinyternary.config import (
     LayerQuant,
     Preprocessing,
+    SetLimits,
     Task,
     ViTConfig,
     is_threshold,
     vit_matrices,
 )
+from tinyternary.config.decision import LEAST_TEMPERATURE, MOST_TEMPERATURE
 from tinyternary.deploy.format.header import (
     ACTIVATIONS,
     FORMAT_VERSION,
@@ -29,16 +30,25 @@ from tinyternary.deploy.format.header import (
     norm_names,
 )
 from tinyternary.errors import ConfigError, PackedFileError
+from tinyternary.text import is_text, named, quoted
 
 MAX_TOKENS = 65_536
 """Most tokens per image that a file may ask for: bounds what the engine allocates."""
 
-_CHOICES: dict[str, tuple[Any, ...]] = {
-    "pool": ("mean", "cls"),
-    "positions": ("learned", "sinusoidal"),
-    "activation": ("gelu", "gelu_tanh", "relu_squared"),
+_RULE: dict[str, tuple[tuple[type, ...], str]] = {
+    "weight": ((str,), "the name of a quantiser"),
+    "granularity": ((str, int), "'tensor', 'channel' or a group size"),
+    "activation": ((str,), "the name of a quantiser"),
+    "norm": ((bool,), "true or false"),
+    "ste": ((str,), "the name of a rule"),
+    "threshold": ((int, float, type(None)), "a number or null"),
 }
-_LATER = {"attn_norm": True}
+"""Fields of a quantiser's rule: types, and what is expected in words."""
+_MOST_PIXEL = 1e6
+_LEAST_STD = 1e-6
+_LATER = {
+    "attn_norm": True, "causal": False, "token_norm": False, "registers": 0, "embed_norm": False,
+}  # fmt: skip
 """Fields of a network that older files lack, with what they were then."""
 
 
@@ -52,10 +62,8 @@ class _Fields:
         self.values = values
 
     def error(self, name: str, value: Any, expected: str) -> PackedFileError:
-        label = f"{self.prefix}.{name}".strip(".") or "header"
-        return PackedFileError(
-            f"{self.where}: {label[:120]!s}: {repr(value)[:60]}, expected {expected}"
-        )
+        field = named(f"{self.prefix}.{name}".strip(".") or "header")
+        return PackedFileError(f"{self.where}: {field}: {quoted(value)}, expected {expected}")
 
     def take(self, name: str, kind: type | tuple[type, ...], expected: str) -> Any:
         if name not in self.values:
@@ -75,6 +83,13 @@ class _Fields:
             raise self.error(name, value, expected)
         return float(value)
 
+    def numbers(self, name: Any, low: float, high: float) -> tuple[float, ...]:
+        expected = f"numbers in [{low:g}, {high:g}]"
+        values = self.take(name, list, expected)
+        if not all(type(v) in (int, float) and low <= v <= high for v in values):
+            raise self.error(name, values, expected)
+        return tuple(float(v) for v in values)
+
     def choice(self, name: str, known: tuple[Any, ...]) -> Any:
         value = self.values.get(name)
         if (
@@ -85,11 +100,17 @@ class _Fields:
             raise self.error(name, value, f"one of {', '.join(map(str, known))}")
         return value
 
+    def text(self, name: str) -> str:
+        value: str = self.take(name, str, "text")
+        if not is_text(value):
+            raise self.error(name, value, "valid text")
+        return value
+
     def only(self, known: set[str]) -> None:
         unknown = sorted(set(self.values) - known)
         if unknown:
             raise PackedFileError(
-                f"{self.where}: {self.prefix or 'header'}: unknown field {unknown[0][:60]!r}"
+                f"{self.where}: {self.prefix or 'header'}: unknown field {quoted(unknown[0])}"
             )
 
 
@@ -114,10 +135,10 @@ def parse_header(values: dict[str, Any], where: str, tensor_count: int) -> Packe
     for name, known in (("format_version", FORMAT_VERSION), ("layout_version", LAYOUT_VERSION)):
         version = top.take(name, int, f"a version up to {known}")
         if version > known:
-            made_by = str(values.get("library_version"))[:20]
+            made_by = quoted(values.get("library_version"))
             raise PackedFileError(
-                f"{where}: {name}: {version}, this library reads up to {known}; the file was "
-                f"written by tinyternary {made_by}: upgrade tinyternary to read it"
+                f"{where}: {name}: {quoted(version)}, this library reads up to {known}; the "
+                f"file was written by tinyternary {made_by}: upgrade tinyternary to read it"
             )
         if version < 1:
             raise top.error(name, version, f"a version from 1 to {known}")
@@ -127,7 +148,7 @@ def parse_header(values: dict[str, Any], where: str, tensor_count: int) -> Packe
     layers = _chosen(top, "layers", kinds)
     if list(layers) != names:
         odd = sorted(set(layers) ^ set(names))
-        found = f"{odd[0][:60]!r} is missing or unknown" if odd else "wrong order"
+        found = f"{quoted(odd[0])} is missing or unknown" if odd else "wrong order"
         raise PackedFileError(f"{where}: layers: {found}, expected the layers of the configuration")
     for matrix in vit_matrices(config):
         groups = layers[matrix.name].groups
@@ -140,16 +161,8 @@ def parse_header(values: dict[str, Any], where: str, tensor_count: int) -> Packe
     # a norm's scale may have a rule of its own; the file holds what it multiplies by, as floats
     ruled = {*names, *norm_names(config), *(f"{name}.norm" for name in names)}
     if odd := sorted(set(policy) - ruled):
-        raise PackedFileError(f"{where}: policy: {odd[0][:60]!r}, expected names of layers")
+        raise PackedFileError(f"{where}: policy: {quoted(odd[0])}, expected names of layers")
     task = Task(top.choice("task", tuple(str(task) for task in Task)))
-    class_names = top.take("class_names", list, "a list of names")
-    if len(class_names) != config.num_classes or not all(type(n) is str for n in class_names):
-        raise top.error("class_names", class_names, f"{config.num_classes} names")
-    try:
-        "".join([*class_names, top.take("dataset", str, "a name")]).encode()
-    except UnicodeEncodeError:  # JSON can hold halves of characters that nothing can print
-        raise PackedFileError(f"{where}: class_names: not valid text") from None
-    metrics = top.take("metrics", dict, "a JSON object")
     header = PackedHeader(
         config=config,
         layers=layers,
@@ -157,14 +170,16 @@ def parse_header(values: dict[str, Any], where: str, tensor_count: int) -> Packe
             _Fields(values.get("preprocessing"), where, "preprocessing"), config
         ),
         task=task,
-        class_names=tuple(class_names),
+        class_names=_class_names(top, config),
         bits=top.choice("bits", (2, 1.6)),
         rest=top.choice("rest", REST),
         policy=policy,
         threshold=_threshold(top, task, config),
-        metrics=metrics,
-        dataset=top.take("dataset", str, "a name"),
-        library_version=top.take("library_version", str, "a version"),
+        temperature=_temperature(top),
+        prediction_sets=_prediction_sets(top, task, config),
+        metrics=top.take("metrics", dict, "a JSON object"),
+        dataset=top.text("dataset"),
+        library_version=top.text("library_version"),
     )
     top.only(set(header.to_dict()))
     return header
@@ -185,33 +200,19 @@ def _chosen(top: _Fields, name: str, known: list[Any]) -> dict[str, Any]:
 
 
 def _config(source: _Fields, tensor_count: int) -> ViTConfig:
-    known = fields(ViTConfig)
+    known = [field.name for field in fields(ViTConfig)]
     source.values = {**_LATER, **source.values}
-    source.only({field.name for field in known})
-    for field in known:
-        name = field.name
+    source.only(set(known))
+    for name in known:
         if name not in source.values:
             raise PackedFileError(f"{source.where}: config.{name}: missing")
-        value = source.values[name]
-        if name in _CHOICES:
-            source.choice(name, _CHOICES[name])
-        elif isinstance(field.default, bool):
-            source.take(name, bool, "true or false")
-        elif isinstance(field.default, float):
-            source.number(name, 0.0, 1.0)
-        elif value is None and field.default is None:
-            continue
-        elif type(value) is not int or not 1 <= value <= 1 << 24:
-            raise source.error(name, value, "an integer from 1 to 16777216")
-    if source.values["depth"] > tensor_count:
-        raise source.error("depth", source.values["depth"], f"at most {tensor_count} blocks: the "
-                           "file has no more arrays")  # fmt: skip
     try:
         config = ViTConfig.from_dict(source.values)
     except ConfigError as error:
         raise PackedFileError(f"{source.where}: config: {error}") from None
-    if config.positions == "sinusoidal" and config.width % 4:
-        raise source.error("width", config.width, "a multiple of 4 for sinusoidal positions")
+    if config.depth > tensor_count:
+        raise source.error("depth", config.depth, f"at most {tensor_count} blocks: the "
+                           "file has no more arrays")  # fmt: skip
     if config.tokens > MAX_TOKENS:
         raise source.error("image_size", config.image_size, f"at most {MAX_TOKENS} tokens, got "
                            f"{config.tokens}")  # fmt: skip
@@ -245,18 +246,11 @@ def _layer(source: _Fields) -> LayerHeader:
 
 
 def _rule(source: _Fields) -> LayerQuant:
-    known = fields(LayerQuant)
-    source.only({field.name for field in known})
-    values = dict(source.values)
-    for field in known:
-        value = values.get(field.name, field.default)
-        if type(value) is list and field.name != "granularity":
-            values[field.name] = tuple(value)
-        elif type(value) not in (str, int, bool, float, type(None)):
-            raise source.error(field.name, value, "a name, a number or true or false")
+    source.only(set(_RULE))
+    values = {name: source.take(name, *_RULE[name]) for name in source.values}
     try:
         return LayerQuant(**values)
-    except (TypeError, ValueError) as error:
+    except ConfigError as error:
         raise PackedFileError(f"{source.where}: {source.prefix}: {error}") from None
 
 
@@ -265,20 +259,65 @@ def _preprocessing(source: _Fields, config: ViTConfig) -> Preprocessing:
     size = source.take("image_size", int, "a size in pixels")
     if size != config.image_size:
         raise source.error("image_size", size, f"{config.image_size} as in the configuration")
-    for name in ("mean", "std"):
+    for name, low in (("mean", -_MOST_PIXEL), ("std", _LEAST_STD)):
         values = source.take(name, list, f"{config.channels} numbers")
-        sound = all(type(v) in (int, float) and math.isfinite(v) and abs(v) < 1e6 for v in values)
+        # NaN is not between anything
+        sound = all(type(v) in (int, float) and low <= v <= _MOST_PIXEL for v in values)
         if len(values) != config.channels or not sound:
-            raise source.error(name, values, f"{config.channels} finite numbers")
-        if name == "std" and min(values) < 1e-6:
-            raise source.error(name, values, "positive numbers")
+            expected = f"{config.channels} numbers in [{low:g}, {_MOST_PIXEL:g}]"
+            raise source.error(name, values, expected)
     return Preprocessing.from_dict(source.values)
+
+
+def _class_names(top: _Fields, config: ViTConfig) -> tuple[str, ...]:
+    names = top.take("class_names", list, "a list of names")
+    if len(names) != config.num_classes:
+        raise top.error("class_names", names, f"{config.num_classes} names, not {len(names)}")
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if type(name) is not str or not is_text(name):
+            raise top.error(f"class_names.{i}", name, "a name")
+        if name in seen:  # an answer by name could be either
+            raise top.error(f"class_names.{i}", name, "a name that no other class has")
+        seen.add(name)
+    return tuple(names)
+
+
+def _temperature(source: _Fields) -> float | None:
+    # format 1 has none, and its readers would answer with other probabilities
+    if source.values["format_version"] < 2 or "temperature" not in source.values:
+        return None
+    return source.number("temperature", LEAST_TEMPERATURE, MOST_TEMPERATURE)
+
+
+def _prediction_sets(top: _Fields, task: Task, config: ViTConfig) -> SetLimits | None:
+    if top.values["format_version"] < 2 or "prediction_sets" not in top.values:
+        return None
+    source = _Fields(top.values["prediction_sets"], top.where, "prediction_sets")
+    source.only({field.name for field in fields(SetLimits)})
+    if task is Task.MULTI_LABEL:
+        raise top.error("prediction_sets", source.values, "none in a multi-label task")
+    coverages = source.numbers("coverages", 0, 1)
+    images = source.take("images", list, "a list of counts")
+    if len(images) not in (1, config.num_classes) or any(type(n) is not int for n in images):
+        raise source.error("images", images, f"1 or {config.num_classes} counts")
+    limits = source.take("limits", list, "a list of lists")
+    rows = _Fields(dict(enumerate(limits)), top.where, "prediction_sets.limits")
+    try:
+        return SetLimits(
+            coverages, tuple(images), tuple(rows.numbers(i, 0, 1) for i in rows.values)
+        )
+    except ConfigError as error:
+        raise PackedFileError(f"{top.where}: prediction_sets: {error}") from None
 
 
 def _threshold(source: _Fields, task: Task, config: ViTConfig) -> tuple[float, ...] | None:
     values = source.values.get("threshold", 0)
     if values is None:
         return None
+    if task is not Task.MULTI_LABEL and config.num_classes != 2:
+        raise source.error("threshold", values, f"null: {config.num_classes} classes are told "
+                           "apart by the largest probability")  # fmt: skip
     count = config.num_classes if task is Task.MULTI_LABEL else 1
     if (
         type(values) is not list

@@ -1,30 +1,25 @@
-"""The options of `pack` checked and turned into what a file holds (lesson 10)."""
+"""The options of `pack` as what a file holds (lesson 10); the reader's checks are the writer's."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from tinyternary.config import Preprocessing, Task, ViTConfig, is_threshold
+from tinyternary.config import Preprocessing, Task, ViTConfig
+from tinyternary.config.task import numbered_classes
 from tinyternary.errors import ConfigError, unknown_name
+from tinyternary.strict_json import plain_data
+from tinyternary.text import quoted
 
 
 def preprocessing_for(given: Preprocessing | None, config: ViTConfig) -> Preprocessing:
-    """Return what was given, checked, or one half as mean and deviation."""
+    """Return what was given, or one half as mean and deviation."""
     if given is None:
         half = (0.5,) * config.channels
         return Preprocessing(config.image_size, half, half)
-    if given.image_size != config.image_size or given.channels != config.channels:
-        raise ConfigError(
-            f"preprocessing: {given.image_size} pixels and {given.channels} channels, the model "
-            f"has {config.image_size} and {config.channels}"
-        )
-    # plain floats: NumPy's do not go into JSON
+    # plain numbers: NumPy's do not go into JSON
     return Preprocessing(
-        given.image_size, tuple(map(float, given.mean)), tuple(map(float, given.std))
+        given.image_size, tuple(plain_data(given.mean)), tuple(plain_data(given.std))
     )
 
 
@@ -39,40 +34,29 @@ def task_named(task: Task | str) -> Task:
 def names_for(names: Sequence[str] | None, config: ViTConfig) -> tuple[str, ...]:
     """Return one name per output."""
     if names is None:
-        return tuple(f"class {i}" for i in range(config.num_classes))
-    if isinstance(names, str) or len(names) != config.num_classes:
-        raise ConfigError(f"class_names: {len(names)}, the model has {config.num_classes} outputs")
+        return numbered_classes(config.num_classes)
+    if isinstance(names, str):
+        raise ConfigError(f"class_names: expected a list of names, got the text {quoted(names)}")
     return tuple(str(name) for name in names)
 
 
-def thresholds_for(
-    threshold: float | Sequence[float] | None, task: Task, config: ViTConfig
-) -> tuple[float, ...] | None:
-    """Return decision thresholds, checked: one, or one per label."""
-    if threshold is None:
-        return None
-    values = tuple(float(v) for v in np.atleast_1d(np.asarray(threshold, np.float64)))
-    count = config.num_classes if task is Task.MULTI_LABEL else 1
-    if task is not Task.MULTI_LABEL and config.num_classes != 2:
-        raise ConfigError(
-            f"threshold: {config.num_classes} classes are told apart by the largest probability; "
-            f"leave it out"
-        )
-    if len(values) != count or not all(map(is_threshold, values)):
-        raise ConfigError(f"threshold: expected {count} value(s) in [0, 1], got {values}")
-    return values
+def thresholds_for(threshold: float | Sequence[float] | None) -> tuple[float, ...] | None:
+    """Return decision thresholds as plain numbers."""
+    found = plain_data(threshold)
+    return found if found is None else tuple(found) if isinstance(found, list) else (found,)
 
 
-def plain_json(value: Any) -> Any:
-    """Turn NumPy numbers into Python's, and what is not finite into None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain_json(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain_json(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise ConfigError(f"metrics: {type(value).__name__} cannot be stored as JSON")
+def temperature_for(temperature: float | None) -> float | None:
+    """Return a temperature as a plain number; what is not finite is no number in JSON."""
+    found = plain_data(temperature)
+    if temperature is not None and found is None:
+        raise ConfigError(f"temperature: {temperature}, expected a number")
+    return found  # type: ignore[no-any-return]
+
+
+def metrics_for(metrics: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return metrics as plain JSON."""
+    try:
+        return dict(plain_data(metrics or {}))
+    except TypeError as error:
+        raise ConfigError(f"metrics: {error}") from None

@@ -7,7 +7,6 @@ are those that the cost model predicts.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,12 +20,13 @@ from tinyternary.config import (
     LayerQuant,
     MatrixLayer,
     Preprocessing,
+    SetLimits,
     Task,
     ViTConfig,
     vit_matrices,
 )
 from tinyternary.config.grid import FLOOR
-from tinyternary.container import render_container
+from tinyternary.container import checksum, render_container
 from tinyternary.deploy.format.header import (
     DTYPES,
     FORMAT_NAME,
@@ -36,25 +36,30 @@ from tinyternary.deploy.format.header import (
     PackedHeader,
     Storage,
 )
+from tinyternary.deploy.format.header_fields import parse_header
 from tinyternary.deploy.format.pack_options import (
+    metrics_for,
     names_for,
-    plain_json,
     preprocessing_for,
     task_named,
+    temperature_for,
     thresholds_for,
 )
 from tinyternary.deploy.format.reader import (
     PackedFile,
-    checksum,
+    check_tensors,
+    check_values,
     plan_of,
     read_packed_bytes,
 )
 from tinyternary.deploy.packed_layers import pack_nibbles
+from tinyternary.deploy.plain import Network
 from tinyternary.errors import ConfigError, PackedFileError, ShapeError, unknown_name
 from tinyternary.files import replace_content
 from tinyternary.kernels.packed_ternary import check_bits
 from tinyternary.quant import Quantized, QuantizedInt, integer
 from tinyternary.quant.quantized import spread
+from tinyternary.strict_json import to_json
 
 _INT8_REST = LayerHeader("int8", 1)
 
@@ -68,6 +73,11 @@ class PackedModel:
     content : bytes
         The whole file.
 
+    Raises
+    ------
+    PackedFileError
+        If a reader would refuse it.
+
     Examples
     --------
     >>> packed = tt.deploy.pack(tt.models.ViT(tt.models.preset("tiny")))
@@ -77,7 +87,12 @@ class PackedModel:
 
     def __init__(self, header: PackedHeader, tensors: dict[str, NDArray[Any]]) -> None:
         self.header = header
-        text = json.dumps(header.to_dict(), separators=(",", ":"), allow_nan=False)
+        fields, where = header.to_dict(), "model"
+        # the reader's own checks: what is written can be read
+        parse_header(fields, where, len(tensors))
+        check_tensors(plan_of(header), tensors, where)
+        check_values(plan_of(header), tensors, header, where)
+        text = to_json(fields, compact=True)
         metadata = {"format": FORMAT_NAME, "header": text, "checksum": checksum(text, tensors)}
         self.content = render_container(tensors, metadata, RULES)
 
@@ -136,6 +151,8 @@ def pack(
     task: Task | str = Task.MULTI_CLASS,
     class_names: Sequence[str] | None = None,
     threshold: float | Sequence[float] | None = None,
+    temperature: float | None = None,
+    prediction_sets: SetLimits | None = None,
     metrics: Mapping[str, Any] | None = None,
     dataset: str = "",
 ) -> PackedModel:
@@ -159,7 +176,13 @@ def pack(
         By default "class 0", "class 1", ...
     threshold : float or sequence of float, optional
         Decision threshold(s) on probabilities chosen on validation data: one for
-        a binary task, one per label for a multi-label task.
+        a binary task, one per label for a multi-label task. Of probabilities at the
+        temperature, if there is one.
+    temperature : float, optional
+        What divides logits before they become probabilities, chosen on validation data: see
+        `tinyternary.evaluate.fit_temperature`. Logits stay what they are.
+    prediction_sets : SetLimits, optional
+        With which the engine answers by sets of classes: see `tinyternary.evaluate.set_limits`.
     metrics : mapping, optional
         Plain JSON; what is not finite is stored as null.
     dataset : str
@@ -173,7 +196,8 @@ def pack(
     ------
     ConfigError
         If an option does not exist, a name is missing, or the model holds what a
-        file must not (a weight that is not finite).
+        file must not: a weight that is not finite, or weights so large that the answer to a
+        grey image is not.
 
     Examples
     --------
@@ -218,8 +242,10 @@ def pack(
         bits=bits,
         rest=rest,
         policy=policy,
-        threshold=thresholds_for(threshold, task_named(task), config),
-        metrics=plain_json(dict(metrics or {})),
+        threshold=thresholds_for(threshold),
+        temperature=temperature_for(temperature),
+        prediction_sets=prediction_sets,
+        metrics=metrics_for(metrics),
         dataset=str(dataset),
         library_version=__version__,
     )
@@ -229,7 +255,25 @@ def pack(
             tensors |= {f"pos_embed.{part}": a for part, a in _int8(embedding).items()}
         else:
             tensors["pos_embed"] = embedding
-    return PackedModel(header, _as_planned(header, tensors, state))
+    try:
+        packed = PackedModel(header, _as_planned(header, tensors, state))
+    except PackedFileError as error:  # what cannot be packed is a matter of what was asked for
+        raise ConfigError(str(error)) from None
+    _check_answer(packed)
+    return packed
+
+
+def _check_answer(packed: PackedModel) -> None:
+    """Refuse a network whose finite weights overflow, by its answer to a grey image."""
+    config = packed.header.config
+    grey = np.full((1, config.image_size, config.image_size, config.channels), 128, np.uint8)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        logits = Network(packed.read())(packed.header.preprocessing(grey))
+    if not np.isfinite(logits).all():
+        raise ConfigError(
+            "the model cannot be packed: its answer to a grey image is NaN or infinity; a weight "
+            "is damaged, or too large for float32"
+        )
 
 
 def _as_planned(

@@ -10,9 +10,8 @@ and constants, names (symbols), and *relocations*, a list of places where an add
 filled in that is not known before everything lies in memory. A linker and the system's loader
 usually do that; here both fit on two pages:
 
-* `elf`: reads an object file;
-* `linking`: lays its sections out in memory and fills the addresses in;
-* `cache`: the file, its key and its checksum;
+* `linker`: lays the sections out in memory and fills the addresses in, and says why it is ours;
+* `cache`: the file and its key;
 * `emitting`: makes an object file from a Numba function (the only part that loads Numba);
 * `calling`: a Python object that can be called;
 * `loading`: all of it together.
@@ -27,6 +26,6 @@ from tinyternary.deploy.machine_code.loading import (
     look,
     unavailable,
 )
-from tinyternary.files import cache_folder as folder
+from tinyternary.places import cache_folder as folder
 
 __all__ = ["Compiled", "folder", "function", "look", "unavailable"]

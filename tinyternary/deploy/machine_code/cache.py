@@ -1,79 +1,52 @@
 """The files in which machine code is kept (lesson 10_deployment).
 
-Running the wrong code crashes or lies, and so a file says exactly what it was made for: its
-key is a hash of this library's version and of the sources from which the code is made, of the
-compiler's versions and of the processor. Whatever changes, the key is another one, and the
-file is not found. A checksum tells a damaged file; files of other users are not touched. A
-file is written under another name and then renamed: readers see all of it or nothing.
+A file says exactly what it was made for: its key is a hash of this library's version, of the
+sources from which the code is made and the compiler's versions (`compiled.source_files`), and of
+the processor. Whatever changes, the key is another one, and the file is not found. That it is
+whole and the user's own is for `tinyternary.kept_files` to see to.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import importlib.util
 import json
-import os
-import stat
-from collections.abc import Iterable
+import re
 from pathlib import Path
 from typing import Any
 
 import tinyternary
-from tinyternary.deploy.machine_code.elf import Damaged
-from tinyternary.files import cache_folder
+from tinyternary import kept_files
+from tinyternary.compiled.source_files import fingerprint
+from tinyternary.deploy.machine_code.calling import INTEGER
+from tinyternary.kept_files import Damaged
 from tinyternary.kernels import processor
-from tinyternary.kernels._pages import NotUsable
+from tinyternary.places import cache_folder
 
-VERSION = 1
+VERSION = 2
 """Of the file's form and of the way in which code is called."""
-MAGIC = b"tinyternary machine code\n"
-MOST_BYTES = 2**24
 KEPT = 16
 """Files in the folder; of more, the oldest go."""
 _ENDING = ".machine"
+_ARGUMENT = re.compile(rf"{INTEGER}|[A-Za-z?]\d")
 
 
-class Missing(NotUsable):
-    """There is no file yet."""
-
-
-def key_of(name: str, sources: Iterable[Path]) -> str:
-    """Return the key of code called ``name`` that is made from ``sources``.
+def key_of(name: str, source: Path) -> str:
+    """Return the key of code called ``name`` that is made from ``source`` and what it imports.
 
     Raises
     ------
     NotUsable
         If no compiler is installed whose version could be part of it.
     """
-    digest = hashlib.sha256(f"{VERSION} {tinyternary.__version__} {name}".encode())
-    for package in ("numba", "llvmlite"):
-        spec = importlib.util.find_spec(package)  # finds it without loading it
-        if spec is None or spec.origin is None:
-            raise NotUsable(f"{package} is not installed")
-        digest.update(Path(spec.origin).with_name("_version.py").read_bytes())
-    for field, value in sorted(processor.described().items()):
-        digest.update(f"\n{field}: {value}".encode())
-    for path in sorted(sources):
-        content = path.read_bytes()
-        digest.update(f"\n{path.name} {len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()
+    facts = [f"{VERSION} {tinyternary.__version__} {name}", fingerprint(source)]
+    facts += (f"{field}: {value}" for field, value in sorted(processor.described().items()))
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 def path_of(name: str, key: str) -> Path:
     """Return the file of code called ``name`` with this key."""
     return cache_folder() / f"{name}-{key[:16]}{_ENDING}"
-
-
-def check_writable() -> None:
-    """Raise `NotUsable` where no file could be written: before a compiler works for nothing."""
-    place = cache_folder()
-    try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise NotUsable(f"machine code cannot be kept in {place}: {error.strerror}") from None
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise NotUsable(f"machine code cannot be kept in {place}: it cannot be written to")
 
 
 def write(name: str, key: str, facts: dict[str, Any], code: bytes) -> Path:
@@ -83,7 +56,8 @@ def write(name: str, key: str, facts: dict[str, Any], code: bytes) -> Path:
     ----------
     name, key : str
     facts : dict
-        Plain JSON that `read` gives back.
+        Plain JSON that `read` gives back: ``arguments``, the kinds of them as
+        `calling.NativeFunction` takes them, or ``because``, why there is no code.
     code : bytes
         An object file.
 
@@ -93,22 +67,11 @@ def write(name: str, key: str, facts: dict[str, Any], code: bytes) -> Path:
         If it cannot be written.
     """
     text = json.dumps({"key": key, **facts}).encode()
-    body = len(text).to_bytes(4, "little") + text + code
     path = path_of(name, key)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    check_writable()
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(handle, "wb") as file:
-                file.write(MAGIC + hashlib.sha256(body).digest() + body)
-            os.replace(draft, path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise NotUsable(f"machine code cannot be kept in {path.parent}: {error.strerror}") from None
-    _tidy(path.parent)
+    kept_files.write(path, len(text).to_bytes(4, "little") + text + code)
+    for old in kept_files.oldest(path.parent.glob(f"*{_ENDING}"), KEPT):
+        with contextlib.suppress(OSError):
+            old.unlink()
     return path
 
 
@@ -125,50 +88,20 @@ def read(name: str, key: str) -> tuple[dict[str, Any], bytes]:
         If it cannot be read, or another user could have written it.
     """
     path = path_of(name, key)
-    content = _content(path)
-    start = len(MAGIC) + 32
-    body = content[start:]
-    if not content.startswith(MAGIC) or len(body) < 4:
-        raise Damaged(f"{path}: not a file of machine code")
-    if hashlib.sha256(body).digest() != content[len(MAGIC) : start]:
-        raise Damaged(f"{path}: damaged: its checksum does not fit")
+    body = kept_files.read(path)
     length = 4 + int.from_bytes(body[:4], "little")
-    facts = json.loads(body[4:length])
-    if facts.pop("key", None) != key:
+    try:
+        facts = json.loads(body[4:length])
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{path}: not a file of machine code: {error}") from None
+    if not isinstance(facts, dict) or facts.pop("key", None) != key:
         raise Damaged(f"{path}: made for something else")
+    if not isinstance(facts.get("because"), str) and not _is_known(facts.get("arguments")):
+        raise Damaged(f"{path}: says neither how its code is called nor why there is none")
     return facts, body[length:]
 
 
-def _content(path: Path) -> bytes:
-    """Read a file that this user owns and nobody else may write to."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
-        raise Missing(f"{path} is made when it is first needed") from None
-    except OSError as error:
-        raise NotUsable(f"{path}: {error.strerror}") from None
-    try:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_BYTES:
-            raise NotUsable(f"{path}: not a file of machine code")
-        if facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise NotUsable(f"{path}: another user owns it or may write to it")
-        with open(handle, "rb", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(handle)
-
-
-def _tidy(place: Path) -> None:
-    """Delete the oldest files when there are more than `KEPT`."""
-    found = []
-    for path in place.glob(f"*{_ENDING}"):
-        try:
-            found.append((path.stat().st_mtime, path))
-        except OSError:  # another process was faster
-            continue
-    for _, path in sorted(found)[:-KEPT]:
-        try:
-            path.unlink()
-        except OSError:
-            continue
+def _is_known(arguments: Any) -> bool:
+    return isinstance(arguments, list) and all(
+        isinstance(kind, str) and _ARGUMENT.fullmatch(kind) for kind in arguments
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinyternary.deploy.machine_code.calling import ENTRY, INTEGER, kind_of
-from tinyternary.kernels._pages import NotUsable
+from tinyternary.kept_files import NotUsable
 
 
 def emit(dispatcher: Any) -> tuple[list[str], bytes]:

@@ -7,7 +7,8 @@ run over sixteen lanes as the encoder's do, GELU and the powers of two in softma
 polynomials, and a fused multiply-add is a product and a sum in double precision, rounded once
 (a product of two floats is exact there). A float product needs no more than the right order
 of operands: a processor's fused chain over up to 256 terms gives the same bits in
-onnxruntime as in the encoder; longer ones do where few columns are multiplied at a time.
+onnxruntime as in the encoder; longer ones do where few columns are multiplied at a time, and more
+than one. What no graph can equal is refused: see `check`.
 """
 
 from __future__ import annotations
@@ -17,17 +18,22 @@ from typing import Any
 import numpy as np
 
 from tinyternary.compiled import erf
+from tinyternary.config import vit_matrices
 from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
 from tinyternary.deploy.encoder.polynomials import EXP2
 from tinyternary.deploy.format.header import LayerHeader
-from tinyternary.deploy.onnx.graph import Native
-from tinyternary.deploy.packed_layers import FloatLinear, IntegerLinear
+from tinyternary.deploy.format.reader import PackedFile
+from tinyternary.deploy.onnx.graph import FAR, Native
+from tinyternary.deploy.packed_layers import FloatLinear, IntegerLinear, unknown_to_encoder
+from tinyternary.errors import ConfigError
 from tinyternary.kernels import PackedTernary
 
 LANES = 16
 CHAINS = ((128, 0), (256, 64), (512, 32), (1024, 16))
 """Terms that onnxruntime sums in one chain, and how many columns at most it then may be given
 at a time (0: any number). Longer sums are cut into pieces, which rounds differently."""
+LONGEST = CHAINS[-1][0]
+"""Terms of the longest sum of floats that an exact graph may have."""
 
 
 class Exact(Native):
@@ -38,13 +44,10 @@ class Exact(Native):
         g, width = self.graph, self.config.width
         g.scope = name
         mean = g.add("Div", self._row_sum(x, width), g.scalar(width))
-        # the encoder's padding counts as x = 0: its part in the squares is taken out again
-        off = g.add("Sub", self._padded(x, width), mean)
-        squares = self._lane_sum(g.add("Mul", off, off), width)
-        spare = g.add("Mul", g.scalar(-width % LANES), g.add("Mul", mean, mean))
-        variance = g.add("Div", g.add("Sub", squares, spare), g.scalar(width))
+        off = g.add("Sub", x, mean)
+        variance = g.add("Div", self._row_sum(g.add("Mul", off, off), width), g.scalar(width))
         factor = self._inverse_root(variance, self.config.norm_eps)
-        y = g.add("Mul", g.add("Sub", x, mean), factor)
+        y = g.add("Mul", off, factor)
         y = g.add("Mul", y, g.constant(f"{name}.weight", self.tensors[f"{name}.weight"]))
         bias = g.constant(f"{name}.bias", self.tensors[f"{name}.bias"])
         return g.add("Add", y, bias)  # type: ignore[no-any-return]
@@ -84,20 +87,18 @@ class Exact(Native):
         # one factor for each number: onnxruntime would move a single one into the product
         factor = np.full(c.head_dim, np.float32(np.log2(np.e) / np.sqrt(c.head_dim)), np.float32)
         k = g.add("Mul", k, g.constant(f"key_factor_{c.head_dim}", factor))
-        scores = g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2]))
+        k = g.add("Transpose", k, perm=[0, 1, 3, 2])
+        scores = self._product(q, k, c.head_dim, c.tokens)
+        if c.causal:
+            scores = g.add("Where", self.seen(), scores, g.scalar(FAR))
         top = g.add("ReduceMax", scores, axes=[-1], keepdims=1)
         low = g.scalar(-126.0)
         powers = self._exp2(g.add("Max", g.add("Sub", scores, top), low))
         total = self._row_sum(powers, c.tokens, axes=4, fill=2.0**-126)
         share = self._inverse(total)
-        pieces = []
-        step = _columns(c.tokens) or c.head_dim
-        for first in range(0, c.head_dim, step):
-            part = v
-            if step < c.head_dim:
-                part = g.add("Slice", v, g.shape(first), g.shape(first + step), g.shape(-1))
-            pieces.append(g.add("MatMul", powers, part))
-        mixed = pieces[0] if len(pieces) == 1 else g.add("Concat", *pieces, axis=-1)
+        if c.causal:
+            powers = g.add("Where", self.seen(), powers, g.scalar(0.0))
+        mixed = self._product(powers, v, c.tokens, c.head_dim)
         return self.join(g.add("Mul", mixed, share))
 
     def activation(self, name: str, x: str) -> str:
@@ -128,7 +129,7 @@ class Exact(Native):
 
     def mean(self, x: str) -> str:
         """Mean over tokens, first to last: a product with ones adds in that order."""
-        g, tokens = self.graph, self.config.tokens
+        g, tokens = self.graph, self.config.grid**2
         g.scope = "head"
         total, step = "", CHAINS[1][0] - 1
         for first in range(0, tokens, step):
@@ -137,14 +138,9 @@ class Exact(Native):
             if total:
                 part = g.add("Concat", total, part, axis=1)
                 count += 1
-            sums = []
-            for column in range(0, self.config.width, CHAINS[1][1]):
-                piece = g.add("Slice", part, g.shape(column), g.shape(column + CHAINS[1][1]),
-                              g.shape(-1))  # fmt: skip
-                # four rows: for a single one the runtime has another program
-                ones = g.constant(f"ones_{count}", np.ones((4, count)))
-                sums.append(g.add("MatMul", ones, piece))
-            total = sums[0] if len(sums) == 1 else g.add("Concat", *sums, axis=-1)
+            # four rows: for a single one the runtime has another program
+            ones = g.constant(f"ones_{count}", np.ones((4, count)))
+            total = self._product(ones, part, count, self.config.width)
             total = g.add("Slice", total, g.shape(0), g.shape(1), g.shape(1))
         return g.add("Div", total, g.scalar(tokens))  # type: ignore[no-any-return]
 
@@ -250,21 +246,63 @@ class Exact(Native):
 
     def _chain(self, name: str, x: str, matrix: Any) -> str:
         """x times a constant matrix, each output one chain of fused multiply-adds."""
-        g = self.graph
-        terms, n = matrix.shape
-        step = _columns(terms)
-        if terms <= CHAINS[1][0] or step is None:
-            return g.add("MatMul", x, g.constant(f"{name}.weight", matrix))  # type: ignore[no-any-return]
+        g, (terms, n) = self.graph, matrix.shape
+        weight = g.constant(f"{name}.weight", matrix)
+        if terms <= CHAINS[1][0]:
+            return g.add("MatMul", x, weight)  # type: ignore[no-any-return]
         # constants are laid out ahead, in pieces of 256 terms: so add a zero known only later
         zero = g.add("Slice", g.reshape(x, -1), g.shape(0), g.shape(1), g.shape(0))
-        zero = g.add("Mul", zero, g.scalar(0.0))
+        weight = g.add("Add", weight, g.add("Mul", zero, g.scalar(0.0)))
+        c = self.config
+        rows = {"head": 1, "patch_embed.proj": c.grid**2}.get(name, c.tokens)
+        if rows == 1:  # for a single one of a single image the runtime has another program
+            x = g.add("Concat", x, x, axis=1)
+        y = self._product(x, weight, terms, n)
+        return g.add("Slice", y, g.shape(0), g.shape(1), g.shape(1)) if rows == 1 else y
+
+    def _product(self, a: str, b: str, terms: int, columns: int) -> str:
+        """Multiply by what is no constant, each number of the result one chain of so many terms."""
+        g, step = self.graph, _columns(terms) or columns
         parts = []
-        for first in range(0, n, step):
-            weight = g.constant(f"{name}.weight_{first}", matrix[:, first : first + step])
-            parts.append(g.add("MatMul", x, g.add("Add", weight, zero)))
-        return g.add("Concat", *parts, axis=-1)  # type: ignore[no-any-return]
+        for first in range(0, columns, step):
+            count = min(step, columns - first)
+            part = b
+            if count < columns:
+                part = g.add("Slice", b, g.shape(first), g.shape(first + count), g.shape(-1))
+            if count == 1:  # for one column the runtime has another program
+                part = g.add("Concat", part, part, axis=-1)
+            part = g.add("MatMul", a, part)
+            if count == 1:
+                part = g.add("Slice", part, g.shape(0), g.shape(1), g.shape(-1))
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else g.add("Concat", *parts, axis=-1)  # type: ignore[no-any-return]
 
 
-def _columns(terms: int) -> int | None:
-    """Columns that may be multiplied at a time (0: all) for one chain; None where none may."""
-    return next((columns for most, columns in CHAINS if terms <= most), None)
+def _columns(terms: int) -> int:
+    """Columns that may be multiplied at a time for one chain of so many terms; 0: any number."""
+    return next(columns for most, columns in CHAINS if terms <= most)
+
+
+def check(packed: PackedFile) -> None:
+    """Refuse a network whose bits no graph of standard operators gives.
+
+    Raises
+    ------
+    ConfigError
+        If the compiled encoder cannot run it, or sums more terms in one chain than onnxruntime.
+    """
+    reason = unknown_to_encoder(packed)
+    if reason:
+        raise ConfigError(f"exact: the compiled encoder cannot run this network: {reason}")
+    c, headers = packed.header.config, packed.header.layers
+    chains = {"the head dimension": c.head_dim, "the tokens": c.tokens} | {
+        f"{matrix.name}, with its bias": matrix.inputs + 1
+        for matrix in vit_matrices(c)
+        if headers[matrix.name].activation == "none"
+    }
+    for what, terms in chains.items():
+        if terms > LONGEST:
+            raise ConfigError(
+                f"exact: {what}: a sum of {terms} floats, expected at most {LONGEST}, the most "
+                "that onnxruntime adds in one order; leave exact out"
+            )

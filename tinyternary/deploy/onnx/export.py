@@ -7,14 +7,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tinyternary.deploy.engine import Engine
-from tinyternary.deploy.format.reader import PackedFile, read_packed
-from tinyternary.deploy.format.writer import PackedModel, pack
-from tinyternary.deploy.onnx.exact import Exact
+from tinyternary.config import Task
+from tinyternary.deploy.any_model import packed_file
+from tinyternary.deploy.onnx.exact import Exact, check
 from tinyternary.deploy.onnx.graph import OPSET, Graph, Native
 from tinyternary.deploy.plain import forward
 from tinyternary.errors import ConfigError, PackedFileError
 from tinyternary.files import replace_content
+from tinyternary.strict_json import to_json
+from tinyternary.text import USE
 
 
 def to_onnx(
@@ -31,17 +32,21 @@ def to_onnx(
     exact : bool
         Write the compiled encoder's own arithmetic, operation by operation: onnxruntime then
         gives the engine's logits bit for bit where both multiply and add in one instruction.
-        It is a check of the engine by another runtime, 2 to 5 times as slow.
+        It is a check of the engine by another runtime, 2 to 5 times as slow. What cannot be
+        equal is refused: layers that the encoder does not know, and sums of more than 1,024
+        floats (the inputs of a float layer and its bias, tokens, a head's dimension).
     **options
         For a ViT: the arguments of `pack` (`preprocessing`, `task`, `class_names`, ...).
 
     Returns
     -------
     Path
-        The file. Its input "images" is (batch, S, S, C) uint8, its output "logits"
-        (batch, classes) float32; `tinyternary.evaluate.scores` and `decide`, with the
-        threshold of the packed file, turn them into answers. Opset 17. Trits and int8
-        weights are int8 initialisers read by MatMulInteger.
+        The file. Its input "images" is (batch, S, S, C) uint8, its outputs are "logits"
+        (batch, classes) float32, "labels" (batch,) int64, or (batch, classes) of 0 and 1
+        for a multi-label task, and "probabilities" (batch, classes) float32: at the temperature
+        of the packed file, and decided with its thresholds. Its whole header lies as JSON among
+        the metadata. Opset 17. Trits and int8 weights are int8
+        initialisers read by MatMulInteger.
 
     Notes
     -----
@@ -56,7 +61,7 @@ def to_onnx(
     Raises
     ------
     ConfigError
-        If the package `onnx` is not installed.
+        If the package `onnx` is not installed, or `exact` cannot be kept.
     PackedFileError
         If a packed file cannot be read, or the ONNX file not written.
 
@@ -72,21 +77,32 @@ def to_onnx(
         raise ConfigError(
             "ONNX export needs the package onnx: pip install tinyternary[parity]"
         ) from None
-    packed = _packed(model, options)
+    packed = packed_file(model, options)
     header = packed.header
     config = header.config
+    if exact:
+        check(packed)
     graph = Graph(onnx)
     logits = forward((Exact if exact else Native)(graph, packed), config, "images")
     logits = graph.reshape(logits, -1, config.num_classes)
     graph.nodes.append(onnx.helper.make_node("Identity", [logits], ["logits"], name="logits"))
+    for name, value in (
+        ("labels", graph.labels(header)),
+        ("probabilities", graph.probabilities(header)),
+    ):
+        graph.nodes.append(onnx.helper.make_node("Identity", [value], [name], name=name))
     size = config.image_size
     kinds = onnx.TensorProto
+    decided = ["batch", config.num_classes] if header.task is Task.MULTI_LABEL else ["batch"]
     made = onnx.helper.make_graph(
         graph.nodes,
         "tinyternary",
         [onnx.helper.make_tensor_value_info("images", kinds.UINT8,
                                             ["batch", size, size, config.channels])],
         [onnx.helper.make_tensor_value_info("logits", kinds.FLOAT,
+                                            ["batch", config.num_classes]),
+         onnx.helper.make_tensor_value_info("labels", kinds.INT64, decided),
+         onnx.helper.make_tensor_value_info("probabilities", kinds.FLOAT,
                                             ["batch", config.num_classes])],
         list(graph.initializers.values()),
     )  # fmt: skip
@@ -102,25 +118,10 @@ def to_onnx(
         {
             "task": str(header.task),
             "class_names": "\n".join(header.class_names),
-            "use": "for teaching and research, not for clinical use",
+            "header": to_json(header.to_dict(), compact=True),
+            "use": USE,
         },
     )
     onnx.checker.check_model(exported, full_check=True)
     replace_content(path, exported.SerializeToString(), PackedFileError)
     return Path(path)
-
-
-def _packed(model: Any, options: dict[str, Any]) -> PackedFile:
-    if isinstance(model, str | os.PathLike):
-        packed = read_packed(model)
-    elif isinstance(model, PackedModel):
-        packed = model.read()
-    elif isinstance(model, Engine):
-        packed = model.packed
-    elif isinstance(model, PackedFile):
-        packed = model
-    else:
-        return pack(model, **options).read()
-    if options:
-        raise ConfigError(f"{next(iter(options))}: only for a model that is not packed yet")
-    return packed

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.config import vit_matrices
+from tinyternary.config import Task, vit_matrices
 from tinyternary.config.grid import BITLINEAR_EPS, FLOOR, MOST
-from tinyternary.deploy.format.header import LayerHeader
+from tinyternary.deploy.format.header import LayerHeader, PackedHeader
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.deploy.packed_layers import (
     FloatLinear,
@@ -26,6 +26,8 @@ from tinyternary.deploy.packed_layers import (
 from tinyternary.deploy.plain import positions
 from tinyternary.kernels import PackedTernary
 
+FAR = -1e30
+"""Score of a key that stands after its query: the exponential of this is 0."""
 OPSET = 17
 """Operator set of the exported graphs: the first with LayerNormalization."""
 
@@ -70,6 +72,30 @@ class Graph:
         """Append a Reshape; 0 keeps an axis, -1 is what remains."""
         return self.add("Reshape", x, self.shape(*extents))  # type: ignore[no-any-return]
 
+    def probabilities(self, header: PackedHeader) -> str:
+        """Append `tinyternary.config.scores` of what is called logits, in double precision."""
+        self.scope = "scores"
+        kinds = self.onnx.TensorProto
+        temperature = self.constant("temperature", header.temperature or 1.0, np.float64)
+        scaled = self.add("Div", self.add("Cast", "logits", to=kinds.DOUBLE), temperature)
+        several = header.task is Task.MULTI_LABEL
+        found = self.add("Sigmoid", scaled) if several else self.add("Softmax", scaled, axis=1)
+        return self.add("Cast", found, to=kinds.FLOAT)  # type: ignore[no-any-return]
+
+    def labels(self, header: PackedHeader) -> str:
+        """Append the decision rule (`tinyternary.config.decide`) on what is called logits."""
+        self.scope = "decide"
+        task, classes = header.task, header.config.num_classes
+        if task is not Task.MULTI_LABEL and classes != 2:
+            return self.add("ArgMax", "logits", axis=1, keepdims=0)  # type: ignore[no-any-return]
+        limits = self.constant("limits", header.logit_limits())
+        if task is Task.MULTI_LABEL:
+            above = self.add("Greater", "logits", limits)
+        else:
+            first, second = self.add("Split", "logits", outputs=2, axis=1)
+            above = self.reshape(self.add("Greater", self.add("Sub", second, first), limits), -1)
+        return self.add("Cast", above, to=self.onnx.TensorProto.INT64)  # type: ignore[no-any-return]
+
 
 class Native:
     """The steps of `tinyternary.deploy.plain.forward` in the operators that runtimes have.
@@ -112,14 +138,17 @@ class Native:
         x = g.add("Transpose", x, perm=[0, 1, 3, 5, 2, 4])
         return g.reshape(x, -1, grid * grid, c * size * size)
 
-    def class_token(self, x: str) -> str:
-        """Put the class token before the others: (B, T, D)."""
-        g = self.graph
+    def put_in_front(self, x: str) -> str:
+        """Put class token and registers before the patches' tokens: (B, T, D)."""
+        g, width = self.graph, self.config.width
         g.scope = "embed"
-        # one class token per image: zeros of the batch's size, plus the token
-        zeros = g.add("Mul", self._slice_first(x), g.scalar(0.0))
-        token = g.constant("cls_token", self.tensors["cls_token"].reshape(1, 1, -1))
-        return g.add("Concat", g.add("Add", zeros, token), x, axis=1)  # type: ignore[no-any-return]
+        # the same for each image: zeros of the batch's size, plus the tokens
+        zeros = g.add("Mul", self.tokens(x, 0, 1), g.scalar(0.0))
+        front = [
+            g.add("Add", zeros, g.constant(name, self.tensors[name].reshape(1, -1, width)))
+            for name in self.config.front_tokens
+        ]
+        return g.add("Concat", *front, x, axis=1)  # type: ignore[no-any-return]
 
     def add_positions(self, x: str) -> str:
         """Add to each token where it comes from."""
@@ -134,14 +163,14 @@ class Native:
         """Add two values: a graph has nothing to write over."""
         return self.add(x, y)
 
-    def first(self, x: str) -> str:
-        """Take the class token: (B, 1, D)."""
-        self.graph.scope = "head"
-        return self._slice_first(x)
-
-    def _slice_first(self, x: str) -> str:
+    def tokens(self, x: str, first: int, last: int) -> str:
+        """Take some of the tokens: (B, last - first, D)."""
         g = self.graph
-        return g.add("Slice", x, g.shape(0), g.shape(1), g.shape(1))  # type: ignore[no-any-return]
+        return g.add("Slice", x, g.shape(first), g.shape(last), g.shape(1))  # type: ignore[no-any-return]
+
+    def side_by_side(self, x: str) -> str:
+        """Put two tokens into one row: (B, 2, D) to (B, 1, 2 D)."""
+        return self.graph.reshape(x, -1, 1, self.config.head_inputs)
 
     def layer(self, name: str, x: str) -> str:
         """Append the layer called `name`: (B, T, K) to (B, T, N)."""
@@ -179,7 +208,16 @@ class Native:
         q, k, v = self.heads(qkv)
         q = g.add("Mul", q, g.scalar(1 / math.sqrt(self.config.head_dim)))
         scores = g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2]))
+        if self.config.causal:
+            scores = g.add("Where", self.seen(), scores, g.scalar(FAR))
         return self.join(g.add("MatMul", g.add("Softmax", scores, axis=-1), v))
+
+    def seen(self) -> str:
+        """Which keys (T) each row of scores may look at: heads that share a key stand in turn."""
+        c = self.config
+        seen = np.tril(np.ones((c.tokens, c.tokens), bool))
+        group = c.heads // c.key_value_heads
+        return self.graph.constant("seen", np.tile(seen, (group, 1)), bool)
 
     def heads(self, qkv: str) -> tuple[str, str, str]:
         """Split into k, v (B, Hkv, T, Dh) and q, query heads that share a key one below another."""

@@ -23,23 +23,22 @@ import ctypes
 import struct
 from collections.abc import Callable
 
-from tinyternary.deploy.machine_code.elf import (
+from tinyternary.deploy.machine_code.linker.elf import (
     ABSOLUTE,
     ALLOCATE,
     COMMON,
     EXECUTE,
     UNDEFINED,
     WRITE,
-    Damaged,
     ObjectFile,
     Relocation,
 )
+from tinyternary.kept_files import Damaged, NotUsable
 from tinyternary.kernels._pages import (
     CHANGE,
     PAGE,
     READ,
     RUN,
-    NotUsable,
     Pages,
 )
 

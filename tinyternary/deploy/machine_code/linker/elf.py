@@ -12,12 +12,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from tinyternary.kernels._pages import NotUsable
-
-
-class Damaged(NotUsable):
-    """What is there is not what was written."""
-
+from tinyternary.kept_files import Damaged
 
 WRITE, ALLOCATE, EXECUTE = 1, 2, 4
 """Flags of a section: may be written to, takes memory when it runs, holds code."""
