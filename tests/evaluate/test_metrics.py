@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import sklearn.metrics as sk
 from hypothesis import assume, given, strategies as st
 
+from tinyternary.compiled.threads import using_threads
 from tinyternary.config import Task
 from tinyternary.errors import ConfigError, ShapeError, TinyTernaryError, TrainingError
 from tinyternary.evaluate import choose_threshold
 from tinyternary.evaluate.calibration import expected_calibration_error
 from tinyternary.evaluate.confusion import class_rates, confusion, summary
-from tinyternary.evaluate.intervals import bootstrap, bootstrap_intervals
+from tinyternary.evaluate.intervals import bootstrap, bootstrap_intervals, mean_interval
 from tinyternary.evaluate.judged import judge
 from tinyternary.evaluate.metrics import (
     accuracy,
@@ -271,3 +273,49 @@ def test_counts_of_many_samples_reduce_as_one_by_one(task, seed, count, classes)
         for name, value in summary(one, task).items():
             np.testing.assert_allclose(together[name][i], value)
     assert class_rates(np.stack(stacks), task)["f1"].shape[0] == 3
+
+
+def test_the_interval_of_a_mean_covers_it_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = [
+        low < 0.5 < high
+        for low, high in (
+            mean_interval(rng.random(60), seed, resamples=200, level=0.9) for seed in range(300)
+        )
+    ]
+    assert 0.85 < np.mean(covered) < 0.94
+    with pytest.raises(ConfigError, match="level"):
+        mean_interval(np.zeros(3), level=1.0)
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3, allow_subnormal=False), min_size=1, max_size=40),
+    st.integers(0, 2**32 - 1),
+)
+def test_sums_of_resamples_do_not_depend_on_the_order(values, seed):
+    from tinyternary.evaluate.intervals import _in_any_order
+
+    before = np.array(values)
+    rounded = _in_any_order(before)
+    largest = np.abs(before).max()
+    assert np.abs(rounded - before).max() <= len(before) * 2.0**-53 * largest
+    rng = np.random.default_rng(seed)
+    drawn = rounded[rng.integers(0, len(rounded), len(rounded))]
+    exact = float(sum(map(Fraction, drawn.tolist())))
+    for _ in range(5):
+        total = 0.0
+        for value in rng.permutation(drawn).tolist():
+            total += value
+        assert total == exact
+
+
+def test_intervals_are_the_same_bits_on_any_number_of_threads(rng):
+    """BLAS cuts the products of resamples among its threads."""
+    truth = rng.integers(0, 3, 5_000)
+    judged = judge(truth, rng.dirichlet([1, 1, 1], 5_000), Task.MULTI_CLASS)
+    means = {"loss": rng.exponential(size=5_000)}
+    found = []
+    for threads in (1, 2, 3):
+        with using_threads(threads):
+            found.append(bootstrap_intervals(judged, resamples=200, means=means))
+    assert found[0] == found[1] == found[2]

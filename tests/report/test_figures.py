@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib import cbook
 
 from tinyternary.report.bars import Pair, pair_bars
 from tinyternary.report.predictions import confusion_matrix, prediction_grid
+from tinyternary.report.style import data_uri, new_figure, styled
 from tinyternary.report.weights import latent_histogram, latent_to_bytes, trit_shares
 
 
@@ -94,3 +96,42 @@ def test_bars_do_not_call_more_less() -> None:
     text = _texts(pair_bars([Pair("ms", 1.0, 1.5, style=".1f")]))
     assert "1.5x more" in text
     assert "less" not in text
+
+
+ODD_NAMES = (
+    "$\\frac$",
+    "$x",
+    "a $5$ b",
+    "\x1b[31mred",
+    "line\nbreak",
+    "_hidden",
+    "\udcff",
+    "100 %",
+)
+"""Classes whose names mean something to a figure, or to the terminal that shows its messages."""
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_of_classes_are_drawn_as_they_are(rng):
+    counts = np.eye(len(ODD_NAMES), dtype=np.int64)
+    figure = confusion_matrix(counts, ODD_NAMES, title="$\\alpha$")
+    assert data_uri(figure)
+    shown = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert [text.replace("\\$", "$") for text in shown[:3]] == list(ODD_NAMES[:3])
+    assert not any(cbook.is_math_text(text) for text in shown)
+    assert shown[3:5] == ["\\x1b[31mred", "line\\nbreak"]
+    images = rng.integers(0, 256, (len(ODD_NAMES), 8, 8, 1), dtype=np.uint8)
+    half = [0.5] * len(ODD_NAMES)
+    assert data_uri(prediction_grid(images, ODD_NAMES, ODD_NAMES[::-1], half, synthetic=False))
+
+
+def test_the_ticks_of_a_logarithmic_axis_are_powers():
+    """matplotlib writes them as formulas, which have to stay formulas."""
+    with styled():
+        figure, axes = new_figure(3, 2)
+        axes.set_xscale("log")
+        axes.set_xlim(1, 1000)
+        figure.canvas.draw()
+        labels = axes.get_xticklabels()
+    assert labels
+    assert all(label.get_parse_math() for label in labels)

@@ -1,4 +1,4 @@
-"""What answers are worth: metrics, intervals, calibration, thresholds (lessons 03 and 11)."""
+"""What answers are worth: metrics, intervals, calibration, thresholds, maps (lessons 03, 11)."""
 
 import lazy_loader
 

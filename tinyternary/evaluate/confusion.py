@@ -62,9 +62,11 @@ def summary(counts: NDArray[Any], task: Task) -> dict[str, NDArray[np.float64]]:
     rates = class_rates(counts, task)
     if task is Task.BINARY:
         found = {name: rates[name][..., 1] for name in ("sensitivity", "specificity", "f1")}
-        balanced = _mean(rates["sensitivity"])
+        balanced = mean_of_defined(rates["sensitivity"])
     else:
-        found = {name: _mean(rates[name]) for name in ("sensitivity", "specificity", "f1")}
+        found = {
+            name: mean_of_defined(rates[name]) for name in ("sensitivity", "specificity", "f1")
+        }
         balanced = found["sensitivity"]
         if task is Task.MULTI_LABEL:
             balanced = (found["sensitivity"] + found["specificity"]) / 2
@@ -73,11 +75,11 @@ def summary(counts: NDArray[Any], task: Task) -> dict[str, NDArray[np.float64]]:
     return {"balanced_accuracy": balanced, **found}
 
 
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis of what is defined; NaN if nothing is."""
+def mean_of_defined(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    """Mean along an axis of what is defined; NaN if nothing is."""
     known = np.isfinite(values)
     with np.errstate(invalid="ignore"):
-        mean: NDArray[np.float64] = np.where(known, values, 0).sum(-1) / known.sum(-1)
+        mean: NDArray[np.float64] = np.where(known, values, 0).sum(axis) / known.sum(axis)
     return mean
 
 

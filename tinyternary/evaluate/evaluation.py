@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tinyternary.autograd import no_grad
-from tinyternary.config import Preprocessing, Standardization, Task, scores
-from tinyternary.data import Dataset, targets
+from tinyternary.config import Preprocessing, Standardization, scores
+from tinyternary.data import Dataset, Splits, targets
 from tinyternary.data.augment.views import MIRRORS, views
+from tinyternary.data.classes import check_classes
 from tinyternary.deploy.engine import Engine
 from tinyternary.errors import ConfigError, DataFileError, ShapeError, unknown_name
 from tinyternary.evaluate.judged import judge
-from tinyternary.evaluate.metrics import evaluate_scores, mean_auc
+from tinyternary.evaluate.metrics import defined, evaluate_scores, mean_auc
+from tinyternary.evaluate.proper_scores import log_losses
+from tinyternary.evaluate.temperature import fit_temperature
 from tinyternary.models import ViT
 from tinyternary.nn import Module
 
@@ -131,24 +134,29 @@ def evaluate(
         As in `predict_logits`.
     data : Dataset
     **options
-        Passed on to `tinyternary.evaluate.metrics.evaluate_scores` (bootstrap, ...). The
-        `threshold` of an `Engine` is by default that of its file.
+        ``temperature``: what logits are divided by. All else is passed on to
+        `tinyternary.evaluate.metrics.evaluate_scores` (bootstrap, ...). The temperature and the
+        `threshold` of an `Engine` are by default those of its file.
 
     Returns
     -------
     dict
         ``"acc"`` and ``"auc"`` as MedMNIST's Evaluator defines them, ``"loss"``
-        (mean cross-entropy, nats) and what `evaluate_scores` adds.
+        (mean cross-entropy, nats), what `evaluate_scores` adds, and ``"temperature"`` if there
+        is one.
 
     Raises
     ------
     ConfigError, DataFileError
-        If model and data do not fit each other, or there are no images.
+        If model and data do not fit each other, or there are no images; a packed model also
+        has to know the classes of the data by the same names in the same order.
     """
     if isinstance(model, ViT):
         data.check_fits(model.config)
     if isinstance(model, Engine):
+        check_classes(data, model.class_names, model.header.task, "packed model")
         options.setdefault("threshold", model.header.threshold)
+        options.setdefault("temperature", model.header.temperature)
     return measure(
         model, data, preprocessing,
         flips=flips, shifts=shifts, batch_size=batch_size, progress=progress, **options,
@@ -171,34 +179,76 @@ def measure(
         model, data.images, preprocessing,
         flips=flips, shifts=shifts, batch_size=batch_size, progress=progress,
     )  # fmt: skip
+    return {"images": len(data), "flips": flips, "shifts": shifts,
+            **_worth(logits, data, **options)}  # fmt: skip
+
+
+def _worth(
+    logits: Logits, data: Dataset, temperature: float | None = None, **options: Any
+) -> dict[str, Any]:
+    """Judge logits: the loss and what `evaluate_scores` finds, at a temperature."""
     if logits.shape != (len(data), data.num_classes):
         raise ShapeError(
             f"logits: expected shape ({len(data)}, {data.num_classes}), got {logits.shape}"
         )
-    return {
-        "images": len(data),
-        "flips": flips,
-        "shifts": shifts,
-        "loss": mean_loss(logits, data),
-        **evaluate_scores(data.labels, scores(logits, data.task), data.task, **options),
-    }
+    given = {} if temperature is None else {"temperature": temperature}
+    probabilities = scores(logits, data.task, **given)
+    means = {"loss": _losses(np.asarray(logits, np.float64) / (temperature or 1.0), data)}
+    return {**given, **evaluate_scores(data.labels, probabilities, data.task, means=means,
+                                       **options)}  # fmt: skip
+
+
+_CALIBRATED = ("loss", "brier", "ece", "ece_equal_mass")
+
+
+def calibrate(
+    model: Module | Callable[[Images], Logits],
+    data: Splits,
+    preprocessing: Preprocessing | Standardization | None,
+    metrics: dict[str, dict[str, Any]],
+) -> None:
+    """Choose a temperature on validation images; add what it does to the metrics of each split.
+
+    A single answer to each image counts, as a packed file gives it, also where the metrics
+    average copies.
+
+    Parameters
+    ----------
+    model, preprocessing
+        As in `predict_logits`.
+    data : Splits
+    metrics : dict
+        Split to metrics; each gets an entry ``calibrated``: ``temperature``, and ``loss``,
+        ``brier``, ``ece`` and ``ece_equal_mass`` at it, with ``intervals`` where the temperature
+        was not chosen. Left as it is without validation images.
+    """
+    if "val" not in metrics:
+        return
+    logits = {split: predict_logits(model, data[split].images, preprocessing) for split in metrics}
+    temperature = fit_temperature(data.val.labels, logits["val"], data.task)
+    for split, found in metrics.items():
+        resamples = 0 if split == "val" else 1000
+        worth = _worth(logits[split], data[split], temperature, resamples=resamples)
+        found["calibrated"] = {name: worth[name] for name in ("temperature", *_CALIBRATED)}
+        if resamples:
+            ends = worth["intervals"]
+            found["calibrated"]["intervals"] = {name: ends[name] for name in _CALIBRATED}
 
 
 def mean_loss(logits: Logits, data: Dataset) -> float:
     """Mean cross-entropy (per label if multi-label) of logits against plain labels, in nats."""
-    probabilities = scores(logits, data.task)
+    return float(_losses(logits, data).mean())
+
+
+def _losses(logits: NDArray[np.floating], data: Dataset) -> NDArray[np.float64]:
     goal = targets(data.labels, data.task, data.num_classes, ordinal_width=0.0)
-    logs = np.log(np.maximum(probabilities, 1e-12))
-    if data.task is Task.MULTI_LABEL:
-        rest = np.log(np.maximum(1.0 - probabilities, 1e-12))
-        return float(-(goal * logs + (1.0 - goal) * rest).mean())
-    return float(-(goal * logs).sum(1).mean())
+    return log_losses(logits, goal, data.task)
 
 
 def quick_metrics(
     model: Module, data: Dataset, preprocessing: Preprocessing | Standardization
 ) -> dict[str, float | None]:
-    """Loss, ACC and AUC after an epoch; None without images."""
+    """Loss, ACC and AUC after an epoch; None without images, or where undefined."""
     if len(data) == 0:
         return {"val_loss": None, "val_acc": None, "val_auc": None}
     logits = predict_logits(model, data.images, preprocessing)
@@ -206,5 +256,5 @@ def quick_metrics(
     return {
         "val_loss": mean_loss(logits, data),
         "val_acc": float(judged.right.mean()),
-        "val_auc": mean_auc(judged),
+        "val_auc": defined(mean_auc(judged)),
     }

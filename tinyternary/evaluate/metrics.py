@@ -4,10 +4,14 @@ Built in lesson 03, doubted in lesson 11. ACC and AUC give the same numbers as
 ``getACC`` and ``getAUC`` of the official ``medmnist`` package (its
 ``evaluator.py``, version 3.0.2); where one of its AUCs is undefined because a
 class has no image, the mean runs over the classes that have one.
+
+A number that is undefined (0 / 0, the AUC of a single class) is NaN as long as something is
+computed with it, as in `auc`, and None in every result: see `defined`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,7 @@ from tinyternary.evaluate.calibration import expected_calibration_error
 from tinyternary.evaluate.confusion import class_rates, confusion, summary
 from tinyternary.evaluate.intervals import bootstrap_intervals
 from tinyternary.evaluate.judged import Judged, judge
+from tinyternary.evaluate.proper_scores import brier_scores
 
 
 def accuracy(
@@ -58,6 +63,11 @@ def class_auc(judged: Judged) -> NDArray[np.float64]:
     return found
 
 
+def defined(value: Any) -> float | None:
+    """Give a number as results have it: a float, or None if it is not finite."""
+    return float(value) if np.isfinite(value) else None
+
+
 def evaluate_scores(
     labels: ArrayLike,
     scores: ArrayLike,
@@ -67,6 +77,7 @@ def evaluate_scores(
     threshold: ArrayLike | None = None,
     resamples: int = 1000,
     level: float = 0.95,
+    means: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> dict[str, Any]:
     """Judge scores against labels, with bootstrap intervals.
 
@@ -80,13 +91,16 @@ def evaluate_scores(
         Bootstrap samples of the images; 0 leaves the intervals out.
     level : float
         Coverage of the (percentile) intervals.
+    means : mapping, optional
+        Further metrics that are means over images: name to a number of each image (N,).
 
     Returns
     -------
     dict of plain JSON types
         ``acc``, ``auc`` (MedMNIST's), ``balanced_accuracy``, ``sensitivity``,
-        ``specificity``, ``f1``, ``ece``, for ordinal tasks ``kappa``; ``intervals``:
-        name to [low, high]; ``per_class``: lists by class; ``confusion`` and
+        ``specificity``, ``f1``, for ordinal tasks ``kappa``; ``ece``, ``ece_equal_mass``
+        and ``brier`` (see `tinyternary.evaluate.calibration` and `proper_scores`);
+        ``intervals``: name to [low, high]; ``per_class``: lists by class; ``confusion`` and
         ``threshold``. What is undefined is None.
 
     Raises
@@ -97,24 +111,23 @@ def evaluate_scores(
     judged = judge(labels, scores, task, threshold)
     task = judged.task
     counts = confusion(judged)
+    means = {"brier": brier_scores(judged), **(means or {})}
     result: dict[str, Any] = {
         "acc": float(judged.right.mean()),
         "auc": mean_auc(judged),
         **{name: float(value) for name, value in summary(counts, task).items()},
         "ece": expected_calibration_error(judged),
+        "ece_equal_mass": expected_calibration_error(judged, equal_mass=True),
+        **{name: float(values.mean()) for name, values in means.items()},
     }
-    result = {name: _plain(value) for name, value in result.items()}
+    result = {name: defined(value) for name, value in result.items()}
     if resamples or not 0 < level < 1:
-        result["intervals"] = bootstrap_intervals(judged, seed, resamples, level)
+        result["intervals"] = bootstrap_intervals(judged, seed, resamples, level, means)
     per_class = {"auc": class_auc(judged), **class_rates(counts, task)}
-    result["per_class"] = {name: [_plain(v) for v in each] for name, each in per_class.items()}
+    result["per_class"] = {name: [defined(v) for v in each] for name, each in per_class.items()}
     result["per_class"]["images"] = [int(n) for n in judged.one_hot.sum(0)]
     result["confusion"] = counts.tolist()
     if task is Task.MULTI_LABEL or judged.classes == 2:
         used = np.asarray(HALF if threshold is None else threshold, np.float64)
         result["threshold"] = used.item() if used.size == 1 else used.tolist()
     return result
-
-
-def _plain(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from fractions import Fraction
+from math import ceil, inf
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,15 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from tinyternary.config import Task, is_threshold
 from tinyternary.errors import ConfigError, unknown_name
 from tinyternary.evaluate.judged import judge
+from tinyternary.text import quoted
 
 Threshold = float | NDArray[np.float64]
+Goal = Literal["balanced_accuracy", "accuracy", "f1", "sensitivity", "specificity", "cost"]
+GOALS: tuple[Goal, ...] = get_args(Goal)
 
 
 def choose_threshold(
     labels: ArrayLike,
     scores: ArrayLike,
     task: Task,
-    goal: Literal["balanced_accuracy", "accuracy", "f1"] = "balanced_accuracy",
+    goal: Goal = "balanced_accuracy",
+    value: float | None = None,
 ) -> Threshold:
     """Find the threshold that serves a goal best on these (validation) images.
 
@@ -26,7 +32,13 @@ def choose_threshold(
     ----------
     labels, scores, task
         As in `judge`; binary or multi-label.
-    goal : {"balanced_accuracy", "accuracy", "f1"}
+    goal : {"balanced_accuracy", "accuracy", "f1", "sensitivity", "specificity", "cost"}
+        "balanced_accuracy" is Youden's: sensitivity + specificity - 1 is largest at the same
+        threshold. "sensitivity": at least `value`, and of such thresholds the highest
+        specificity; "specificity": the other way round. "cost": the least sum of false alarms
+        and misses, where one miss costs as much as `value` false alarms.
+    value : float, optional
+        For the last three goals: a share in (0, 1], or a ratio above 0.
 
     Returns
     -------
@@ -38,26 +50,74 @@ def choose_threshold(
     Raises
     ------
     ConfigError
-        If the task has no threshold, the goal is unknown, or scores are no probabilities.
+        If the task has no threshold, the goal is unknown or its value is impossible, or scores
+        are no probabilities.
+
+    Examples
+    --------
+    >>> labels, scores = [0, 0, 0, 1, 1], [0.1, 0.2, 0.6, 0.3, 0.8]
+    >>> tt.evaluate.choose_threshold(labels, scores, "binary-class", "sensitivity", 1.0)
+    0.25
     """
     task = Task(task)
     if task not in (Task.BINARY, Task.MULTI_LABEL):
         raise ConfigError(f"threshold: a {task.value} task decides by the largest score")
-    if goal not in ("balanced_accuracy", "accuracy", "f1"):
-        raise unknown_name("goal", goal, ("balanced_accuracy", "accuracy", "f1"))
+    _check_goal(goal, value)
     judged = judge(labels, scores, task)
     low, high = judged.scores.min(), judged.scores.max()
     if not (is_threshold(low) and is_threshold(high)):
         raise ConfigError(f"scores: expected probabilities in [0, 1], got {low:g} to {high:g}")
     if task is Task.BINARY:
-        return _best_cut(judged.truth == 1, judged.scores[:, 1], goal)
+        return _best_cut(judged.truth == 1, judged.scores[:, 1], goal, value)
     return np.array(
-        [_best_cut(judged.truth[:, i] == 1, judged.scores[:, i], goal)
+        [_best_cut(judged.truth[:, i] == 1, judged.scores[:, i], goal, value)
          for i in range(judged.classes)]
     )  # fmt: skip
 
 
-def _best_cut(positive: NDArray[np.bool_], score: NDArray[np.float64], goal: str) -> float:
+def read_goal(text: str) -> tuple[Goal, float | None]:
+    """Read a goal as a command line has it: ``"f1"``, ``"sensitivity=0.95"``.
+
+    Raises
+    ------
+    ConfigError
+        If it is none, or its value is impossible.
+
+    Examples
+    --------
+    >>> from tinyternary.evaluate.thresholds import read_goal
+    >>> read_goal("cost=5")
+    ('cost', 5.0)
+    """
+    name, equals, value = text.partition("=")
+    goal = next((known for known in GOALS if known == name), None)
+    if goal is None:
+        raise unknown_name("goal", name, GOALS)
+    try:
+        number = float(value) if equals else None
+    except ValueError:
+        raise ConfigError(f"goal {goal}: {quoted(value)}, expected a number") from None
+    _check_goal(goal, number)
+    return goal, number
+
+
+def _check_goal(goal: str, value: float | None) -> None:
+    if goal not in GOALS:
+        raise unknown_name("goal", goal, GOALS)
+    if goal in ("sensitivity", "specificity"):
+        fits, expected = value is not None and 0 < value <= 1, "a share in (0, 1]"
+    elif goal == "cost":
+        fits = value is not None and 0 < value < inf
+        expected = "false alarms that one miss is worth, above 0"
+    else:
+        fits, expected = value is None, "no value"
+    if not fits:
+        raise ConfigError(f"goal {goal}: {value}, expected {expected}")
+
+
+def _best_cut(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], goal: Goal, value: float | None
+) -> float:
     if positive.all() or not positive.any():
         return 0.5
     values, place = np.unique(score, return_inverse=True)
@@ -70,6 +130,13 @@ def _best_cut(positive: NDArray[np.bool_], score: NDArray[np.float64], goal: str
         merit = hit / yes.sum() - false / no.sum()
     elif goal == "accuracy":
         merit = hit - false
+    elif goal == "cost":
+        merit = value * hit - false
+    elif goal in ("sensitivity", "specificity"):
+        wanted, other = (hit, -false) if goal == "sensitivity" else (no.sum() - false, hit)
+        # what is wanted, in whole images, comes before anything that the other could add
+        enough = ceil(Fraction(str(value)) * int(wanted.max()))
+        merit = np.minimum(wanted, enough) * (len(score) + 1) + other
     else:
         merit = 2 * hit / (hit + false + yes.sum())
     between = (values[1:] + values[:-1]) / 2

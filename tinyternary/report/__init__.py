@@ -7,4 +7,8 @@ the colors and fonts that all of them share.
 
 import lazy_loader
 
+from tinyternary.places import give_matplotlib_a_folder
+
+give_matplotlib_a_folder()  # before anything here loads it
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,5 @@
 from .bars import Pair as Pair, pair_bars as pair_bars
+from .corruption_sheet import corruption_sheet as corruption_sheet
 from .cost_figures import (
     bytes_by_layer as bytes_by_layer,
     energy_against_zero_share as energy_against_zero_share,
@@ -12,6 +13,13 @@ from .effects import (
     main_effects as main_effects,
     size_against as size_against,
 )
+from .explanations import (
+    agreement_bars as agreement_bars,
+    deletion_insertion_curves as deletion_insertion_curves,
+    gain_over_random as gain_over_random,
+    map_grid as map_grid,
+    randomization_bars as randomization_bars,
+)
 from .ladder import kernel_roofline as kernel_roofline, ladder_bars as ladder_bars
 from .layer_choice import budget_path as budget_path, layer_sensitivity as layer_sensitivity
 from .page import Page as Page, Section as Section, Table as Table, Tile as Tile
@@ -22,6 +30,7 @@ from .result_figures import (
     stage_curves as stage_curves,
 )
 from .roofline import predicted_against_measured as predicted_against_measured, roofline as roofline
+from .scaling import scaling as scaling
 from .style import data_uri as data_uri, save as save
 from .training_steps import (
     latent_over_time as latent_over_time,

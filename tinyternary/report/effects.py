@@ -68,7 +68,7 @@ def _label(row: Level) -> str:
 
 def interaction_lines(
     cells: Sequence[Mapping[str, Any]],
-    values: Sequence[float],
+    values: Sequence[float | None],
     factors: tuple[str, str],
     *,
     response: str,
@@ -80,7 +80,7 @@ def interaction_lines(
     ----------
     cells : sequence of mappings
         Level of each factor.
-    values : sequence of float
+    values : sequence of float or None
         The response of each cell.
     factors : (str, str)
         Along the axis, and one line each.
@@ -95,8 +95,8 @@ def interaction_lines(
         for color, line in zip(SERIES, levels[across]):
             means = []
             for point in levels[along]:
-                found = [v for v, cell in zip(values, cells)
-                         if (cell[along], cell[across]) == (point, line)]  # fmt: skip
+                here = [(c[along], c[across]) == (point, line) for c in cells]
+                found = [v for v, chosen in zip(values, here) if chosen and v is not None]
                 means.append(sum(found) / len(found) if found else float("nan"))
             ax.plot(range(len(means)), means, "o-", color=color, label=str(_WORDS.get(line, line)))
         ticks = [str(_WORDS.get(point, point)) for point in levels[along]]
@@ -110,7 +110,7 @@ def interaction_lines(
 
 
 def size_against(
-    cells: Sequence[Mapping[str, Any]], values: Sequence[float], *, response: str,
+    cells: Sequence[Mapping[str, Any]], values: Sequence[float | None], *, response: str,
     teacher: tuple[float, float] | None = None,
 ) -> Figure:  # fmt: skip
     """Draw every cell's packed bytes against its response, coloured by policy.
@@ -119,7 +119,7 @@ def size_against(
     ----------
     cells : sequence of mappings
         With ``bytes``, ``policy`` and ``granularity``.
-    values : sequence of float
+    values : sequence of float or None
     response : str
     teacher : (bytes, value), optional
         The float teacher.
@@ -133,6 +133,7 @@ def size_against(
                 points = [
                     (cell["bytes"] / 1024, value) for cell, value in zip(cells, values)
                     if (cell["policy"], cell["granularity"]) == (policy, size)
+                    and value is not None
                 ]  # fmt: skip
                 if points:
                     ax.plot(*zip(*points), mark, color=color, alpha=0.75, markeredgewidth=0,

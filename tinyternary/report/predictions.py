@@ -21,6 +21,7 @@ from tinyternary.report.style import (
     new_figure,
     styled,
 )
+from tinyternary.text import no_formula, visible
 
 _MAP = LinearSegmentedColormap.from_list("ternary", ["#ffffff", TERNARY])
 
@@ -39,9 +40,13 @@ def confusion_matrix(
     """
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
-    names = [textwrap.fill(name.replace("(", " ("), 22) for name in class_names]
+    class_names = [visible(name) for name in class_names]
+    names = [no_formula(textwrap.fill(name.replace("(", " ("), 22)) for name in class_names]
     # one line each below the columns, where lines of neighbours would run into each other
-    short = [textwrap.shorten(name.split("(")[0], 24, placeholder="…") for name in class_names]
+    short = [
+        no_formula(textwrap.shorten(name.split("(")[0], 24, placeholder="…"))
+        for name in class_names
+    ]
     size = len(names)
     with styled():
         figure, ax = new_figure(2.6 + 0.62 * size, 1.5 + 0.52 * size)
@@ -112,9 +117,9 @@ def prediction_grid(
             right = label == guess
             for spine in ax.spines.values():
                 spine.set(visible=True, color=TERNARY if right else ACCENT, linewidth=2)
-            caption = f"{_short(guess)}\n{confidence:.0%}"
+            caption = f"{no_formula(_short(visible(guess)))}\n{confidence:.0%}"
             if not right:
-                caption += f"\nis: {_short(label)}"
+                caption += f"\nis: {no_formula(_short(visible(label)))}"
             ax.set_xlabel(caption, fontsize=7, color=INK if right else ACCENT, labelpad=3)
         note = f"{SYNTHETIC_NOTE} · {CLINICAL_NOTE}" if synthetic else CLINICAL_NOTE
         figure.supxlabel(note, fontsize=8, color=MUTED)

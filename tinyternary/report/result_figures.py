@@ -33,7 +33,7 @@ Summary = Mapping[str, Any]
 
 def against_published(
     name: str,
-    values: Mapping[str, Mapping[str, Sequence[float]]],
+    values: Mapping[str, Mapping[str, Sequence[float | None]]],
     summaries: Mapping[str, Mapping[str, Summary]],
     published: Mapping[str, Mapping[str, float]],
 ) -> Figure:
@@ -44,7 +44,8 @@ def against_published(
     name : str
         Of the data set.
     values : mapping
-        "teacher" and "student" to metric ("acc", "auc") to one number per seed.
+        "teacher" and "student" to metric ("acc", "auc") to one number per seed, None
+        where it is undefined: it is not drawn.
     summaries : mapping
         The same keys to `tinyternary.experiments.over_seeds`: ``mean`` and ``interval``.
     published : mapping of str to mapping
@@ -65,7 +66,7 @@ def against_published(
             for y, who in ((len(methods), "teacher"), (len(methods) + 1, "student")):
                 summary = summaries[who][metric]
                 ax.plot(
-                    values[who][metric],
+                    np.asarray(values[who][metric], np.float64),
                     [y] * len(values[who][metric]),
                     "o",
                     color=_COLORS[who],
@@ -73,6 +74,8 @@ def against_published(
                     markersize=5,
                     markeredgewidth=0,
                 )
+                if summary["mean"] is None:
+                    continue
                 _interval(ax, summary, y, _COLORS[who])
                 ax.annotate(
                     f"{summary['mean']:.3f}",
@@ -101,7 +104,7 @@ def _interval(ax: Axes, summary: Summary, y: float, color: str) -> None:
 
 
 def seed_pairs(
-    experiments: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
+    experiments: Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]],
     differences: Mapping[str, Mapping[str, Summary]],
     *,
     margin: float = 0.01,
@@ -130,14 +133,18 @@ def seed_pairs(
             ax.axvline(0, color=MUTED, linewidth=1)
             for y, name in enumerate(names):
                 pairs = experiments[name]
-                apart = 100 * (np.asarray(pairs["student"][metric]) - pairs["teacher"][metric])
+                student, teacher = (
+                    np.asarray(pairs[who][metric], np.float64) for who in ("student", "teacher")
+                )
+                apart = 100 * (student - teacher)  # NaN, of None, is not drawn
                 ax.plot(apart, [y] * len(apart), "o", color=TERNARY, alpha=0.4,
                         markersize=6, markeredgewidth=0)  # fmt: skip
                 found = differences[name][metric]
                 if found["interval"] is not None:
                     ends = [100 * end for end in found["interval"]]
                     ax.plot(ends, [y + 0.22] * 2, color=INK, linewidth=1.6)
-                ax.plot(100 * found["mean"], y + 0.22, "o", color=INK, markersize=6)
+                if found["mean"] is not None:
+                    ax.plot(100 * found["mean"], y + 0.22, "o", color=INK, markersize=6)
             ax.set_title(f"student - teacher, {_LONG[metric]}")
             ax.set_xlabel("points (1 / 100)")
             ax.xaxis.get_major_locator().set_params(nbins=6)

@@ -14,6 +14,10 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tinyternary.errors import CheckpointError
+from tinyternary.files import replace_content
+from tinyternary.text import USE
+
 INK = "#1f2933"
 MUTED = "#7b8794"
 GRID = "#e4e7eb"
@@ -32,7 +36,7 @@ SERIES = ("#0f8b8d", "#d9622b", "#3b6fb6", "#8a5fb0", "#b8860b", "#64748b", "#4f
 """Colours for series without a meaning of their own, in order of use."""
 
 SYNTHETIC_NOTE = "synthetic phantoms, not patients"
-CLINICAL_NOTE = "for teaching and research, not for clinical use"
+CLINICAL_NOTE = USE[0].lower() + USE[1:-1]
 
 RC: Any = {
     "figure.facecolor": "white",
@@ -97,10 +101,18 @@ def grid_behind(axes: Axes, axis: str = "y") -> None:
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure; the suffix (.png, .svg, .pdf) says how."""
+    """Write a figure; the suffix (.png, .svg, .pdf) says how.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written.
+    """
+    path, content = Path(path), io.BytesIO()
     with styled():
-        figure.savefig(path)
-    return Path(path)
+        figure.savefig(content, format=path.suffix[1:] or None)
+    replace_content(path, content.getvalue(), CheckpointError)
+    return path
 
 
 def data_uri(figure: Figure) -> str:
