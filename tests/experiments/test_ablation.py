@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from tests.train.small import model, splits
+from tinyternary.data import Splits
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.experiments import ablate, ablations, read_ablation
 from tinyternary.experiments.factors import (
@@ -123,6 +124,14 @@ def test_cells_of_another_teacher_or_recipe_are_refused(half, teacher, tmp_path)
     plan.write_text(PLAN.replace("epochs = 1", "epochs = 3"))
     with pytest.raises(CheckpointError, match=r"recipe\.epochs was 1, now 3"):
         ablate(plan, teacher, out=half / "out", progress=False, data=splits())
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_cells_of_other_images_are_refused(half, teacher, split):
+    parts = {"train": splits().train, "val": splits().val, "test": splits().test}
+    parts[split] = parts[split].subset(slice(1, None))
+    with pytest.raises(CheckpointError, match=f"of another ablation: {split}.*_images was"):
+        ablate(half / "plan.toml", teacher, out=half / "out", progress=False, data=Splits(**parts))
 
 
 def test_quantiser_and_granularity_reach_every_matrix_and_leave_norms_alone(teacher):

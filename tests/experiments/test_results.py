@@ -1,11 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from tests.train.small import splits
+from tinyternary.data import Splits
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.experiments import (
     Results,
@@ -139,6 +141,21 @@ def test_seeds_that_are_missing_or_not_done_are_left_out(finished, tmp_path):
         read_results(out)
     with pytest.raises(CheckpointError, match="no finished seed"):
         read_results(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_seeds_of_other_images_are_not_added(finished, plan, monkeypatch, split):
+    parts = {"train": splits().train, "val": splits().val, "test": splits().test}
+    labels = parts[split].labels.copy()
+    labels[0] = (labels[0] + 1) % 4
+    parts[split] = replace(parts[split], labels=labels)
+    monkeypatch.setattr(
+        "tinyternary.experiments.reproduction.load", lambda name, root: Splits(**parts)
+    )
+    names = {"train": "data", "val": "validation_images", "test": "test_images"}
+    with pytest.raises(CheckpointError, match=f"is of another experiment: {names[split]} was"):
+        reproduce(plan, seeds=[2], out=finished, progress=False)
+    assert not (finished / "seed-2").exists()
 
 
 def test_seeds_of_different_recipes_have_no_mean(finished, tmp_path, plan):

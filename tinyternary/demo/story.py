@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 import tinyternary
 from tinyternary import cost, data as datasets, deploy, experiments, kernels, models, quant, train
 from tinyternary.bench.machine import describe_machine
+from tinyternary.data.classes import label_words
 from tinyternary.demo.numbers import (
     ENERGY_TABLE,
     footprint,
@@ -25,10 +24,12 @@ from tinyternary.demo.numbers import (
     ternary_storage,
 )
 from tinyternary.demo.table import comparison_rows
+from tinyternary.errors import CheckpointError
 from tinyternary.evaluate import judge
 from tinyternary.evaluate.confusion import confusion
-from tinyternary.files import replace_content
+from tinyternary.files import made_folder
 from tinyternary.report.demo_page import DemoPictures, demo_page
+from tinyternary.train.checkpoints import write_json
 
 QUICK_SHARE = 4
 """`--quick` divides training images and steps by this."""
@@ -70,9 +71,10 @@ def run_demo(
     ------
     ConfigError, DataFileError
         If the data set is unknown, missing or damaged.
+    CheckpointError, PackedFileError
+        If a file cannot be written.
     """
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made_folder(out, CheckpointError)
     clock = _Clock()
     with clock("data"):
         splits = datasets.load(data, root=root, seed=seed)
@@ -136,7 +138,7 @@ def run_demo(
     metrics: dict[str, Any] = {
         "tinyternary": tinyternary.__version__,
         "data": {
-            "name": data,
+            "name": splits.name,
             "title": "synthetic phantoms" if test.synthetic else data,
             "synthetic": test.synthetic,
             "task": test.task.value,
@@ -158,7 +160,7 @@ def run_demo(
         metrics["seconds"] = clock.total()
         page = demo_page(metrics, comparison_rows(metrics), pictures)
         page.write(folder / "report.html")
-    replace_content(folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    write_json(folder / "metrics.json", metrics)
     return metrics
 
 
@@ -196,8 +198,8 @@ def _pictures(engine: Any, student_run: Any, teacher_run: Any, test: Any) -> Any
     }
     return DemoPictures(
         images=test.images[shown],
-        labels=[_name(test, test.labels[i]) for i in shown],
-        predictions=[_name(test, answers.labels[i]) for i in shown],
+        labels=[label_words(test.class_names, test.labels[i]) for i in shown],
+        predictions=[label_words(test.class_names, answers.labels[i]) for i in shown],
         confidences=[float(answers.probabilities[i].max()) for i in shown],
         confusion=confusion(judged) if single else None,
         histories={"teacher": teacher_run.history, "student": student_run.history},
@@ -219,10 +221,3 @@ def _spread_over_classes(test: Any, seed: int, count: int = 16) -> NDArray[np.in
         turn[same] = np.arange(np.count_nonzero(same))
     by_turn = np.lexsort((test.labels[order], turn))
     return np.asarray(order[by_turn][:count])
-
-
-def _name(test: Any, label: Any) -> str:
-    """Class name of a label, or the names of all positive labels."""
-    if np.ndim(label) == 0:
-        return str(test.class_names[int(label)])
-    return ", ".join(n for n, on in zip(test.class_names, label) if on) or "none"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinyternary.text import USE
+
 
 def comparison_rows(metrics: dict[str, Any]) -> list[list[str]]:
     """Lay the content of `metrics.json` out as a table, header first.
@@ -46,7 +48,7 @@ def summary(metrics: dict[str, Any]) -> str:
         f"Energy is modelled ({metrics['energy_model']}), all else measured on "
         f"{metrics['machine']['cpu']}, {metrics['machine']['threads']} threads, "
         f"in {metrics['seconds']['total']:.0f} s.\n"
-        "For teaching and research, not for clinical use."
+        f"{USE}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Recipes and what is done with them: reproduce, ablate, cross-validate, collect (lesson 12)."""
+"""Recipes, and what is done with them: reproduce, ablate, cross-validate, sweep (lesson 12)."""
 
 import lazy_loader
 

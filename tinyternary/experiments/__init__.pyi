@@ -11,9 +11,23 @@ from .experiment import (
     read_experiment as read_experiment,
     read_recipe as read_recipe,
 )
+from .explained import (
+    MapExamples as MapExamples,
+    explained as explained,
+    map_examples as map_examples,
+)
 from .factorial import Effects as Effects, factorial_effects as factorial_effects
 from .factors import ablations as ablations
 from .published import published as published
 from .reproduction import reproduce as reproduce, run_experiment as run_experiment
 from .results import Results as Results, read_results as read_results
+from .searching import search as search
 from .seeds import over_seeds as over_seeds
+from .subject import Subject as Subject, read_subject as read_subject
+from .sweeping import (
+    Sweep as Sweep,
+    SweepResults as SweepResults,
+    read_sweep as read_sweep,
+    sweep as sweep,
+)
+from .trust import measure_trust as measure_trust

@@ -27,12 +27,17 @@ from tinyternary.experiments.factors import (
     read_ablation_plan,
     student_of,
 )
+from tinyternary.experiments.jobs import Job, run_together
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
-from tinyternary.train._state import current_settings, differing_setting
+from tinyternary.train._identity import (
+    current_settings,
+    differing_setting,
+    image_checksums,
+    weights_checksum,
+)
 from tinyternary.train.checkpoints import read_json, write_json
-from tinyternary.train.distill import distill, weights_checksum
-from tinyternary.train.fit import fingerprint
+from tinyternary.train.distill import distill
 from tinyternary.train.recipe import Recipe
 from tinyternary.train.run import Run, load_run
 
@@ -67,11 +72,11 @@ class AblationResults:
     skipped: dict[str, str] = field(default_factory=dict)
     planned: int = 0
 
-    def column(self, response: str) -> list[float]:
-        """One number of every cell: "test_acc", "val_auc", "bytes", ..."""
+    def column(self, response: str) -> list[float | None]:
+        """One number of every cell: "test_acc", "val_auc", "bytes", ...; None if undefined."""
         split, _, metric = response.partition("_")
         return [
-            float(cell[split][metric] if split in ("val", "test") else cell[response])
+            cell[split][metric] if split in ("val", "test") else cell[response]
             for cell in self.cells
         ]
 
@@ -81,7 +86,8 @@ class AblationResults:
         Raises
         ------
         ConfigError
-            If there are too few cells; see `factorial_effects`.
+            If there are too few cells, or one for which it is undefined; see
+            `factorial_effects`.
         """
         return factorial_effects(self.cells, FACTORS, self.column(response), response, level)
 
@@ -125,6 +131,7 @@ def ablate(
     cells: tuple[int | None, int | None] = (None, None),
     progress: bool = True,
     data: Splits | None = None,
+    jobs: int = 1,
 ) -> AblationResults:
     """Run the cells of an ablation that are not done yet.
 
@@ -144,6 +151,8 @@ def ablate(
     progress : bool
     data : Splits, optional
         The images, if they are loaded already.
+    jobs : int
+        Cells at a time, each in a process of its own with one thread.
 
     Returns
     -------
@@ -163,7 +172,7 @@ def ablate(
         raise ConfigError(f"teacher {run.run_dir or ''}: ternary; cells start from a float one")
     if not run.metrics:
         raise ConfigError(f"teacher {run.run_dir or ''}: not finished (no metrics.json)")
-    data = load(plan.dataset, root=root) if data is None else data
+    given, data = data, load(plan.dataset, root=root) if data is None else data
     everything, skipped = cells_of(plan, run.model.config)
     chosen = everything[slice(*cells)]
     if not chosen:
@@ -172,7 +181,7 @@ def ablate(
     recipe = plan.recipe.resolved(data.channels, data.train.mirror_safe, len(data.train))
     settings = current_settings({
         "recipe": recipe.to_dict(), "teacher": weights_checksum(run.model),
-        "data": fingerprint(data.train), "seed": plan.seed,
+        **image_checksums(data), "seed": plan.seed,
     })  # fmt: skip
     todo = [cell for cell in chosen if _read_cell(out, cell, settings) is None]
     results = AblationResults(
@@ -181,6 +190,15 @@ def ablate(
          "recipe": recipe.to_dict(), "model": run.model.config.to_dict(), "seed": plan.seed},
         _teacher(run, data), [], skipped, len(everything),
     )  # fmt: skip
+    if jobs > 1:
+        each = {"name": name, "teacher": teacher, "root": root, "out": out, "data": given,
+                "progress": False}  # fmt: skip
+        cells_apart = [
+            Job(cell.name, ablate, {**each, "cells": (place, place + 1)})
+            for place, cell in enumerate(everything) if cell in todo
+        ]  # fmt: skip
+        run_together(cells_apart, jobs, progress)
+        todo = []
     steps = recipe.epochs * (len(data.train) // recipe.batch_size)
     bar: Any = tqdm(
         total=steps * len(chosen), initial=steps * (len(chosen) - len(todo)), unit="step",
@@ -194,9 +212,8 @@ def ablate(
             try:
                 record = _run_cell(plan, cell, run, data, recipe, lambda *_: bar.update())
             except KeyboardInterrupt:
-                bar.write(
-                    f"stopped at {cell.name}; the same command goes on from {out}", sys.stderr
-                )
+                kept = f"; the same command goes on from {out}" if done else ""
+                bar.write(f"stopped at {cell.name}{kept}", sys.stderr)
                 raise
             write_json(_file(out, cell), {**record, "settings": settings})
             _assemble(results, out, everything, settings)

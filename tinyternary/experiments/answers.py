@@ -15,7 +15,8 @@ from tinyternary.evaluate import predict_logits, scores
 from tinyternary.evaluate.calibration import reliability
 from tinyternary.evaluate.confusion import confusion, summary
 from tinyternary.evaluate.judged import judge
-from tinyternary.evaluate.metrics import mean_auc
+from tinyternary.evaluate.metrics import defined, mean_auc
+from tinyternary.evaluate.strata import all_right
 from tinyternary.evaluate.thresholds import choose_threshold
 from tinyternary.train.run import Run, load_run
 
@@ -71,7 +72,7 @@ def single_pass(answers: Answers, test: Dataset) -> dict[str, Any]:
             judged = judge(test.labels, probabilities, test.task)
             found[str(seed)][who] = {
                 "acc": float(judged.right.mean()),
-                "auc": mean_auc(judged),
+                "auc": defined(mean_auc(judged)),
                 "reliability": reliability(judged),
             }
     seeds = len(found)
@@ -86,8 +87,7 @@ def single_pass(answers: Answers, test: Dataset) -> dict[str, Any]:
 
 def missed(probabilities: NDArray[np.float64], data: Dataset) -> NDArray[np.int64]:
     """Say which images get a wrong answer: (N,) of 0 and 1; one wrong label is enough."""
-    right = judge(data.labels, probabilities, data.task).right
-    return np.asarray(~(right.all(1) if right.ndim == 2 else right), np.int64)
+    return np.asarray(~all_right(judge(data.labels, probabilities, data.task)), np.int64)
 
 
 def by_similarity(answers: Answers, data: Splits) -> dict[str, Any]:
@@ -154,7 +154,9 @@ def chosen_thresholds(
     return found
 
 
-def _decided(data: Dataset, probabilities: NDArray[Any], threshold: float) -> dict[str, float]:
+def _decided(
+    data: Dataset, probabilities: NDArray[Any], threshold: float
+) -> dict[str, float | None]:
     judged = judge(data.labels, probabilities, data.task, threshold)
     balanced = summary(confusion(judged), data.task)["balanced_accuracy"]
-    return {"acc": float(judged.right.mean()), "balanced_accuracy": float(balanced)}
+    return {"acc": float(judged.right.mean()), "balanced_accuracy": defined(balanced)}

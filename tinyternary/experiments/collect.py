@@ -6,7 +6,6 @@ them is a few dozen kilobytes of numbers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tinyternary.experiments.answers import (
 )
 from tinyternary.experiments.results import STAGES, read_results
 from tinyternary.files import replace_content
+from tinyternary.strict_json import to_json
 from tinyternary.train.history import History
 
 CURVE_POINTS = 50
@@ -115,7 +115,7 @@ def write_collected(path: str | Path, record: Mapping[str, Any]) -> None:
     CheckpointError
         If the file cannot be written.
     """
-    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in record.items()]
+    lines = [f"{to_json(name)}: {to_json(value)}" for name, value in record.items()]
     content = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
     replace_content(path, content, CheckpointError, make_folder=True)
 

@@ -18,6 +18,7 @@ from tinyternary.config import Task
 from tinyternary.data import Dataset, Splits, load
 from tinyternary.errors import ConfigError
 from tinyternary.experiments.experiment import Experiment
+from tinyternary.experiments.jobs import Job, run_together
 from tinyternary.experiments.reproduction import find_experiment, images_besides, run_experiment
 
 WHO = ("teacher", "student")
@@ -84,6 +85,7 @@ def cross_validate(
     seed: int = 0,
     chosen: Sequence[int] | None = None,
     progress: bool = True,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Judge an experiment's teacher and student by cross-validation.
 
@@ -103,6 +105,8 @@ def cross_validate(
     chosen : sequence of int, optional
         Only these folds, for several processes; by default all.
     progress : bool
+    jobs : int
+        Folds at a time, each in a process of its own with one thread.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def cross_validate(
         plan, flag = experiment, experiment.dataset
     else:
         plan, flag = find_experiment(experiment)
-    data = load(flag, root=root) if data is None else data
+    given, data = data, load(flag, root=root) if data is None else data
     splits = fold_splits(data, folds, seed)
     plan = plan.for_images(len(splits[0].train))  # few images may want other ones besides
     more = images_besides(plan, flag, root)
@@ -131,7 +135,13 @@ def cross_validate(
     if not wanted or not set(wanted) <= set(range(folds)):
         raise ConfigError(f"folds: expected some of 0 to {folds - 1}, got {wanted}")
     found: dict[str, Any] = {}
-    for k in wanted:
+    if jobs > 1:
+        each = {"experiment": experiment, "root": root, "folds": folds, "data": given, "out": out,
+                "seed": seed, "progress": False}  # fmt: skip
+        folds_apart = [Job(f"fold {k}", cross_validate, {**each, "chosen": [k]}) for k in wanted]
+        for part in run_together(folds_apart, jobs, progress).values():
+            found |= part["folds"]
+    for k in wanted if jobs == 1 else []:
         folder = Path(out) / f"fold-{k}" if out is not None else None
         runs = run_experiment(
             plan, splits[k], seed=seed, out=folder, progress=progress, more=more,

@@ -6,6 +6,7 @@ runs them. An experiment for a data set without a file of its own is `default`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,35 @@ class Experiment(BaseModel):
         """
         if train_images >= FEW or not self.few:
             return self
+        return self.changed({**self.few, "few": {}})
+
+    def changed(self, changes: Mapping[str, Any]) -> Experiment:
+        """Give the experiment with some fields changed.
+
+        Parameters
+        ----------
+        changes : mapping
+            As in a file: ``{"images": 1000, "teacher": {"lr": 1e-3}}``.
+
+        Raises
+        ------
+        ConfigError
+            If a field does not exist or is wrong.
+        """
         fields = {name: getattr(self, name) for name in type(self).model_fields}
-        changes = {**self.few, "few": {}}
+        given = dict(changes)
+        for part in ("model", "pretraining", "teacher", "student"):
+            if not isinstance(given.get(part, {}), Mapping):
+                raise ConfigError(f"{part}: expected a table of fields, got {given[part]!r}")
         for part in ("teacher", "student"):
-            changes[part] = make_recipe(fields[part], **changes.get(part, {}))
+            given[part] = make_recipe(fields[part], **given.get(part, {}))
         for part in ("model", "pretraining"):
             before = fields[part] if part == "model" else fields[part].model_dump()
-            changes[part] = {**before, **changes.get(part, {})}
-        return Experiment(**{**fields, **changes})
+            given[part] = {**before, **given.get(part, {})}
+        try:
+            return Experiment(**{**fields, **given})
+        except ValidationError as error:
+            raise ConfigError(one_line(error, f"experiment {self.name!r}")) from None
 
     def vit(self, image_size: int, channels: int, num_classes: int) -> ViTConfig:
         """Shape of the network for images and classes."""

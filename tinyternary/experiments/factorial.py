@@ -121,7 +121,7 @@ class Effects:
 def factorial_effects(
     rows: Sequence[Mapping[str, Any]],
     factors: Sequence[str],
-    values: Sequence[float],
+    values: Sequence[float | None],
     response: str = "response",
     level: float = 0.95,
 ) -> Effects:
@@ -133,7 +133,7 @@ def factorial_effects(
         Level of each factor, by cell.
     factors : sequence of str
         Those with one level only are left out.
-    values : sequence of float
+    values : sequence of float or None
         The response of each cell.
     response : str
         Its name.

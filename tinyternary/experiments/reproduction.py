@@ -8,6 +8,7 @@ from pathlib import Path
 from tinyternary.data import NAMES, Dataset, Splits, load
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.experiments.experiment import Experiment, experiments, read_experiment
+from tinyternary.experiments.jobs import Job, run_together
 from tinyternary.experiments.results import (
     Results,
     resolved,
@@ -17,7 +18,7 @@ from tinyternary.experiments.results import (
 )
 from tinyternary.models import ViT
 from tinyternary.quant import ternarize
-from tinyternary.train._state import current_settings, differing_setting
+from tinyternary.train._identity import current_settings, differing_setting, image_checksums
 from tinyternary.train.checkpoints import read_json
 from tinyternary.train.distill import distill
 from tinyternary.train.fit import fit
@@ -107,6 +108,7 @@ def _refuse_another(out: Path, experiment: Experiment, data: Splits) -> None:
     """Refuse to add seeds to another experiment's folder, before hours are spent on them."""
     config = experiment.vit(data.image_size, data.channels, data.num_classes)
     recipes = dict(zip(("teacher", "student"), experiment.recipes(len(data.train))))
+    images = image_checksums(data)
     for seed, folder in seed_folders(out).items():
         for who, recipe in recipes.items():
             path = folder / who / "config.json"
@@ -116,9 +118,10 @@ def _refuse_another(out: Path, experiment: Experiment, data: Splits) -> None:
             train = data.train
             choices = recipe.resolved(train.channels, train.mirror_safe, len(train)).to_dict()
             mine = current_settings(
-                {"dataset": data.name, "model": config.to_dict(), "recipe": choices}
+                {"dataset": data.name, "model": config.to_dict(), "recipe": choices, **images}
             )
-            other = differing_setting({name: there[name] for name in mine}, mine)
+            shared = {name: there[name] for name in mine if name in there}
+            other = differing_setting(shared, mine)
             if other is not None:
                 name, theirs, ours = other
                 raise CheckpointError(
@@ -166,6 +169,7 @@ def reproduce(
     out: str | Path | None = None,
     dataset: str | None = None,
     progress: bool = True,
+    jobs: int = 1,
 ) -> Results:
     """Run an experiment of the package again.
 
@@ -185,6 +189,9 @@ def reproduce(
     dataset : str, optional
         Data set for an experiment that names none.
     progress : bool
+    jobs : int
+        Seeds at a time, each in a process of its own with one thread; more than one need
+        `out`. The bits are the same.
 
     Returns
     -------
@@ -209,6 +216,16 @@ def reproduce(
     experiment = experiment.for_images(len(data.train))
     if out is not None:
         _refuse_another(Path(out), experiment, data)
+    if jobs > 1:
+        if out is None:
+            raise ConfigError("jobs: several processes need a folder for their runs: give out")
+        each = {"name": name, "root": root, "out": out, "dataset": dataset, "progress": False}
+        seeds_apart = [
+            Job(f"seed {seed}", reproduce, {**each, "seeds": [seed]})
+            for seed in dict.fromkeys(chosen)
+        ]
+        run_together(seeds_apart, jobs, progress)
+        return write_results(out, experiment.name)
     more = images_besides(experiment, flag, root)
     results = Results(experiment.name, flag)
     for seed in dict.fromkeys(chosen):

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +14,16 @@ from typing import Any
 
 from tinyternary import __version__
 from tinyternary.errors import CheckpointError
-from tinyternary.experiments.seeds import over_seeds
-from tinyternary.train._state import current_settings, differing_setting
+from tinyternary.experiments.seeds import over_seeds, shown
+from tinyternary.strict_json import plain_data
+from tinyternary.train._identity import START, current_settings, differing_setting
 from tinyternary.train.checkpoints import read_json, write_json
 from tinyternary.train.history import History
 from tinyternary.train.run import Run
 
 STAGES = ("pretraining", "teacher", "student")
 """In the order in which they run; an experiment may leave the first one out."""
-_PER_SEED = ("seed", "library", "teacher")  # entries of a run's config that are no choice
+_PER_SEED = ("seed", "library", "teacher", START)  # entries of a run's config that are no choice
 
 
 @dataclass
@@ -52,14 +52,14 @@ class Results:
     class_names: list[str] = field(default_factory=list)
     task: str = ""
 
-    def values(self, who: str, metric: str) -> list[float]:
-        """One test metric of "teacher" or "student", seed by seed."""
-        return [float(row[who][metric]) for row in self.seeds]
+    def values(self, who: str, metric: str) -> list[float | None]:
+        """One test metric of "teacher" or "student", seed by seed; None where it is undefined."""
+        return [row[who][metric] for row in self.seeds]
 
     def paired(self, metric: str) -> dict[str, Any]:
         """Student minus teacher of the same seed, over seeds: see `over_seeds`."""
         pairs = zip(self.values("student", metric), self.values("teacher", metric))
-        return over_seeds([student - teacher for student, teacher in pairs])
+        return over_seeds([None if s is None or t is None else s - t for s, t in pairs])
 
     def summary(self) -> dict[str, dict[str, dict[str, Any]]]:
         """ACC and AUC over seeds (`over_seeds`) of "teacher", "student" and "student - teacher"."""
@@ -89,17 +89,19 @@ class Results:
         head = ["seed", "teacher ACC", "teacher AUC", "student ACC", "student AUC", "minutes"]
         columns = [(who, metric) for who in ("teacher", "student") for metric in ("acc", "auc")]
         rows = [
-            [str(row["seed"]), *(f"{row[who][metric]:.4f}" for who, metric in columns),
+            [str(row["seed"]), *(shown(row[who][metric]) for who, metric in columns),
              f"{row['seconds'] / 60:.1f}"]
             for row in self.seeds
         ]  # fmt: skip
         summary = self.summary()
         means = [summary[who][metric] for who, metric in columns]
         minutes = over_seeds([row["seconds"] for row in self.seeds])["mean"] / 60
-        rows.append(["mean", *(f"{m['mean']:.4f}" for m in means), f"{minutes:.1f}"])
+        rows.append(["mean", *(shown(m["mean"]) for m in means), f"{minutes:.1f}"])
         if len(self.seeds) > 1:
-            halves = [m["interval"][1] - m["mean"] for m in means]
-            rows.append(["95 % t", *(f"± {half:.4f}" for half in halves), ""])
+            halves = [
+                f"± {m['interval'][1] - m['mean']:.4f}" if m["interval"] else "-" for m in means
+            ]
+            rows.append(["95 % t", *halves, ""])
         return [head, *rows]
 
     def difference(self) -> str:
@@ -109,7 +111,7 @@ class Results:
             found = self.paired(metric)
             ends = found["interval"]
             about = f" (95 % {ends[0]:+.4f} to {ends[1]:+.4f})" if ends else ""
-            parts.append(f"{metric.upper()} {found['mean']:+.4f}{about}")
+            parts.append(f"{metric.upper()} {shown(found['mean'], '+.4f')}{about}")
         return "student - teacher: " + ", ".join(parts)
 
 
@@ -147,8 +149,8 @@ def resolved(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         if stage in configs:
             config = current_settings(configs[stage])
             kept[stage] = {k: v for k, v in config.items() if k not in _PER_SEED}
-    plain: dict[str, Any] = json.loads(json.dumps(kept))  # tuples as lists: as read from a file
-    return plain
+    found: dict[str, Any] = plain_data(kept)  # tuples as lists: as read from a file
+    return found
 
 
 def seed_folders(out: str | Path) -> dict[int, Path]:
