@@ -35,13 +35,17 @@ def configs(draw: st.DrawFn) -> ViTConfig:
         kv_heads=draw(st.sampled_from([None, 1])),
         mlp_width=draw(st.integers(1, 40)),
         num_classes=draw(st.integers(1, 9)),
-        pool=draw(st.sampled_from(["mean", "cls"])),
+        pool=(pool := draw(st.sampled_from(["mean", "cls", "distilled"]))),
+        token_norm=pool == "mean" and draw(st.booleans()),
+        registers=draw(st.integers(0, 2)),
+        embed_norm=draw(st.booleans()),
         positions=draw(st.sampled_from(["learned", "sinusoidal"])),
         activation=draw(st.sampled_from(["gelu", "gelu_tanh", "relu_squared"])),
         attention_bias=draw(st.booleans()),
         mlp_bias=draw(st.booleans()),
         attn_norm=draw(st.booleans()),
         mlp_norm=draw(st.booleans()),
+        causal=draw(st.booleans()),
     )
 
 
@@ -66,6 +70,28 @@ def test_parameters_of_a_ternarised_model(config: ViTConfig, policy: str) -> Non
     assert cost.analyze(model).parameters == allocated  # the model's own policy, by itself
 
 
+@given(configs())
+def test_causal_attention_counts_the_pairs_that_a_loop_visits(config: ViTConfig) -> None:
+    """Each query with itself and what stands before it: scores, softmax and mixed values."""
+    whole, causal = (cost.analyze(replace(config, causal=on)) for on in (False, True))
+    t, h, d = config.tokens, config.heads, config.head_dim
+    pairs = sum(key <= query for query in range(t) for key in range(t))
+    for one, other in zip(whole.layers, causal.layers):
+        if not one.step.name.endswith(("attn.scores", "attn.softmax", "attn.values")):
+            assert one.step == other.step
+            continue
+        seen = ((one, t * t), (other, pairs))
+        if one.step.name.endswith("softmax"):
+            assert [cost.step.ops["fp32_exp"] for cost, _ in seen] == [h * n for _, n in seen]
+            assert [cost.step.reads for cost, _ in seen] == [4 * h * n for _, n in seen]
+        else:
+            assert [cost.step.macs for cost, _ in seen] == [h * d * n for _, n in seen]
+            assert [cost.step.product_ops["fp32_mul"] for cost, _ in seen] == [
+                h * d * n for _, n in seen
+            ]
+    assert causal.energy_uj.middle <= whole.energy_uj.middle
+
+
 @given(configs(), st.sampled_from([*POLICIES, "float32", "float16", "int8"]))
 def test_totals_are_the_sums_of_the_layers(config: ViTConfig, policy: str) -> None:
     report = cost.analyze(config, policy, device="raspberry-pi-5")
@@ -88,7 +114,9 @@ def test_a_policy_changes_no_mac(config: ViTConfig) -> None:
     assert len(counts) == 1
     matrices = sum(layer.macs for layer in vit_matrices(config))
     # two products per block, each of T x T x width MACs however many heads share it
-    attention = config.depth * 2 * config.tokens**2 * config.width
+    t = config.tokens
+    pairs = t * (t + 1) // 2 if config.causal else t * t
+    attention = config.depth * 2 * pairs * config.width
     assert counts == {matrices + attention}
 
 
@@ -162,6 +190,21 @@ def test_bits_change_storage_and_nothing_else() -> None:
     assert base3.bytes_by_storage["ternary"] == 3 * (2048 * 103 + 512 * 410)
 
 
+@pytest.mark.parametrize("policy", ["float32", "bitmedvit", "all-linear"])
+@given(config=configs(), rest=st.sampled_from(["float16", "int8"]), bits=st.sampled_from([2, 1.6]))
+def test_storage_changes_bytes_and_no_arithmetic(
+    policy: str, config: ViTConfig, rest: str, bits: float
+) -> None:
+    plain = cost.analyze(config, policy)
+    stored = cost.analyze(config, policy, rest=rest, bits=bits)
+    assert stored.bytes_stored < plain.bytes_stored
+    for a, b in zip(stored.layers, plain.layers, strict=True):
+        assert a.step.ops == b.step.ops
+        assert a.step.product_ops == b.step.product_ops
+        assert a.step.arithmetic == b.step.arithmetic
+        assert a.step.macs == b.step.macs
+
+
 def test_a_batch_shares_the_reading_of_weights() -> None:
     one, many = (cost.analyze("tiny", "all-linear", batch=batch) for batch in (1, 16))
     assert one.macs == many.macs
@@ -220,8 +263,8 @@ def test_energy_falls_with_the_share_of_zeros() -> None:
         ({"policy": "flaot32"}, "Did you mean 'float32'"),
         ({"device": "jetson-orin-nan"}, "Did you mean 'jetson-orin-nano'"),
         ({"table": "54nm"}, "Did you mean '45nm'"),
-        ({"batch": 0}, "batch: expected a positive integer"),
-        ({"batch": 1.5}, "batch: expected a positive integer"),
+        ({"batch": 0}, "batch: expected an integer from 1"),
+        ({"batch": 1.5}, "batch: expected an integer from 1"),
         ({"bits": 3}, "bits: expected 2 or 1.6"),
         ({"zero_share": 1.5}, "zero_share"),
         ({"execution": "skipp"}, "Did you mean 'skip'"),

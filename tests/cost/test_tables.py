@@ -139,3 +139,28 @@ def test_every_device_is_whole(name: str) -> None:
 
 def test_the_devices_that_are_promised() -> None:
     assert {"jetson-orin-nano", "raspberry-pi-5", "esp32-s3", "laptop-cpu"} <= set(cost.devices())
+
+
+@pytest.mark.parametrize("name", cost.devices())
+def test_each_number_of_a_device_says_where_it_comes_from(name: str) -> None:
+    """A remark beside the number, or at the head of its section."""
+    told = False
+    for line in _text(f"device-{name}.toml").splitlines():
+        if line.startswith("["):
+            told = "#" in line or (told and line == "[[cache]]")
+        elif "=" in line and line.split("=")[1].split("#")[0].strip()[0].isdigit():
+            assert told or "#" in line, line
+
+
+@pytest.mark.parametrize(
+    ("name", "clock", "int8_cycles", "fp32_cycles"),
+    [("nrf52840", 64e6, 1 / 2, 2), ("stm32f103", 72e6, 2, 57), ("esp32-s3", 2 * 240e6, 1 / 16, 1)],
+)
+def test_peaks_of_microcontrollers_are_cycles_a_mac(
+    name: str, clock: float, int8_cycles: float, fp32_cycles: float
+) -> None:
+    device = cost.device(name)
+    assert device.peak["int8"] == pytest.approx(clock / int8_cycles, rel=0.01)
+    assert device.peak["fp32"] == pytest.approx(clock / fp32_cycles, rel=0.01)
+    assert device.flash is not None
+    assert device.ram == device.caches[-1].capacity

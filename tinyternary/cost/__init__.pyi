@@ -30,6 +30,11 @@ from .energy import (
     load_energy_table as load_energy_table,
 )
 from .evaluate import StepCost as StepCost
+from .footprint import (
+    Footprint as Footprint,
+    footprint as footprint,
+    would_fit as would_fit,
+)
 from .report import CostReport as CostReport
 from .swings import (
     Swing as Swing,

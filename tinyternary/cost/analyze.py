@@ -27,7 +27,10 @@ from tinyternary.cost.steps import Choices, Trits
 from tinyternary.cost.storage import INT8_REST, REST, Rest, packed_row_bytes, weight_kind
 from tinyternary.cost.vit_steps import vit_steps
 from tinyternary.errors import ConfigError, unknown_name
+from tinyternary.text import quoted
 
+MAX_BATCH = 1_000_000_000
+"""Most images together: counts stay far within what a float64 holds exactly."""
 BASELINES: dict[str, dict[str, LayerQuant]] = {
     "float32": {},
     "float16": {},
@@ -106,8 +109,8 @@ def analyze(
     >>> report.parameters, report.macs, report.bytes_stored
     (208648, 11014144, 97376)
     """
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise ConfigError(f"batch: expected a positive integer, got {batch!r}")
+    if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
+        raise ConfigError(f"batch: expected an integer from 1 to {MAX_BATCH}, got {quoted(batch)}")
     if zero_share is not None and not 0.0 <= zero_share <= 1.0:
         raise ConfigError(f"zero_share: expected a value in [0, 1], got {zero_share!r}")
     if execution not in EXECUTIONS:
@@ -115,9 +118,11 @@ def analyze(
     packed_row_bytes(1, bits)  # refuses any other number of bits
     name, config = _describe(network)
     label, rules = _rules(network, policy, config)
-    rest = rest or ("float16" if label == "float16" else "float32")
-    floats = floats or ("float16" if label == "float16" else "float32")
-    attention = attention or ("int8" if label == "int8" else floats)
+    halves: Literal["float32", "float16"] = "float16" if label == "float16" else "float32"
+    rest = halves if rest is None else rest
+    floats = halves if floats is None else floats
+    if attention is None:
+        attention = "int8" if label == "int8" else floats
     for kind, value, known in (
         ("storage of the rest", rest, REST),
         ("float arithmetic", floats, ("float32", "float16")),

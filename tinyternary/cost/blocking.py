@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
-from tinyternary.errors import ConfigError
+from tinyternary.errors import ConfigError, unknown_name
 
 Stationary = Literal["output", "input", "weight"]
 
@@ -30,6 +30,10 @@ class Gemm:
         Bits per entry of the activations, the weights and the result as stored.
     count : int
         How many products of this shape there are (attention: one per head).
+    triangle : {"", "y", "x"}
+        Causal attention: of a square of queries and keys, Y where scores are made and X where
+        values are mixed, only the half up to the diagonal is made or read. How often the
+        other operands are read anew is counted as for the whole square: no less than that.
     """
 
     rows: int
@@ -39,6 +43,7 @@ class Gemm:
     w_bits: float = 32
     y_bits: float = 32
     count: int = 1
+    triangle: Literal["", "y", "x"] = ""
 
     def __post_init__(self) -> None:
         if min(self.rows, self.inputs, self.outputs, self.count) < 1:
@@ -46,6 +51,10 @@ class Gemm:
                 f"matrix product: M, K, N and count should be positive, got "
                 f"{self.rows}, {self.inputs}, {self.outputs}, {self.count}"
             )
+        if self.triangle not in ("", "y", "x"):
+            raise unknown_name("triangle", self.triangle, ("", "y", "x"))
+        if self.triangle and self.rows != (self.outputs if self.triangle == "y" else self.inputs):
+            raise ConfigError(f"matrix product: a triangle needs a square, got {self}")
 
     def for_batch(self, batch: int, *, shared_weights: bool) -> Gemm:
         """Return the product for a batch: more rows where W is shared, else more products."""
@@ -56,15 +65,29 @@ class Gemm:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of all `count` products."""
-        return self.count * self.rows * self.inputs * self.outputs
+        other = self.inputs if self.triangle == "y" else self.outputs
+        pairs = self.y_entries if self.triangle == "y" else self.x_entries
+        return self.count * pairs * other
+
+    @property
+    def x_entries(self) -> int:
+        """Entries of one X that are read."""
+        square = self.rows * self.inputs
+        return (square + self.rows) // 2 if self.triangle == "x" else square
+
+    @property
+    def y_entries(self) -> int:
+        """Entries of one Y that are made."""
+        square = self.rows * self.outputs
+        return (square + self.rows) // 2 if self.triangle == "y" else square
 
     @property
     def operand_bytes(self) -> float:
         """Bytes of X, W and Y, each counted once."""
         return self.count * (
-            self.rows * self.inputs * self.x_bits
+            self.x_entries * self.x_bits
             + self.outputs * self.inputs * self.w_bits
-            + self.rows * self.outputs * self.y_bits
+            + self.y_entries * self.y_bits
         ) / 8  # fmt: skip
 
 
@@ -84,6 +107,10 @@ class Blocking:
     rows: int
     outputs: int
     stationary: Stationary
+
+    def __post_init__(self) -> None:
+        if self.stationary not in get_args(Stationary):
+            raise unknown_name("stationary operand", self.stationary, get_args(Stationary))
 
     def __str__(self) -> str:
         return f"{self.stationary}-stationary {self.rows}x{self.outputs}"
@@ -126,9 +153,9 @@ def traffic(gemm: Gemm, blocking: Blocking) -> Traffic:
     down = -(-gemm.rows // blocking.rows)
     x_reads = 1 if blocking.stationary == "input" else across
     w_reads = 1 if blocking.stationary == "weight" else down
-    x = gemm.count * gemm.rows * gemm.inputs * x_reads * gemm.x_bits / 8
+    x = gemm.count * gemm.x_entries * x_reads * gemm.x_bits / 8
     w = gemm.count * gemm.outputs * gemm.inputs * w_reads * gemm.w_bits / 8
-    y = gemm.count * gemm.rows * gemm.outputs * gemm.y_bits / 8
+    y = gemm.count * gemm.y_entries * gemm.y_bits / 8
     return Traffic(x + w, y)
 
 

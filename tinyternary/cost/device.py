@@ -52,6 +52,8 @@ class Device:
     dram_bytes_per_second : float
     watts : Range or None
         Power while it works; None where nobody has measured it.
+    flash, ram : int, optional
+        Bytes that a program without operating system has, on a microcontroller.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Device:
     caches: tuple[Cache, ...]
     dram_bytes_per_second: float
     watts: Range | None
+    flash: int | None = None
+    ram: int | None = None
 
     def peak_of(self, arithmetic: str) -> float:
         """Peak MAC/s for "ternary", "int8", "float16" or "float32" products."""
@@ -77,6 +81,7 @@ class Device:
             "cache": [{"name": c.name, "bytes": c.capacity} for c in self.caches],
             "dram": {"bytes_per_second": self.dram_bytes_per_second},
             "watts": None if self.watts is None else self.watts.to_dict(),
+            "memory": None if self.flash is None else {"flash": self.flash, "ram": self.ram},
         }
 
 
@@ -127,6 +132,12 @@ def parse_device(table: constants.Table, where: str) -> Device:
         key=lambda cache: cache.capacity,
     )
     dram = constants.section(table, "dram", where)
+    flash, ram = (
+        int(constants.positive(constants.section(table, "memory", where), part, where))
+        if table.get("memory") is not None
+        else None
+        for part in ("flash", "ram")
+    )
     return Device(
         name=constants.text(table, "name", where),
         title=constants.text(table, "title", where),
@@ -137,6 +148,8 @@ def parse_device(table: constants.Table, where: str) -> Device:
         watts=constants.spread_about(
             constants.section(table, "watts", where), 1.0, f"{where}: [watts]"
         ),
+        flash=flash,
+        ram=ram,
     )
 
 

@@ -75,20 +75,22 @@ def elementwise_add(entries: int) -> Counter[str]:
     return Counter({"fp32_add": entries})
 
 
-def absmax_quantize(rows: int, width: int) -> Counter[str]:
-    """Count the int8 quantisation of rows: max |x|, one division, scale and round."""
+def absmax_quantize(rows: int, entries: int) -> Counter[str]:
+    """Count the int8 quantisation of rows with so many entries in all.
+
+    A row's max |x| and one division, then each entry scaled and rounded.
+    """
     return Counter(
-        {"fp32_compare": rows * width, "fp32_div": rows, "fp32_mul": rows * width,
-         "fp32_convert": rows * width}
+        {"fp32_compare": entries, "fp32_div": rows, "fp32_mul": entries, "fp32_convert": entries}
     )  # fmt: skip
 
 
-def dequantize(rows: int, outputs: int) -> Counter[str]:
-    """Count the way back: int32 to float32, times one factor per entry.
+def dequantize(rows: int, entries: int) -> Counter[str]:
+    """Count the way back, of rows with so many entries in all: to float32, times a factor.
 
     The row's and the weight's scale are joined once a row.
     """
-    return Counter({"fp32_convert": rows * outputs, "fp32_mul": rows * outputs + rows})
+    return Counter({"fp32_convert": entries, "fp32_mul": entries + rows})
 
 
 def rms_norm(rows: int, width: int) -> Counter[str]:
@@ -107,9 +109,8 @@ def layer_norm(rows: int, width: int) -> Counter[str]:
     )  # fmt: skip
 
 
-def softmax(rows: int, width: int) -> Counter[str]:
-    """Count a softmax over rows, the scores' factor 1/sqrt(D) included."""
-    entries = rows * width
+def softmax(rows: int, entries: int) -> Counter[str]:
+    """Count a softmax over rows with so many entries in all, the factor 1/sqrt(D) included."""
     return Counter(
         {"fp32_mul": 2 * entries, "fp32_compare": entries, "fp32_sub": entries,
          "fp32_exp": entries, "fp32_add": entries, "fp32_div": rows}

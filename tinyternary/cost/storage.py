@@ -13,12 +13,13 @@ from tinyternary.config import LayerQuant
 from tinyternary.errors import ConfigError
 
 Rest = Literal["float32", "float16", "int8"]
-"""How what no policy quantises is stored: "int8" leaves vectors in float32."""
+"""How what no policy quantises is stored, whatever it is computed in: "int8" leaves vectors in
+float32."""
 
 REST: tuple[Rest, ...] = ("float32", "float16", "int8")
 
 INT8_REST = LayerQuant(weight="int8", granularity="channel", norm=False)
-"""The rule of a matrix that is stored as int8 because the rest is."""
+"""How a matrix is stored because the rest is int8; its product reads it as floats."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ def vit_steps(config: ViTConfig, choices: Choices) -> list[Step]:
     wide = size * entries  # bytes of all tokens
     linear = {layer.name: linear_step(layer, choices) for layer in vit_matrices(c)}
     steps = [linear["patch_embed.proj"], _embedding(c, choices, wide)]
+    if c.embed_norm:
+        steps.append(norm_step("norm_pre", c.tokens, c.width, choices))
     for i in range(c.depth):
         block = f"blocks.{i}"
         hidden = c.tokens * c.mlp_width
@@ -53,10 +55,15 @@ def vit_steps(config: ViTConfig, choices: Choices) -> list[Step]:
             linear[f"{block}.mlp.fc2"],
             _residual(f"{block}.mlp.residual", entries, wide),
         ]  # fmt: skip
+    patches = c.grid**2
+    # how many rows the last norm has: all patches' where it comes before their mean
+    rows = {"mean": patches if c.token_norm else 1, "cls": 1, "distilled": 2}[c.pool]
+    ends = [norm_step("norm", rows, c.width, choices)]
     if c.pool == "mean":
-        pool = operations.mean_pool(c.tokens, c.width)
-        steps.append(Step("pool", "pool", pool, reads=wide, writes=size * c.width))
-    return [*steps, norm_step("norm", 1, c.width, choices), linear["head"]]
+        pool = Step("pool", "pool", operations.mean_pool(patches, c.width),
+                    reads=size * patches * c.width, writes=size * c.width)  # fmt: skip
+        ends.insert(1 if c.token_norm else 0, pool)
+    return [*steps, *ends, linear["head"]]
 
 
 def norm_step(name: str, rows: int, width: int, choices: Choices) -> Step:
@@ -71,8 +78,8 @@ def _embedding(config: ViTConfig, choices: Choices, wide: float) -> Step:
     arrays: list[StoredArray] = []
     if config.positions == "learned":
         arrays += position_arrays(config.tokens, config.width, choices.rest)
-    if config.pool == "cls":
-        arrays.append(vector("cls_token", config.width, choices.rest))
+    for name, count in config.front_tokens.items():
+        arrays.append(vector(name, count * config.width, choices.rest))
     ops = operations.elementwise_add(config.tokens * config.width)
     return Step("positions", "add", ops, arrays=tuple(arrays), reads=wide, writes=wide)
 
@@ -85,10 +92,9 @@ def _residual(name: str, entries: int, wide: float) -> Step:
 def linear_step(layer: MatrixLayer, choices: Choices) -> Step:
     """Describe one linear layer, per image."""
     rule = choices.rules.get(layer.name)
-    if rule is None and choices.rest == "int8":
-        rule = INT8_REST
+    stored = INT8_REST if rule is None and choices.rest == "int8" else rule
     arrays = weight_arrays(
-        layer.name, layer.outputs, layer.inputs, rule, choices.bits, choices.rest
+        layer.name, layer.outputs, layer.inputs, stored, choices.bits, choices.rest
     )
     ops: Counter[str] = Counter()
     if layer.bias:
@@ -102,8 +108,8 @@ def linear_step(layer: MatrixLayer, choices: Choices) -> Step:
         ops += operations.rms_norm(layer.rows, layer.inputs)
     gemm, arithmetic, product = _quantized_product(layer, rule, choices)
     if rule.activation != "none":
-        ops += operations.absmax_quantize(layer.rows, layer.inputs)
-        ops += operations.dequantize(layer.rows, layer.outputs)
+        ops += operations.absmax_quantize(layer.rows, layer.rows * layer.inputs)
+        ops += operations.dequantize(layer.rows, layer.rows * layer.outputs)
     else:
         ops += Counter({"fp32_mul": layer.rows * layer.outputs})  # the weight's scale
     # the pass that normalises and quantises reads floats and writes what the product reads
@@ -117,7 +123,7 @@ def linear_step(layer: MatrixLayer, choices: Choices) -> Step:
 
 def _float_product(layer: MatrixLayer, choices: Choices) -> tuple[Gemm, Arithmetic, Counter[str]]:
     bits = 8 * choices.float_bytes
-    stored = 16 if choices.rest == "float16" else 32
+    stored = {"float32": 32, "float16": 16, "int8": 8}[choices.rest]
     gemm = Gemm(layer.rows, layer.inputs, layer.outputs, bits, stored, bits)
     precision = "fp16" if choices.floats == "float16" else "fp32"
     return gemm, choices.floats, operations.float_matmul(layer.macs, precision)
@@ -148,26 +154,30 @@ def attention_steps(block: str, config: ViTConfig, choices: Choices) -> list[Ste
 
     With `choices.fused`, a tile of scores is made, normalised and used while it lies in
     the nearest memory (FlashAttention, arXiv 2205.14135): the table of H x T x T never
-    moves further out.
+    moves further out. Causal attention works out what a query may see and no more, on
+    average (T + 1) / 2 of T keys.
     """
     c, kind = config, choices.attention
     bits = {"float32": 32, "float16": 16, "int8": 8}[kind]
     out_bits = 8 * choices.float_bytes
-    scores = Gemm(c.tokens, c.head_dim, c.tokens, bits, bits, out_bits, c.heads)
-    values = Gemm(c.tokens, c.tokens, c.head_dim, bits, bits, out_bits, c.heads)
+    scores = Gemm(c.tokens, c.head_dim, c.tokens, bits, bits, out_bits, c.heads,
+                  "y" if c.causal else "")  # fmt: skip
+    values = Gemm(c.tokens, c.tokens, c.head_dim, bits, bits, out_bits, c.heads,
+                  "x" if c.causal else "")  # fmt: skip
     rows = c.heads * c.tokens
-    table = choices.float_bytes * rows * c.tokens  # bytes of all attention weights
+    weights = c.heads * scores.y_entries
+    table = choices.float_bytes * weights  # bytes of all attention weights
     around_scores: Counter[str] = Counter()
     around_values: Counter[str] = Counter()
     if kind == "int8":  # q, k and v per token and head; the attention weights per row
         vectors = c.tokens * (c.heads + 2 * c.key_value_heads)
-        around_scores += operations.absmax_quantize(vectors, c.head_dim)
-        around_scores += operations.dequantize(rows, c.tokens)
-        around_values += operations.absmax_quantize(rows, c.tokens)
-        around_values += operations.dequantize(rows, c.head_dim)
+        around_scores += operations.absmax_quantize(vectors, vectors * c.head_dim)
+        around_scores += operations.dequantize(rows, weights)
+        around_values += operations.absmax_quantize(rows, weights)
+        around_values += operations.dequantize(rows, rows * c.head_dim)
     fused = choices.fused
     softmax = Step(
-        f"{block}.attn.softmax", "softmax", operations.softmax(rows, c.tokens),
+        f"{block}.attn.softmax", "softmax", operations.softmax(rows, weights),
         reads=table, writes=table, fused=fused,
     )  # fmt: skip
     return [
