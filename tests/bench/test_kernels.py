@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from tests.patience import PATIENCE
 from tinyternary.bench import kernel_peers, kernels
 from tinyternary.compiled.switch import jit_enabled
 from tinyternary.errors import ConfigError
@@ -20,9 +21,15 @@ pytestmark = pytest.mark.skipif(not jit_enabled(), reason="measures compiled cod
 @pytest.mark.slow
 def test_a_small_run_has_times_ratios_and_shares(monkeypatch, tmp_path):
     monkeypatch.setattr(kernels, "LADDER_SHAPE", (4, 64, 64))
-    said: list[str] = []
+    said: list[tuple[int, int, str, bool]] = []
     result = kernels.bench_kernels(
-        [(64, 96)], [1, 8], seconds=0.01, peers=[kernel_peers.NUMPY], progress=said.append
+        [(64, 96)],
+        [1, 8],
+        seconds=0.01,
+        peers=[kernel_peers.NUMPY],
+        watch=lambda done, total, label, found: said.append(
+            (done, total, label, found["complete"])
+        ),
     )
     assert json.loads(json.dumps(result)) == result
     assert [shape["m"] for shape in result["shapes"]] == [1, 8]
@@ -36,7 +43,9 @@ def test_a_small_run_has_times_ratios_and_shares(monkeypatch, tmp_path):
         assert shape["ratios"][kernel_peers.NUMPY] == pytest.approx(peer["median"] / ours["median"])
     assert result["ladder"][0]["rung"] == "naive"
     assert result["ladder"][0]["times_first"] == pytest.approx(1)
-    assert any("M = 8" in line for line in said)
+    assert [row[:2] for row in said] == [(done, 4) for done in range(5)]
+    assert "M = 8" in said[2][2]
+    assert [row[3] for row in said] == [False] * 4 + [True]
 
     from tinyternary.report import ladder, style
 
@@ -68,7 +77,11 @@ def test_the_peak_multiplies_as_often_as_it_says(cpu, features):
     if cpu is not None:
         environment |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
     done = subprocess.run(
-        [sys.executable, "-c", PEAK], capture_output=True, text=True, env=environment, timeout=200
+        [sys.executable, "-c", PEAK],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     found, wanted = (int(number) for number in done.stdout.split())

@@ -44,6 +44,31 @@ def test_the_peer_trains_too(quantized):
 
 
 @pytest.mark.slow
+@pytest.mark.parity
+def test_the_compiled_peer_computes_what_the_eager_one_does():
+    pytest.importorskip("torch")
+    from tinyternary.bench.train_peer import torch_step, why_no_compile
+
+    if why_no_compile():
+        pytest.skip(why_no_compile())
+    batch = batch_for(SHAPES["tiny"], 2)
+    eager, compiled = (torch_step(SHAPES["tiny"], False, *batch, how) for how in (False, True))
+    assert [compiled() for _ in range(3)] == pytest.approx([eager() for _ in range(3)], rel=1e-4)
+
+
+def test_a_peer_that_cannot_be_is_skipped_with_its_reason(monkeypatch):
+    from tinyternary.bench import train_peer
+
+    monkeypatch.setattr(train_peer.shutil, "which", lambda name: None)
+    found = bench_train(
+        ["tiny"], [1], batch=1, seconds=0.01, quantized=[False], memory=False, compiled=True
+    )
+    why = found["skipped"]["torch.compile"]
+    assert why in ("torch.compile needs a C++ compiler", "not installed: torch")
+    assert found["rows"][0]["compiled_ms"] is None
+
+
+@pytest.mark.slow
 def test_peak_memory_is_measured_in_another_process():
     peak = peak_memory("tinyternary", "tiny", False, 64)
     if peak is None:

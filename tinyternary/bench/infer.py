@@ -14,12 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinyternary.bench.infer_peers import CONTENDERS, installed, quantize_onnx, start
+from tinyternary.bench.infer_peers import CONTENDERS, installed, start, write
+from tinyternary.bench.points import Point, Watch, measure
 from tinyternary.config import preset as find_preset
 
 PRESETS = ("small", "deit-tiny", "bitmedvit")
@@ -40,7 +42,7 @@ def bench_infer(
     seconds: float = 2.0,
     contenders: Iterable[str] | None = None,
     processes: bool = True,
-    progress: Callable[[str], None] | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """Time this engine and its peers on random networks.
 
@@ -60,65 +62,83 @@ def bench_infer(
         Names of `CONTENDERS`; by default all whose packages are installed.
     processes : bool
         Also start each contender in a process of its own for memory and start-up.
-    progress : callable, optional
-        Called with a line of text before each point.
+    watch : Watch, optional
+        Follows what is measured; see `tinyternary.bench.points`.
 
     Returns
     -------
     dict
-        Plain JSON types. ``machine``; ``points``: one row per preset, batch, threads and
-        contender with ``p50_ms``, ``p95_ms``, ``images_per_s``, ``calls``; ``ratios``: one
+        Plain JSON types. ``machine``; ``complete``; ``points``: one row per preset, batch, threads
+        and contender with ``p50_ms``, ``p95_ms``, ``images_per_s``, ``calls``; ``ratios``: one
         row per point with how many times as fast the ternary engine is as the best peer
-        and as PyTorch, and whether that meets the goals; ``processes``: ``peak_mb`` and
+        and as PyTorch, and whether that meets the goals; ``skipped``: contenders that are not
+        timed, and why; ``processes``: ``peak_mb`` and
         ``start_s`` (from starting Python to the first answer); ``files``: bytes.
     """
     from tinyternary.bench.machine import describe_machine
 
-    names = [name for name in (contenders or CONTENDERS) if installed(name)]
-    say = progress or (lambda line: None)
+    asked = list(contenders or CONTENDERS)
+    names = [name for name in asked if installed(name)]
     result: dict[str, Any] = {
         "machine": describe_machine(max(threads)),
         "policy": policy,
-        "contenders": {name: CONTENDERS[name][2] for name in names},
+        "contenders": {name: CONTENDERS[name].what for name in names},
+        "skipped": {name: CONTENDERS[name].missing for name in asked if name not in names},
         "points": [],
         "ratios": [],
         "processes": [],
         "files": [],
     }
-    for preset in presets:
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            files = write_files(preset, policy, folder, names)
-            result["files"] += [{"preset": preset, **row} for row in files]
-            sizes = tuple(batches or BATCHES.get(preset, (1, 64)))
-            for count in threads:
-                runs = {name: start(name, folder, count) for name in names}
-                for batch in sizes:
-                    say(f"{preset}, batch {batch}, {count} thread(s)")
-                    rows = _point(preset, batch, count, runs, seconds)
-                    result["points"] += rows
-                    result["ratios"] += ratios(rows)
-            if processes:
-                for batch in sizes:
-                    say(f"{preset}, batch {batch}: memory and start-up")
-                    result["processes"] += [
-                        process_row(preset, name, folder, batch) for name in names
-                    ]
-    return result
+
+    def files(preset: str, folder: Path) -> None:
+        rows = write_files(preset, policy, folder, names, [1, *_batches(preset, batches)])
+        result["files"] += [{"preset": preset, **row} for row in rows]
+
+    def times(preset: str, folder: Path, batch: int, count: int) -> None:
+        runs = {name: start(name, folder, count) for name in names}
+        rows = _point(preset, batch, count, runs, seconds)
+        result["points"] += rows
+        result["ratios"] += ratios(rows)
+
+    def memory(preset: str, folder: Path, batch: int, name: str) -> None:
+        result["processes"].append(process_row(preset, name, folder, batch))
+
+    points: list[Point] = []
+    with tempfile.TemporaryDirectory() as place:
+        for preset in presets:
+            folder = Path(place) / preset
+            find_preset(preset)  # an unknown one is said before anything runs
+            folder.mkdir()
+            points.append((f"{preset}: writing its files", partial(files, preset, folder)))
+            for batch in _batches(preset, batches):
+                points += [
+                    (f"{preset}, batch {batch}, {count} thread(s)",
+                     partial(times, preset, folder, batch, count))
+                    for count in threads
+                ]  # fmt: skip
+                points += [
+                    (f"{preset}, batch {batch}: memory and start of {name}",
+                     partial(memory, preset, folder, batch, name))
+                    for name in (names if processes else ())
+                ]  # fmt: skip
+        return measure(points, result, watch)
+
+
+def _batches(preset: str, asked: Sequence[int] | None) -> Sequence[int]:
+    return asked or BATCHES.get(preset, (1, 64))
 
 
 def write_files(
-    preset: str, policy: str, folder: Path, names: Sequence[str]
+    preset: str, policy: str, folder: Path, names: Sequence[str], batches: Sequence[int] = (1,)
 ) -> list[dict[str, Any]]:
     """Write the files that the contenders run into a folder; return names and bytes."""
     from tinyternary import deploy, models, quant
 
     model = models.ViT(models.preset(preset), seed=0)
     deploy.pack(model).save(folder / "float.safetensors")
-    if any(name.startswith("onnxruntime") for name in names):
+    if any("onnx" in CONTENDERS[name].packages for name in names):
         deploy.to_onnx(model, folder / "float.onnx")
-    if "onnxruntime int8" in names:
-        quantize_onnx(folder / "float.onnx", folder / "int8.onnx")
+    write(folder, names, batches)
     quant.ternarize(model, policy)
     deploy.pack(model).save(folder / "ternary.safetensors")
     return [{"file": path.name, "bytes": path.stat().st_size} for path in sorted(folder.iterdir())]

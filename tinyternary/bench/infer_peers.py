@@ -2,13 +2,16 @@
 
 Peers are looked up when asked for and never imported by the library itself. Each
 runs in this process for the timing, and in one of its own for memory and start-up.
+All start from the same float network: as ONNX, or written in PyTorch; each is quantised by
+the tool that its own makers offer, with phantoms where that wants to see images.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +20,76 @@ from numpy.typing import NDArray
 
 Run = Callable[[NDArray[np.uint8]], Any]
 
-CONTENDERS: dict[str, tuple[str, str, str]] = {
-    # name: the file it runs, the package it needs, what it is
-    "ternary": ("ternary.safetensors", "", "this engine, ternary layers, float32 attention"),
-    "float": ("float.safetensors", "", "this engine, float32 throughout"),
-    "pytorch": ("float.safetensors", "torch", "PyTorch eager, float32"),
-    "onnxruntime float32": ("float.onnx", "onnxruntime", "the exported float model"),
-    "onnxruntime int8": ("int8.onnx", "onnxruntime", "the same, dynamic int8 quantisation"),
+
+@dataclass(frozen=True)
+class Contender:
+    """A runtime and what it runs.
+
+    Attributes
+    ----------
+    what : str
+        In words.
+    file : str
+        The file that it runs.
+    packages : tuple of str
+        What has to be installed: to run it, and to make its file.
+    """
+
+    what: str
+    file: str
+    packages: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be timed here, or an empty string if it can."""
+        absent = [name for name in self.packages if importlib.util.find_spec(name) is None]
+        return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+_ONNX = ("onnx", "onnxruntime")
+_OPENVINO = ("onnx", "openvino")
+_LITERT = ("torch", "litert_torch", "ai_edge_quantizer", "ai_edge_litert")
+CONTENDERS: dict[str, Contender] = {
+    "ternary": Contender("this engine, ternary layers, float32 attention", "ternary.safetensors"),
+    "float": Contender("this engine, float32 throughout", "float.safetensors"),
+    "pytorch": Contender("PyTorch eager, float32", "float.safetensors", ("torch",)),
+    "onnxruntime float32": Contender("the exported float model", "float.onnx", _ONNX),
+    "onnxruntime int8": Contender("the same, dynamic int8 quantisation", "int8.onnx", _ONNX),
+    "openvino float32": Contender("the exported float model", "float.onnx", _OPENVINO),
+    "openvino int8": Contender(
+        "the same, NNCF's post-training int8 quantisation", "openvino.xml", (*_OPENVINO, "nncf")
+    ),
+    "litert int8": Contender(
+        "LiteRT with XNNPACK, dynamic int8 quantisation", "litert-{batch}.tflite", _LITERT
+    ),
 }
 """Everything that is timed."""
 
 
 def installed(name: str) -> bool:
-    """Whether the package that a contender needs can be imported."""
-    package = CONTENDERS[name][1]
-    return not package or importlib.util.find_spec(package) is not None
+    """Whether the packages that a contender needs can be imported."""
+    return not CONTENDERS[name].missing
 
 
 def start(name: str, folder: Path, threads: int) -> Run:
     """Load a contender's file and return what answers for a batch (B, S, S, C) uint8."""
-    path = folder / CONTENDERS[name][0]
+    path = folder / CONTENDERS[name].file
     if name in ("ternary", "float"):
         from tinyternary.deploy import load
 
         return load(path, threads=threads)
     if name == "pytorch":
-        return _torch(path, threads)
+        from tinyternary.bench.infer_torch import torch_run
+
+        return torch_run(path, threads)
+    if name.startswith("openvino"):
+        from tinyternary.bench.infer_openvino import openvino_run
+
+        return openvino_run(path, threads)
+    if name.startswith("litert"):
+        from tinyternary.bench.infer_litert import litert_run
+
+        return litert_run(path, threads)
     onnxruntime: Any = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -52,6 +99,32 @@ def start(name: str, folder: Path, threads: int) -> Run:
         return session.run(["logits"], {"images": images})[0]
 
     return run
+
+
+def write(folder: Path, names: Iterable[str], batches: Iterable[int]) -> None:
+    """Write what peers run, from ``float.safetensors`` and ``float.onnx`` in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    names : iterable of str
+        Of `CONTENDERS`.
+    batches : iterable of int
+        Sizes of batches, for runtimes whose files hold them.
+    """
+    source = folder / "float.onnx"
+    if "onnxruntime int8" in names:
+        quantize_onnx(source, folder / CONTENDERS["onnxruntime int8"].file)
+    if "openvino int8" in names:
+        from tinyternary.bench.infer_openvino import quantize_openvino
+
+        quantize_openvino(source, folder / CONTENDERS["openvino int8"].file)
+    if "litert int8" in names:
+        from tinyternary.bench.infer_litert import write_litert
+
+        for batch in sorted(set(batches)):
+            target = str(folder / CONTENDERS["litert int8"].file).format(batch=batch)
+            write_litert(folder / "float.safetensors", Path(target), batch)
 
 
 def quantize_onnx(source: Path, target: Path) -> None:
@@ -66,61 +139,3 @@ def quantize_onnx(source: Path, target: Path) -> None:
         tools.quantize_dynamic(str(source), str(target), weight_type=tools.QuantType.QInt8)
     finally:
         quiet.setLevel(level)
-
-
-def _torch(path: Path, threads: int) -> Run:
-    """Build the network of a float packed file from PyTorch's functions."""
-    from tinyternary.deploy.format.reader import read_packed
-    from tinyternary.deploy.plain import positions
-
-    torch: Any = importlib.import_module("torch")
-    f: Any = importlib.import_module("torch.nn.functional")
-    packed = read_packed(path)
-    c, prepare = packed.header.config, packed.header.preprocessing
-    w = {name: torch.from_numpy(array.copy()) for name, array in packed.tensors.items()}
-    w["pos_embed"] = torch.from_numpy(positions(packed).copy())
-    mean = torch.tensor(prepare.mean).reshape(1, 1, 1, -1)
-    std = torch.tensor(prepare.std).reshape(1, 1, 1, -1)
-    approximate = "tanh" if c.activation == "gelu_tanh" else "none"
-
-    def linear(name: str, x: Any) -> Any:
-        return f.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
-
-    def norm(name: str, x: Any) -> Any:
-        weight, bias = w[f"{name}.weight"], w[f"{name}.bias"]
-        return f.layer_norm(x, (c.width,), weight, bias, c.norm_eps)
-
-    def block(name: str, x: Any) -> Any:
-        qkv = linear(f"{name}.attn.qkv", norm(f"{name}.norm1", x) if c.attn_norm else x)
-        kv = c.key_value_heads
-        heads = qkv.reshape(len(x), c.tokens, c.heads + 2 * kv, c.head_dim).transpose(1, 2)
-        q, k, v = heads.split((c.heads, kv, kv), dim=1)
-        mixed = f.scaled_dot_product_attention(q, k, v, enable_gqa=kv != c.heads)
-        x = x + linear(f"{name}.attn.proj", mixed.transpose(1, 2).reshape(x.shape))
-        hidden = linear(f"{name}.mlp.fc1", norm(f"{name}.norm2", x) if c.mlp_norm else x)
-        hidden = (
-            f.relu(hidden).square()
-            if c.activation == "relu_squared"
-            else f.gelu(hidden, approximate=approximate)
-        )
-        return x + linear(f"{name}.mlp.fc2", hidden)
-
-    kernel = w["patch_embed.proj.weight"].reshape(c.width, c.channels, c.patch_size, c.patch_size)
-
-    def run(images: NDArray[np.uint8]) -> Any:
-        torch.set_num_threads(threads)
-        with torch.inference_mode():
-            x = torch.from_numpy(images).to(torch.float32).div_(255).sub_(mean).div_(std)
-            x = f.conv2d(
-                x.permute(0, 3, 1, 2), kernel, w["patch_embed.proj.bias"], c.step, c.padding
-            )
-            x = x.flatten(2).transpose(1, 2)
-            if c.pool == "cls":
-                x = torch.cat((w["cls_token"].expand(len(x), 1, -1), x), dim=1)
-            x = x + w["pos_embed"]
-            for i in range(c.depth):
-                x = block(f"blocks.{i}", x)
-            x = x[:, 0] if c.pool == "cls" else x.mean(dim=1)
-            return linear("head", norm("norm", x)).numpy()
-
-    return run

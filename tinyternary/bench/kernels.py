@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinyternary.bench import kernel_peers, peaks
 from tinyternary.bench.kernel_peers import NUMPY, ONNX_INT8
+from tinyternary.bench.points import Point, Watch, measure
 from tinyternary.bench.timing import Timing, interleave
 from tinyternary.config.grid import MOST
 
@@ -45,7 +47,7 @@ def bench_kernels(
     seconds: float = 0.25,
     peers: Iterable[str] | None = None,
     ladder: bool = True,
-    progress: Callable[[str], None] | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """Time the ternary layer against its peers, and every rung of the ladder.
 
@@ -63,19 +65,19 @@ def bench_kernels(
         Names of `kernel_peers.PEERS`; by default all that are installed.
     ladder : bool
         Also time every rung, int8 in and int32 out, at `LADDER_SHAPE`.
-    progress : callable, optional
-        Called with a line of text before each shape.
+    watch : Watch, optional
+        Follows what is measured; see `tinyternary.bench.points`.
 
     Returns
     -------
     dict
-        Plain JSON types. ``machine``; ``threads``; ``compile_seconds``: the first call of each
-        kind; ``limits``: measured ``int8_gops``, ``float32_gflops``, ``read_gbytes`` per second
-        of one core; ``shapes``: one row per (M, K, N) with ``times`` by contender (microseconds,
-        ``gops``), ``ratios`` of the int8 kernel to its peers, ``goals`` that were set,
-        ``peak_gops``: of one core's dot product, timed in turns with the rest (clocks change),
-        and ``share`` of it, both by their lower quartiles: others disturb one more than the other;
-        ``ladder``: rungs with ``gops`` and ``times_first``.
+        Plain JSON types. ``machine``; ``complete``; ``threads``; ``compile_seconds``: the first
+        call of each kind; ``limits``: measured ``int8_gops``, ``float32_gflops``,
+        ``read_gbytes`` per second of one core; ``shapes``: one row per (M, K, N) with ``times``
+        by contender (microseconds, ``gops``), ``ratios`` of the int8 kernel to its peers,
+        ``goals`` that were set, ``peak_gops``: of one core's dot product, timed in turns with
+        the rest (clocks change), and ``share`` of it, both by their lower quartiles: others
+        disturb one more than the other; ``ladder``: rungs with ``gops`` and ``times_first``.
 
     Raises
     ------
@@ -85,32 +87,42 @@ def bench_kernels(
     from tinyternary.bench.machine import describe_machine
     from tinyternary.errors import unknown_name
 
-    say = progress or (lambda line: None)
     names = list(peers) if peers is not None else kernel_peers.installed()
     for name in names:
         if name not in kernel_peers.PEERS:
             raise unknown_name("peer", name, kernel_peers.PEERS)
-    say("compiling and measuring what this machine can do")
     result: dict[str, Any] = {
         "machine": describe_machine(threads),
         "threads": threads,
-        "compile_seconds": _first_calls(),
-        "limits": _limits(),
+        "compile_seconds": {},
+        "limits": {},
         "shapes": [],
         "ladder": [],
     }
-    with kernel_peers.pinned(threads):
-        for m in rows:
-            for k, n in layers:
-                say(f"M = {m}, K = {k}, N = {n}")
-                result["shapes"].append(_shape(m, k, n, names, threads, seconds))
+
+    def prepare() -> None:
+        result["compile_seconds"] = _first_calls()
+        result["limits"] = _limits()
+
+    def shape(m: int, k: int, n: int) -> None:
+        with kernel_peers.pinned(threads):
+            found = _shape(m, k, n, names, threads, seconds)
+        result["shapes"].append(found)
         # a limit is the best that was seen, and the same loop ran beside every shape
-        peaks_seen = [shape["peak_gops"] for shape in result["shapes"]]
-        result["limits"]["int8_gops"] = max(result["limits"]["int8_gops"], *peaks_seen)
-        if ladder:
-            say(f"the ladder at M, K, N = {LADDER_SHAPE}")
+        limits = result["limits"]
+        limits["int8_gops"] = max(limits["int8_gops"], found["peak_gops"])
+
+    def rungs() -> None:
+        with kernel_peers.pinned(threads):
             result["ladder"] = _ladder(*LADDER_SHAPE, seconds)
-    return result
+
+    points: list[Point] = [("compiling, and what this machine can do", prepare)]
+    points += [
+        (f"M = {m}, K = {k}, N = {n}", partial(shape, m, k, n)) for m in rows for k, n in layers
+    ]
+    if ladder:
+        points.append((f"the ladder at M, K, N = {LADDER_SHAPE}", rungs))
+    return measure(points, result, watch)
 
 
 def _first_calls() -> dict[str, float]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 from typing import Any
 
 from tinyternary.compiled import get_threads
+from tinyternary.compiled.cores import available_cores
 
 
 def cpu_name() -> str:
@@ -19,13 +19,6 @@ def cpu_name() -> str:
     except OSError:
         pass  # not Linux: the platform module knows what there is to know
     return platform.processor() or platform.machine()
-
-
-def available_cores() -> int:
-    """Cores that this process may run on (not those that the machine has)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def describe_machine(threads: int | None = None) -> dict[str, Any]:

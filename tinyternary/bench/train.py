@@ -10,14 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.bench.machine import describe_machine
+from tinyternary.bench.points import Point, Watch, measure
 from tinyternary.bench.timing import interleave
-from tinyternary.bench.train_peer import torch_step
+from tinyternary.bench.train_peer import torch_step, why_no_compile
 from tinyternary.config import ViTConfig, preset
 from tinyternary.errors import ConfigError, unknown_name
 
@@ -36,6 +38,8 @@ def bench_train(
     seconds: float = 3.0,
     quantized: Sequence[bool] = (False, True),
     memory: bool = True,
+    compiled: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """Time forward, loss, backward and AdamW here and in PyTorch.
 
@@ -53,14 +57,20 @@ def bench_train(
         False times float layers, True W2A8 layers (every encoder linear).
     memory : bool
         Whether to measure each side's peak memory too, each in a process of its own.
+    compiled : bool
+        Whether `torch.compile` takes its turns too; it needs minutes before its first steps.
+    watch : Watch, optional
+        Follows what is measured; see `tinyternary.bench.points`.
 
     Returns
     -------
     dict
-        ``machine``, ``blas``, and ``rows``: for each comparison the step times in
+        ``machine``, ``complete``, ``blas``, and ``rows``: for each comparison the step times in
         milliseconds (median, quartiles), ``ratio`` (ours / PyTorch's), ``products``
         (share of our step spent in matrix products, attention's included), and peak
-        MiB of both. Where PyTorch is not installed, its entries are None.
+        MiB of both; ``first_s``: seconds of each side's first step, which compiles; with
+        `compiled`, ``compiled_ms`` and ``compiled_ratio`` too. Where PyTorch is not installed,
+        its entries are None. ``skipped``: peers that are not timed, and why.
     """
     for name in shapes:
         if name not in SHAPES:
@@ -68,44 +78,82 @@ def bench_train(
     if batch < 1 or min(threads, default=0) < 1:
         raise ConfigError(f"batch {batch} and threads {list(threads)}: expected positive numbers")
     peer = importlib.util.find_spec("torch") is not None
-    rows = []
+    peers = {"pytorch": "" if peer else "not installed: torch"}
+    if compiled:
+        peers["torch.compile"] = why_no_compile()
+    result: dict[str, Any] = {
+        "machine": describe_machine(max(threads)), "blas": [], "rows": [],
+        "skipped": {name: why for name, why in peers.items() if why},
+    }  # fmt: skip
+    usable = [name for name, why in peers.items() if not why]
+    points: list[Point] = []
     for name in shapes:
         for bits in quantized:
-            peaks = {
-                side: peak_memory(side, name, bits, batch)
-                for side in (("tinyternary", "pytorch") if peer else ("tinyternary",))
-                if memory
-            }
+            peaks: dict[str, float | None] = {}
+            layers = f"{name}, {'W2A8' if bits else 'float'}"
+            if memory:
+                measured = partial(_both_peaks, peaks, name, bits, batch, peer)
+                points.append((f"{layers}: memory", measured))
             for count in threads:
-                row = _compare(name, bits, count, batch, seconds, peer)
-                row["peak_mib"] = peaks.get("tinyternary")
-                row["peer_peak_mib"] = peaks.get("pytorch")
-                rows.append(row)
-    return {"machine": describe_machine(max(threads)), "blas": _blas(), "rows": rows}
+                row = partial(_add_row, result, peaks, name, bits, count, batch, seconds, usable)
+                points.append((f"{layers}, {count} thread(s)", row))
+    return measure(points, result, watch)
+
+
+def _both_peaks(
+    peaks: dict[str, float | None], name: str, quantized: bool, batch: int, peer: bool
+) -> None:
+    for side in ("tinyternary", "pytorch") if peer else ("tinyternary",):
+        peaks[side] = peak_memory(side, name, quantized, batch)
+
+
+def _add_row(
+    result: dict[str, Any], peaks: dict[str, float | None], name: str, quantized: bool,
+    threads: int, batch: int, seconds: float, peers: Sequence[str],
+) -> None:  # fmt: skip
+    row = _compare(name, quantized, threads, batch, seconds, peers)
+    row["peak_mib"] = peaks.get("tinyternary")
+    row["peer_peak_mib"] = peaks.get("pytorch")
+    result["rows"].append(row)
+    result["blas"] = _blas()
 
 
 def _compare(
-    name: str, quantized: bool, threads: int, batch: int, seconds: float, peer: bool
+    name: str, quantized: bool, threads: int, batch: int, seconds: float, peers: Sequence[str]
 ) -> dict[str, Any]:
     images, labels = batch_for(SHAPES[name], batch)
-    with _threads(threads, peer):
+    with _threads(threads, bool(peers)):
         step = own_step(SHAPES[name], quantized, images, labels)
         contenders: dict[str, Callable[[], Any]] = {"ours": step}
-        if peer:
-            contenders["pytorch"] = torch_step(SHAPES[name], quantized, images, labels)
+        for peer in peers:
+            compiled = peer == "torch.compile"
+            contenders[peer] = torch_step(SHAPES[name], quantized, images, labels, compiled)
+        first = {contender: _seconds(run) for contender, run in contenders.items()}
         timings = interleave(contenders, seconds=seconds, rounds=(3, 200), warmup=2)
         share = _share_of_products(step)
-    theirs = timings.get("pytorch")
-    return {
+    row: dict[str, Any] = {
         "shape": name,
         "layers": "W2A8" if quantized else "float",
         "threads": threads,
         "batch": batch,
         "ours_ms": timings["ours"].to_dict(1e-3),
-        "pytorch_ms": theirs.to_dict(1e-3) if theirs else None,
-        "ratio": timings["ours"].median / theirs.median if theirs else None,
         "products": share,
+        "first_s": first,
     }
+    for peer, ms, ratio in (
+        ("pytorch", "pytorch_ms", "ratio"),
+        ("torch.compile", "compiled_ms", "compiled_ratio"),
+    ):
+        theirs = timings.get(peer)
+        row[ms] = theirs.to_dict(1e-3) if theirs else None
+        row[ratio] = timings["ours"].median / theirs.median if theirs else None
+    return row
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
 
 
 def batch_for(config: ViTConfig, batch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

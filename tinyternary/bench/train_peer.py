@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +15,21 @@ from numpy.typing import NDArray
 from tinyternary.config import ViTConfig
 
 
+def why_no_compile() -> str:
+    """Say why `torch.compile` cannot be a peer here, or an empty string if it can."""
+    if importlib.util.find_spec("torch") is None:
+        return "not installed: torch"
+    compilers = [os.environ.get("CXX", ""), "g++", "clang++"]
+    found = any(name and shutil.which(name) for name in compilers)
+    return "" if found else "torch.compile needs a C++ compiler"
+
+
 def torch_step(
-    config: ViTConfig, quantized: bool, images: NDArray[np.float32], labels: NDArray[np.int64]
+    config: ViTConfig,
+    quantized: bool,
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    compiled: bool = False,
 ) -> Callable[[], float]:
     """Build model and optimiser; return a function that does one training step.
 
@@ -29,6 +45,8 @@ def torch_step(
         Whether the encoder's linear layers are W2A8.
     images : (B, C, H, W)
     labels : (B,)
+    compiled : bool
+        Through `torch.compile`, which compiles during the first steps.
     """
     torch: Any = importlib.import_module("torch")
     functional = torch.nn.functional
@@ -63,7 +81,7 @@ def torch_step(
             b, t, d = x.shape
             qkv = self.qkv(self.norm1(x)).reshape(b, t, 3, c.heads, d // c.heads)
             q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-            mixed = functional.scaled_dot_product_attention(q, k, v)
+            mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=c.causal)
             x = x + self.proj(mixed.transpose(1, 2).reshape(b, t, d))
             return x + self.fc2(functional.gelu(self.fc1(self.norm2(x))))
 
@@ -82,11 +100,12 @@ def torch_step(
 
     torch.manual_seed(0)
     network = Network().train()
+    forward = torch.compile(network) if compiled else network
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     x, y = torch.from_numpy(images), torch.from_numpy(labels)
 
     def step() -> float:
-        loss = functional.cross_entropy(network(x), y)
+        loss = functional.cross_entropy(forward(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
