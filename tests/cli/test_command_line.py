@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+
+from tests.patience import PATIENCE
 
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
@@ -14,14 +17,14 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "tinyternary", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         **options,
     )
 
 
 COMMANDS = (
     "demo", "train", "distill", "evaluate", "reproduce", "crossvalidate", "ablate", "collect",
-    "pack", "inspect", "predict", "cost", "bench", "lessons", "grade", "warmup",
+    "pack", "inspect", "predict", "export", "report", "cost", "bench", "lessons", "grade", "warmup",
 )  # fmt: skip
 
 
@@ -54,6 +57,8 @@ def test_help_of_each_command_has_an_example(command: str) -> None:
         (["evaluate", "no-such-run-folder"], 1, "no-such-run-folder"),
         (["pack", "no-such-run-folder"], 1, "no-such-run-folder"),
         (["inspect", "no-such-file.safetensors"], 1, "no-such-file.safetensors"),
+        (["export", "no-such-file.safetensors", "--c", "x"], 1, "no-such-file.safetensors"),
+        (["export", "no-such-file.safetensors"], 2, "--c DIR"),
         (["predict", "no-such-file.safetensors", "x.png"], 1, "no-such-file.safetensors"),
         (["grade", "no-such-notebook.ipynb"], 2, "no-such-notebook.ipynb"),
         (["train", "--out", "x", "--set", "epochz=3"], 2, "epochs"),
@@ -72,6 +77,8 @@ def test_help_of_each_command_has_an_example(command: str) -> None:
         (["ablate", "pneumonia", "--teacher", "t", "--out", "x"], 2, "pneumoniamnist"),
         (["ablate", "pneumoniamnist", "--teacher", "no-run", "--out", "x"], 1, "no-run"),
         (["ablate", "pneumoniamnist", "--teacher", "t", "--out", "x", "--cells", "4"], 2, "0:40"),
+        (["report", "no-such-run", "--out", "x.html"], 1, "no-such-run"),
+        (["report", "no-such.safetensors", "--data", "breastmist"], 1, "no-such.safetensors"),
         (["collect", "no-such-folder", "--out", "x.json"], 1, "no-such-folder"),
     ],
 )
@@ -114,3 +121,16 @@ def test_json_is_all_that_reaches_standard_output() -> None:
     done = run("cost", "tiny", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["network"] == "tiny"
+
+
+def test_what_fits_a_microcontroller_is_told_in_eighty_columns():
+    options = ("micro", "--flash", "100000", "--ram", "32768")
+    rows = json.loads(run("cost", *options, "--json").stdout)["as_c"]
+    printed = run("cost", *options, env={**os.environ, "COLUMNS": "80"}).stdout
+    assert max(map(len, printed.splitlines())) <= 80
+    table = printed.partition("As C in")[2]
+    for row in rows:
+        line = next(each for each in table.splitlines() if row["policy"] in each.split()[:1])
+        assert f"{row['flash_bytes']:,}" in line
+        assert f"{row['ram_bytes']:,}" in line
+        assert line.split()[-1] == ("yes" if row["fits"] else "no")

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.cli.test_command_line import run
+from tests.patience import PATIENCE
 
 NETWORK = "[model]\npatch_size = 7\nwidth = 16\ndepth = 1\nheads = 2\nmlp_width = 32\n"
 QUICK = 'epochs = 1\nbatch_size = 256\naugment = "none"\nwarmup_epochs = 0\n'
@@ -43,7 +44,7 @@ def test_reproduce_ablate_collect_end_to_end(tmp_path) -> None:
         )
         for seed in "01"
     ]  # fmt: skip
-    printed = [json.loads(piece.communicate(timeout=120)[0]) for piece in pieces]
+    printed = [json.loads(piece.communicate(timeout=PATIENCE)[0]) for piece in pieces]
     assert [piece.returncode for piece in pieces] == [0, 0]
     written = json.loads((tmp_path / "runs" / "results.json").read_text())
     assert [row["seed"] for row in written["seeds"]] == [0, 1]
@@ -82,10 +83,11 @@ def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(tmp_path) -> No
         EXPERIMENT.replace("epochs = 1", "epochs = 5", 1).replace("[0, 1]", "[0]")
     )
     command = ["reproduce", "crumbs.toml", "--out", "runs"]
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as a shell
+    code += f"from tinyternary.cli import main; main({command})"
     going = subprocess.Popen(
-        [sys.executable, "-m", "tinyternary", *command], cwd=tmp_path, stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
     history, waited = tmp_path / "runs" / "seed-0" / "teacher" / "history.json", 0.0
     while not history.exists():
         time.sleep(0.1)
@@ -93,7 +95,7 @@ def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(tmp_path) -> No
         assert waited < 60
         assert going.poll() is None
     going.send_signal(signal.SIGINT)
-    said = going.communicate(timeout=60)[1].strip().splitlines()
+    said = going.communicate(timeout=PATIENCE)[1].strip().splitlines()
     assert going.returncode == 130
     assert said[-1] == "error: interrupted"
     assert any("the same command goes on from" in line for line in said)

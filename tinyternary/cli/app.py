@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from tinyternary.text import USE
+
 app = typer.Typer(
     name="tinyternary",
     help=(
         "Train a ternary Vision Transformer, pack it to 2 bits a weight, run it, measure it.\n\n"
-        "Start with `tinyternary demo`: three minutes, no network.\n\n"
-        "For teaching and research, not for clinical use."
+        "Start with `tinyternary demo`: three minutes, no network.\n\n" + USE
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,

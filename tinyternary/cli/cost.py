@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,10 @@ from tinyternary.cli.options import AsJson
 )
 def cost(
     network: Annotated[
-        str, typer.Argument(help="A preset: 'lesson', 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")
+        str,
+        typer.Argument(
+            help="A preset: 'lesson', 'tiny', 'micro', 'small', 'deit-tiny' or 'bitmedvit'."
+        ),
     ],
     policy: Annotated[
         str, typer.Option(help="Quantisation policies, comma-separated.")
@@ -37,6 +40,11 @@ def cost(
     ] = "45nm",
     batch: Annotated[int, typer.Option(min=1, help="Images processed together.")] = 1,
     bits: Annotated[float, typer.Option(help="Bits per trit: 2 or 1.6.")] = 2.0,
+    flash: Annotated[
+        int | None,
+        typer.Option(min=1, help="Bytes of flash: does it fit as C? By default the device's."),
+    ] = None,
+    ram: Annotated[int | None, typer.Option(min=1, help="Bytes of memory, likewise.")] = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="Also show the last policy layer by layer.")
     ] = False,
@@ -55,13 +63,17 @@ def cost(
 
         machine = this_machine()
     result = model.compare(network, names, batch=batch, bits=bits, table=table, device=machine)
+    chip = result.reports[0].device
+    if chip is not None:
+        flash, ram = flash or chip.flash, ram or chip.ram
+    as_c = _as_c(network, [name for name in policy.split(",") if name], bits, flash, ram)
     if out is not None:
         from tinyternary.report.cost_figures import write_cost_figures
 
         for path in write_cost_figures(result, console.writable_folder(out)):
             console.note(str(path))
     if as_json:
-        console.print_json(result.to_dict())
+        console.print_json({**result.to_dict(), "as_c": as_c})
         return
     header, *rows = result.table()
     first = result.reports[0]
@@ -71,7 +83,40 @@ def cost(
         title=f"{network}, batch {batch}",
         caption=f"Energy and time bounds are modelled: {first.energy_model.title}.",
     )
+    if as_c:
+        console.print_table(
+            ["policy", "what would fit", "flash", "RAM", "fits"],
+            [
+                [row["policy"], ", or ".join(row["would_fit"]), f"{row['flash_bytes']:,}",
+                 f"{row['ram_bytes']:,}", "yes" if row["fits"] else "no"]
+                for row in as_c
+            ],
+            text=2,
+            title=f"As C in {_bytes(flash)} of flash and {_bytes(ram)} of RAM",
+            caption="Weights and arena to the byte, code and stack at most: `tinyternary export`.",
+        )  # fmt: skip
     if layers:
         last = result.reports[-1]
         header, *rows = last.table()
         console.print_table(header, rows, title=f"{network}, {last.policy}, layer by layer")
+
+
+def _as_c(
+    network: str, policies: list[str], bits: float, flash: int | None, ram: int | None
+) -> list[dict[str, Any]]:
+    """Say for each policy whether the network fits into a microcontroller."""
+    from tinyternary import cost as model
+
+    rows: list[dict[str, Any]] = []
+    if flash is None and ram is None:
+        return rows
+    for policy in policies:
+        found = model.footprint(network, policy, bits=bits)
+        ways = model.would_fit(network, policy, flash=flash, ram=ram, bits=bits)
+        fits = found.fits(flash, ram)
+        rows.append({"policy": policy, **found.to_dict(), "fits": fits, "would_fit": ways})
+    return rows
+
+
+def _bytes(count: int | None) -> str:
+    return "any number" if count is None else f"{count:,} bytes"

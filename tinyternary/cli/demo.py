@@ -9,7 +9,7 @@ import typer
 
 from tinyternary.cli import console
 from tinyternary.cli.app import app
-from tinyternary.cli.options import AsJson, Data, Download, Quiet, Root, Seed
+from tinyternary.cli.options import AsJson, Data, Download, Quiet, Root, Seed, Threads
 
 
 @app.command(epilog="Example: tinyternary demo --data breastmnist --root ~/medmnist --out breast")
@@ -22,6 +22,7 @@ def demo(
         bool, typer.Option("--quick", help="Fewer images and epochs: under a minute.")
     ] = False,
     download: Download = False,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -46,4 +47,4 @@ def demo(
         title=f"{metrics['data']['name']}: teacher and student",
         caption=summary(metrics),
     )
-    console.out.print(f"Look at [bold]{out / 'report.html'}[/]", highlight=False)
+    console.say(f"Look at {out / 'report.html'}")

@@ -9,7 +9,8 @@ import typer
 
 from tinyternary.cli import console
 from tinyternary.cli.app import app
-from tinyternary.cli.options import AsJson, Quiet, Root, Seed
+from tinyternary.cli.options import AsJson, Jobs, Quiet, Root, Seed, Threads
+from tinyternary.text import USE
 
 if TYPE_CHECKING:
     from tinyternary.experiments import AblationResults, Effects
@@ -29,6 +30,8 @@ def reproduce(
     seeds: Annotated[
         str | None, typer.Option(help="Seeds, comma-separated; by default the experiment's.")
     ] = None,
+    jobs: Jobs = 1,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -37,14 +40,16 @@ def reproduce(
 
     chosen = _numbers(seeds, "--seeds")
     console.writable_folder(out)
-    result = running.reproduce(experiment, root=root, seeds=chosen, out=out, progress=not quiet)
+    result = running.reproduce(
+        experiment, root=root, seeds=chosen, out=out, progress=not quiet, jobs=jobs
+    )
     if as_json:
         console.print_json(result.to_dict())
         return
     header, *rows = result.table()
     console.print_table(
         header, rows, title=f"{result.experiment} on {result.dataset}: test",
-        caption=f"{result.difference()}.\nFor teaching and research, not for clinical use.",
+        caption=f"{result.difference()}.\n{USE}",
     )  # fmt: skip
 
 
@@ -62,16 +67,19 @@ def crossvalidate(
         str | None, typer.Option(help="Only these folds, from 0, for several processes: '0,1'.")
     ] = None,
     seed: Seed = 0,
+    jobs: Jobs = 1,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a recipe by cross-validation on training and validation images; test stays unread."""
     from tinyternary import experiments as running
+    from tinyternary.experiments.seeds import shown
 
     chosen = _numbers(only, "--only")
     console.writable_folder(out)
     result = running.cross_validate(
-        experiment, root, folds, out=out, seed=seed, chosen=chosen, progress=not quiet
+        experiment, root, folds, out=out, seed=seed, chosen=chosen, progress=not quiet, jobs=jobs
     )
     if as_json:
         console.print_json(result)
@@ -79,16 +87,14 @@ def crossvalidate(
     columns = [(who, name) for who in ("teacher", "student")
                for name in ("acc", "auc", "balanced_accuracy")]  # fmt: skip
     rows = [
-        [title, *(f"{found[who][name]:.4f}" if found[who][name] is not None else "-"
-                  for who, name in columns)]
+        [title, *(shown(found[who][name]) for who, name in columns)]
         for title, found in [*result["folds"].items(), ("mean", result["mean"])]
     ]  # fmt: skip
     console.print_table(
         ["fold", *(f"{who} {name.replace('balanced_accuracy', 'bacc').upper()}"
                    for who, name in columns)],
         rows, title=f"{result['experiment']} on {result['dataset']}: {folds}-fold",
-        caption="Training and validation images only. For teaching and research, not for "
-        "clinical use.",
+        caption=f"Training and validation images only. {USE}",
     )  # fmt: skip
 
 
@@ -107,6 +113,8 @@ def ablate(
         str | None,
         typer.Option(help="Only these cells, for several processes: '0:40', '40:'."),
     ] = None,
+    jobs: Jobs = 1,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -116,7 +124,9 @@ def ablate(
 
     chosen = _slice(cells)
     console.writable_folder(out)
-    result = running.ablate(ablation, teacher, root, out=out, cells=chosen, progress=not quiet)
+    result = running.ablate(
+        ablation, teacher, root, out=out, cells=chosen, progress=not quiet, jobs=jobs
+    )
     try:
         found = {name: result.effects(f"test_{name}") for name in ("acc", "auc")}
     except ConfigError as error:  # some of the cells are another process's
@@ -136,6 +146,7 @@ def collect(
     runs: Annotated[Path, typer.Argument(help="Folder that `reproduce` or `ablate` wrote.")],
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
     root: Root = None,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -178,13 +189,16 @@ def _slice(text: str | None) -> tuple[int | None, int | None]:
 
 
 def _show(result: AblationResults, found: dict[str, Effects]) -> None:
+    from tinyternary.experiments.seeds import shown
+
+    teacher = result.teacher["test"]
     title = (
         f"{result.name}: {len(result.cells)} of {result.planned} cells, test; float teacher "
-        f"ACC {result.teacher['test']['acc']:.4f}, AUC {result.teacher['test']['auc']:.4f}"
+        f"ACC {shown(teacher['acc'])}, AUC {shown(teacher['auc'])}"
     )
     left_out = "".join(f"\nNot run: {name}, {why}." for name, why in result.skipped.items())
     if not found:
-        rows = [[_name(cell), f"{cell['test']['acc']:.4f}", f"{cell['test']['auc']:.4f}",
+        rows = [[_name(cell), shown(cell["test"]["acc"]), shown(cell["test"]["auc"]),
                  console.human_bytes(cell["bytes"])] for cell in result.cells]  # fmt: skip
         console.print_table(
             ["cell", "ACC", "AUC", "packed"], rows, title=title, caption=left_out.strip()

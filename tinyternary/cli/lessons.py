@@ -84,11 +84,9 @@ def start(
     from tinyternary import course
 
     path, new = course.start(name, folder)
-    console.out.print(
+    console.say(
         f"{path} ({'ready' if new else 'already there, kept as it is'}): "
-        f"open it with `jupyter lab {path}`",
-        highlight=False,
-        soft_wrap=True,  # a command to copy stays in one piece
+        f"open it with `jupyter lab {path}`"
     )
 
 
@@ -114,9 +112,9 @@ def build(
     for item in built:
         for path in filter(None, (item.learner, item.pack)):
             state = "changed" if path.name in item.changed else "unchanged"
-            console.out.print(f"{path} ({state})", highlight=False)
+            console.say(f"{path} ({state})")
         if item.solved:
-            console.out.print(f"{item.solved} (ran in {item.seconds:.0f} s)", highlight=False)
+            console.say(f"{item.solved} (ran in {item.seconds:.0f} s)")
 
 
 @lessons.command(epilog="Example: tinyternary lessons check 01")
@@ -162,14 +160,10 @@ def _print_checked(reports: list[LessonReport]) -> None:
     console.print_table(header[:2] + header[-1:] if without else header, rows)
     for report in reports:
         for problem in report.problems:
-            _say(f"! {report.lesson}: {problem}")
+            console.say(f"! {report.lesson}: {problem}")
         if report.mutants is not None and not report.mutants.held:
             for survivor in report.mutants.unexplained:
-                _say(f"? {report.lesson}: {survivor}: the check lets it pass")
-
-
-def _say(line: str) -> None:
-    console.out.print(line, highlight=False, markup=False, soft_wrap=True)
+                console.say(f"? {report.lesson}: {survivor}: the check lets it pass")
 
 
 @lessons.command(epilog="Example: tinyternary lessons course class2027 01 --class-list class.csv")
@@ -217,7 +211,7 @@ def course(
     for path in lay_out_course(
         folder, names, course_id=course_id, students=pupils, seed=seed, root=root, force=force
     ):
-        console.out.print(str(path), highlight=False, markup=False)
+        console.say(str(path))
     console.note(f"{folder / 'README.md'} says what comes next; keep source/ from learners")
 
 
@@ -270,7 +264,7 @@ def grade(
         if as_json:
             console.print_json(report.to_dict())
         else:
-            console.out.print(report.table(), highlight=False, markup=False)
+            console.say(report.table())
         return
     if as_json:
         console.print_json([item.to_dict() for item in graded])
@@ -283,14 +277,12 @@ def grade(
 
 
 def _print_class(graded: list[Any]) -> None:
-    from rich.markup import escape
-
     rows = []
     for item in graded:
         report = item.report
         points = f"{report.points:g} / {report.max_points:g}" if report else ""
         rows.append([
-            escape(item.student), report.lesson if report else "", escape(item.remarks), points,
+            item.student, report.lesson if report else "", item.remarks, points,
             f"{report.seconds:.1f}" if report else "",
         ])  # fmt: skip
     console.print_table(["student", "lesson", "remarks", "points", "seconds"], rows, text=3)

@@ -9,7 +9,8 @@ import typer
 
 from tinyternary.cli import console
 from tinyternary.cli.app import app
-from tinyternary.cli.options import AsJson, Data, Download, Quiet, Root, Seed
+from tinyternary.cli.options import AsJson, Data, Download, Memory, Quiet, Root, Seed, Size, Threads
+from tinyternary.text import USE
 
 Config = Annotated[
     Path | None,
@@ -27,7 +28,8 @@ Set = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Run folder; an unfinished run in it is continued.")]
 Preset = Annotated[
-    str, typer.Option(help="Network: 'lesson', 'tiny', 'small', 'deit-tiny' or 'bitmedvit'.")
+    str,
+    typer.Option(help="Network: 'lesson', 'tiny', 'micro', 'small', 'deit-tiny' or 'bitmedvit'."),
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")]
 
@@ -36,6 +38,7 @@ Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the trainin
 def train(
     out: Out,
     data: Data = "phantoms",
+    size: Size = None,
     root: Root = None,
     preset: Preset = "tiny",
     policy: Annotated[
@@ -47,13 +50,14 @@ def train(
     changes: Set = None,
     seed: Seed = 0,
     download: Download = False,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a network, float or (with --policy) ternary, on labelled images."""
     from tinyternary import models, quant, train as training
 
-    splits = _splits(data, root, seed, download)
+    splits = _splits(data, size, root, seed, download)
     console.writable_folder(out)
     network = models.ViT(_network(preset, splits), seed=seed)
     if policy is not None:
@@ -76,6 +80,7 @@ def distill(
     teacher: Annotated[Path, typer.Argument(help="Run folder of the float teacher.")],
     out: Out,
     data: Data = "phantoms",
+    size: Size = None,
     root: Root = None,
     preset: Annotated[
         str | None, typer.Option(help="Network of the student; by default the teacher's.")
@@ -88,13 +93,14 @@ def distill(
     changes: Set = None,
     seed: Seed = 0,
     download: Download = False,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a ternary student on labels and on a teacher's answers."""
     from tinyternary import models, quant, train as training
 
-    splits = _splits(data, root, seed, download)
+    splits = _splits(data, size, root, seed, download)
     run = training.load_run(teacher)
     console.writable_folder(out)
     shape = run.model.config if preset is None else _network(preset, splits)
@@ -117,6 +123,7 @@ def evaluate(
     data: Annotated[
         str | None, typer.Option("--data", help="Data set; by default the run's own.")
     ] = None,
+    size: Size = None,
     root: Root = None,
     split: Annotated[str, typer.Option(help="'train', 'val' or 'test'.")] = "test",
     flips: Annotated[
@@ -130,18 +137,29 @@ def evaluate(
         int | None,
         typer.Option(help="Average over copies moved by up to so many pixels; likewise."),
     ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="What divides logits before they are probabilities; by default that of a packed "
+            "file, and 1 for a run."
+        ),
+    ] = None,
     activation_bits: Annotated[
         int | None,
         typer.Option(help="8, or 7 as the kernel of table lookups takes: what a bit costs."),
     ] = None,
+    memory: Memory = 512,
     seed: Seed = 0,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a trained or packed model: ACC, AUC and more, with 95 % intervals."""
     from tinyternary import data as datasets, deploy, evaluate as judging, quant, train as training
+    from tinyternary.data.classes import check_classes
     from tinyternary.errors import ConfigError, unknown_name
 
+    given: dict[str, Any] = {} if temperature is None else {"temperature": temperature}
     if split not in ("train", "val", "test"):
         raise unknown_name("split", split, ("train", "val", "test"))
     if source.is_dir():
@@ -149,32 +167,33 @@ def evaluate(
         if activation_bits is not None:
             quant.set_activation_bits(run.model, activation_bits)
         name = data or run.dataset
-        images = datasets.load(name, root=root, seed=seed)[split]
+        images = datasets.load(name, root=root, seed=seed, size=size)[split]
+        check_classes(images, run.class_names, run.task, "run")
         metrics = judging.evaluate(
             run.model, images, run.preprocessing,
             flips=run.recipe.evaluation.flips if flips is None else flips,
             shifts=run.recipe.evaluation.shifts if shifts is None else shifts,
-            progress=None if quiet else f"{split} images",
+            progress=None if quiet else f"{split} images", **given,
         )  # fmt: skip
     else:
         if activation_bits is not None:
             raise ConfigError("--activation-bits: expected a run folder, a packed file runs with 8")
-        engine = deploy.load(source)
+        engine = deploy.load(source, limit_bytes=memory << 20)
         name = data or engine.header.dataset or "phantoms"
-        images = datasets.load(name, root=root, seed=seed)[split]
+        images = datasets.load(name, root=root, seed=seed, size=size)[split]
         metrics = judging.evaluate(
             engine, images, flips=flips or "none", shifts=shifts or 0,
-            progress=None if quiet else f"{split} images",
+            progress=None if quiet else f"{split} images", **given,
         )  # fmt: skip
     _show_metrics({split: metrics}, as_json, title=f"{source} on {name}")
 
 
-def _splits(name: str, root: Path | None, seed: int, download: bool) -> Any:
+def _splits(name: str, size: int | None, root: Path | None, seed: int, download: bool) -> Any:
     from tinyternary import data as datasets
 
     if download:
-        datasets.download(name, root)
-    return datasets.load(name, root=root, seed=seed)
+        datasets.download(name, root, size)
+    return datasets.load(name, root=root, seed=seed, size=size)
 
 
 def _network(preset: str, splits: Any) -> Any:
@@ -229,16 +248,18 @@ def _show_metrics(metrics: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
         console.print_json(metrics)
         return
+    from tinyternary.experiments.seeds import shown
+
     for split, values in metrics.items():
         console.print_table(
             ["metric", "value", "95 % interval"],
             [
-                [name, f"{value:.4f}", _interval(values.get("intervals", {}).get(name))]
+                [name, shown(value), _interval(values.get("intervals", {}).get(name))]
                 for name, value in values.items()
-                if isinstance(value, float)
+                if isinstance(value, float) or value is None
             ],
             title=f"{title}: {split}",
-            caption="For teaching and research, not for clinical use.",
+            caption=USE,
         )
 
 
