@@ -2132,7 +2132,7 @@ check.summary()
 # - G. Hinton, O. Vinyals, J. Dean, *Distilling the Knowledge in a Neural Network*, 2015, arXiv 1503.02531. Temperature, the factor $T^2$ and the matching of logits (section 2), and the digit that was never shown (section 3).
 # - A. Romero et al., *FitNets: Hints for Thin Deep Nets*, 2015, arXiv 1412.6550. Hidden features as hints, with a regressor where widths differ.
 # - J. H. Cho, B. Hariharan, *On the Efficacy of Knowledge Distillation*, ICCV 2019, arXiv 1910.01348. Larger teachers are often not better ones, because the student cannot follow; stopping the teacher early helps.
-# - BitMedViT, ICCV 2025, arXiv 2510.13760. The recipe whose numbers are `distill`'s defaults.
+# - BitMedViT, ICCAD 2025, arXiv 2510.13760. The recipe whose numbers are `distill`'s defaults.
 # - FTerViT, arXiv 2605.21171. A ternary ViT distilled by KL only, without features.
 #
 # **Next:** lesson 08 packs the student's trits and makes them fast.

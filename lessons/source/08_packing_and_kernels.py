@@ -661,7 +661,7 @@ axes.tick_params(left=False)
 plt.show()
 
 # %% [markdown]
-# 1.6 bits a trit, within a hundredth of the best that is possible. Then why does the library compute with 2 bits and keep base 3 for files? Look at the score: 19 operations for five trits, one after the other, each waiting for the last. A 2-bit field is taken out by a mask, and all fields of a register at once. A kernel that unpacks base 3 as it goes was slower every time we tried, even with the weights in main memory. *Small* and *fast* are two different wishes.
+# 1.6 bits a trit, within a hundredth of the best that is possible. Then why does the library compute with 2 bits and keep base 3 for files? Look at the score: 19 operations for five trits, one after the other, each waiting for the last. A 2-bit field is taken out by a mask, and all fields of a register at once. A kernel that unpacks base 3 as it goes was slower every time we tried, even with the weights in main memory. *Small* and *fast* are two different wishes. (They can be talked into a truce: unpack by a *table in a register*, section 4, and only once for many inputs. `five` on the ladder does that, and is nearly as fast as 2 bits from 64 inputs on; with one input it is not.)
 #
 # ## 3 · Sixty-four at a time
 #
@@ -863,7 +863,7 @@ w_row, x_row = np.random.default_rng(3).integers(-1, 2, (2, 256))
 score(my.count_dot, *planes_of(w_row), *planes_of(x_row), loads=16, operations=30)
 
 # %% [markdown]
-# Thirty operations for 256 products: not quite one operation for eight of them. With 512-bit registers, eight words at a time, this is rung 13 of the library's ladder, the topmost. The price is paid elsewhere: the *inputs* have to be ternary too, and whether a network bears that is a question of accuracy.
+# Thirty operations for 256 products: not quite one operation for eight of them. With 512-bit registers, eight words at a time, this is rung 14 of the library's ladder, the topmost that a processor climbs. The price is paid elsewhere: the *inputs* have to be ternary too, and whether a network bears that is a question of accuracy.
 #
 # With int8 inputs, an input has eight planes of its own, one for each bit, and there are eight times as many counts to take:
 
@@ -1182,7 +1182,7 @@ def move_outputs(log2_outputs=9):
 course.slider(move_outputs, log2_outputs=(4, 14, 1))
 
 # %% [markdown]
-# On paper that is a triumph. On a processor a table in memory is looked up one load at a time, and each load has to wait for its index: rung 3 of the ladder does this, and you will see how it fares. Tables win where they fit *into a register*, sixteen entries of a byte each, and one instruction looks up 64 of them: rung 12.
+# On paper that is a triumph. On a processor a table in memory is looked up one load at a time, and each load has to wait for its index: rung 3 of the ladder does this, and you will see how it fares. Tables win where they fit *into a register*, sixteen entries of a byte each, and one instruction looks up 64 of them: rung 13.
 #
 # Additions, then, are not what we should have counted. Loads are.
 #
@@ -1948,7 +1948,7 @@ plt.show()
 #
 # ## 7 · The ladder
 #
-# Now to a real machine: yours. The library has thirteen kernels that compute the same product, bit for bit (two of them for smaller inputs: 7 bits, or trits), each a page that adds one idea to the last (`tinyternary/kernels/ladder/`). Here are those that your processor can run. The first call of each compiles it, or fetches it from the disk if that was done before.
+# Now to a real machine: yours. The library has fifteen kernels that compute the same product, bit for bit (two of them for smaller inputs: 7 bits, or trits; one for graphics processors), each a page that adds one idea to the last (`tinyternary/kernels/ladder/`). Here are those that your processor can run. The first call of each compiles it, or fetches it from the disk if that was done before.
 
 # %%
 from functools import partial
@@ -2098,7 +2098,9 @@ plt.show()
 # | `vector` | a tile of registers, 4 × 4 (section 5) |
 # | `planes`, `ternary` | 64 trits in a word, counted (section 3) |
 # | `avx2` to `avx512`, `neon` | an instruction that multiplies several bytes in each of its lanes, and adds them up |
+# | `five` | five trits in a byte (section 2), unpacked by tables in registers, once for many inputs |
 # | `lookup7` | tables in registers (section 4 again) |
+# | `cuda` | thousands of threads, and two inputs in one multiplication (a GPU; only when asked for) |
 #
 # ### Under the roof
 #
@@ -3048,7 +3050,7 @@ plt.show()
 # ## Recap
 #
 # - What is **the same for all** is done once: one constant for four codes, one sum of inputs for all outputs, one table for all rows, one preparation for all calls.
-# - **Two bits** are for computing, **1.6 bits** for storing: a digit in base 3 comes off by a multiplication and a shift, but one after the other.
+# - **Two bits** are for computing, **1.6 bits** mostly for storing: a digit in base 3 comes off by a multiplication and a shift, but one after the other.
 # - **Planes** multiply 64 trits by 64 trits in seven operations. With int8 inputs it is eight times as many.
 # - **Tables** save additions; they pay where they fit into a register.
 # - A **tile** of $r \times c$ sums needs $1/r + 1/c$ loads a MAC. As square as possible, as large as the registers.

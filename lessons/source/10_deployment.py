@@ -13,9 +13,10 @@
 # - put into the file what everybody forgets to put there;
 # - run a layer from packed bytes, and show that the engine computes what the model computed;
 # - report a latency with its tail, its interval and its cold start;
+# - turn a network into a C program for a microcontroller, and say beforehand whether it fits;
 # - say, with numbers, where a ternary network *loses*.
 #
-# **What you need:** lesson 01 (four trits in a byte), lesson 06 (BitLinear). **Time:** about 90 minutes. **Network:** none. Two small networks are trained on the way, about a quarter of a minute each, and the engine compiles itself once.
+# **What you need:** lesson 01 (four trits in a byte), lesson 06 (BitLinear). **Time:** about 90 minutes. **Network:** none. A C compiler is used in section 8 if you have one. Two small networks are trained on the way, about a quarter of a minute each, and the engine compiles itself once.
 #
 # | exercise | | difficulty | points |
 # |---|---|---|---|
@@ -2806,7 +2807,7 @@ plt.show()
 # %% [markdown]
 # Two numbers, then, and which of them matters depends on who asks. A server that runs for weeks lives on the warm one. A device that wakes up for one image, or a web function that is started for each request, lives on the cold one, and there the arithmetic hardly counts: the network could be ten times as slow, and nobody would notice.
 #
-# Memory is the same story. A packed network of tens of kilobytes is carried by a process of tens of megabytes. The trits are not what fills the memory; on a microcontroller without Python they would be.
+# Memory is the same story. A packed network of tens of kilobytes is carried by a process of tens of megabytes. The trits are not what fills the memory. What would, on a microcontroller without Python? Section 8 counts it.
 #
 # ## 7 · Another runtime
 #
@@ -2861,7 +2862,190 @@ plt.show()
 # %% [markdown]
 # The graph takes *bytes*: pixels in, logits out. The preparation is part of it, and the diligent clerk of section 3 is out of work.
 #
-# ## 8 · Where ternary loses
+# ## 8 · No runtime at all
+#
+# Go back to the small device of section 6, the one that is switched on for a single image, and make it smaller still: no Python, no operating system, no heap, a processor that costs a coin. Nothing that we have built so far runs there, and still a network needs very little: some constants, some memory, and a list of things to do. Written down in **C**, that list runs on every processor that has a compiler, and they all have.
+#
+# `tt.deploy.to_c` writes it. The arrays of your file become constants in `model_weights.c`; `runtime.c` holds the arithmetic (norms, products, softmax), the same for every network; and between them stands `model.c`, the network itself. The cell prints it as it was written, from its first line to its last. You have built each of these calls once, in lessons 05 and 06.
+
+# %%
+firmware = tt.deploy.to_c(packed, folder / "firmware")
+program = (firmware / "model.c").read_text()
+print(program[program.index("int tt_classify") :])
+
+# %% [markdown]
+# Who calls it writes `#include "model.h"`, hands over the bytes of an image and gets a class and its logits. Notice what is *not* there: no `malloc`, no file, no size that is not a constant. And notice the loops over `t`. The engine takes all tokens through a layer at once; here one token goes through everything, and leaves its place to the next. Only what other tokens will ask for is kept for all of them.
+#
+# Why so thrifty? A microcontroller has two memories, and a network has to fit into both. **Flash** holds what is written once: the program and the weights. **RAM** holds what changes while it runs, and there is much less of it.
+#
+# `tt.cost.footprint` adds up both from the shape of a network alone, before anything is trained. By its count our ternary network takes a fifth of the flash that the float one takes.
+#
+# **Predict, then run.** And of the RAM: how many percent of what the float network needs does the ternary one need?
+
+# %%
+my_guess = None  # percent
+
+needs = {
+    "floats": tt.cost.footprint(model, "float32", class_names=names),
+    "ternary": tt.cost.footprint(model, class_names=names),
+}
+for label, found in needs.items():
+    print(f"{label:8} {found.flash_bytes:8,} bytes of flash")
+more = needs["ternary"].ram_bytes - needs["floats"].ram_bytes
+check.predicted(my_guess, 100 * needs["ternary"].ram_bytes / needs["floats"].ram_bytes, within=5, unit=" %",
+                comment=f"{needs['floats'].ram_bytes:,} bytes for floats, and {more} more for trits.")  # fmt: skip
+
+# %% jupyter={"source_hidden": true}
+slimmer = {
+    "one head of keys": tt.models.preset("lesson", kv_heads=1),
+    "and patches of 7": tt.models.preset("lesson", kv_heads=1, patch_size=7),
+}
+for label, config in slimmer.items():
+    needs[label] = tt.cost.footprint(config, "all-linear", class_names=names)
+chips = [tt.cost.device(name) for name in ("stm32f103", "nrf52840", "esp32-s3")]
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.7), width_ratios=(1.15, 1))
+parts_of_ram = {"stream": style.TERNARY, "keys and values": style.ACCENT, "all the rest": style.MUTED}  # fmt: skip
+for row, found in enumerate(needs.values()):
+    sizes = [found.ram[part] for part in list(parts_of_ram)[:2]]
+    begin = 0
+    for size, color in zip([*sizes, found.ram_bytes - sum(sizes)], parts_of_ram.values()):
+        left.barh(row, size / 1024, left=begin / 1024, color=color, height=0.6)
+        begin += size
+left.axvline(chips[0].ram / 1024, color=style.INK, linestyle="--", linewidth=1)
+left.text(
+    chips[0].ram / 1024 + 0.4, 3.6, f"all that the {chips[0].name} has", fontsize=8.5, va="center"
+)
+left.set_yticks(range(len(needs)), list(needs))
+left.set(
+    xlabel="KB of RAM", ylim=(3.9, -0.5), title="Ternary weights save no RAM, another shape does"
+)
+left.legend(handles=[Patch(color=color, label=part) for part, color in parts_of_ram.items()],
+            fontsize=8.5, loc="lower right", bbox_to_anchor=(1, 0.12))  # fmt: skip
+for chip in chips:
+    box = [[8, chip.flash / 1024, chip.flash / 1024], [chip.ram / 1024, chip.ram / 1024, 4]]
+    right.plot(*box, color=style.INK, linestyle="--", linewidth=1)
+    right.text(8.8, chip.ram / 1024 * 1.07, chip.name, fontsize=8.5)
+places = [(found.flash_bytes / 1024, found.ram_bytes / 1024) for found in needs.values()]
+right.plot(*zip(*places), color=style.GRID, linewidth=2, zorder=1)
+beside = {"floats": (0, 9, "center"), "ternary": (0, 9, "center"), "one head of keys": (9, -3, "left"),
+          "and patches of 7": (-8, -3, "right")}  # fmt: skip
+for (x, y), (label, (dx, dy, side)) in zip(places, beside.items()):
+    right.plot(x, y, "o", color=style.FLOAT if label == "floats" else style.TERNARY, markersize=8)
+    right.annotate(label, (x, y), (dx, dy), textcoords="offset points", fontsize=8.5, ha=side)
+right.set(xscale="log", yscale="log", xlim=(8, 16384), ylim=(6, 1000), xlabel="KB of flash (log)", ylabel="KB of RAM (log)",
+          xticks=[16, 128, 1024, 8192], xticklabels=["16", "128", "1,024", "8,192"], yticks=[20, 256, 512], yticklabels=[20, 256, 512],
+          title="Trits lead to the left, shapes down")  # fmt: skip
+right.minorticks_off()
+plt.show()
+
+# %% [markdown]
+# Not less, but a little *more*: the integers of a layer's input need a place as well. RAM holds what is on its way through the network, a row of floats for each token, its keys and its values, and those are the same whatever the weights are made of. People who say that a network "fits, it is only 40 kB" have looked at one memory of two.
+#
+# What makes it smaller is the shape: fewer heads of keys and values, fewer tokens. (The network with larger patches grows a little on its way, since the matrix that embeds a patch stays in floats.) `tt.cost.would_fit` tries such changes and names the mildest. Here are three chips that you can buy on a board, with what their data sheets say that they have.
+
+# %%
+for chip in chips:
+    room = {"flash": chip.flash, "ram": chip.ram}
+    ways = tt.cost.would_fit(model, **room)
+    verdict = "fits" if needs["ternary"].fits(**room) else f"too small; would fit: {', or '.join(ways)}"  # fmt: skip
+    print(f"{chip.title:38} {chip.flash // 1024:5,} KB flash, {chip.ram // 1024:3} KB RAM: {verdict}")  # fmt: skip
+
+# %% [markdown]
+# And does the C compute *the same network*? In section 4 the engine agreed with the model to six digits. Now ask for the strictest thing that one can ask of two programs: the same bits. If your machine has a C compiler, the next cell builds the program, gives it forty of the test images, and compares each logit with the engine's, bit by bit. If it has none, the cell says so, and you have read what there was to read.
+
+# %%
+from shutil import which
+
+
+def makes_programs(compiler):
+    """Whether there is a C compiler of this name, and it works."""
+    trial = [compiler, "-x", "c", "-", "-lm", "-o", str(folder / "trial")]
+    source = b"#include <math.h>\nint main(void) { return 0; }"
+    return (
+        which(compiler) and subprocess.run(trial, input=source, capture_output=True).returncode == 0
+    )
+
+
+def build(main, *flags):
+    """Compile the network and a main program, for this machine; the program's path."""
+    program = firmware / main.removesuffix(".c")
+    sources = ["model.c", "model_weights.c", "runtime.c", main]
+    subprocess.run([COMPILER, "-std=c99", "-O2", "-ffp-contract=off", *flags, *sources, "-lm", "-o", program], cwd=firmware, check=True)  # fmt: skip
+    return program
+
+
+def said(*command):
+    """What a program prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+COMPILER = next(filter(makes_programs, ("cc", "gcc", "clang")), None)
+few = cells.test.images[:40]
+if COMPILER is None:
+    print(
+        "no C compiler here (cc, gcc or clang): nothing is built, and nothing further down needs it"
+    )
+else:
+    classify = build("main.c")
+    for file_name, pictures_in_it in (("few.ppm", few), ("one.ppm", few[:1])):
+        (firmware / file_name).write_bytes(b"".join(b"P6 28 28 255\n" + picture.tobytes() for picture in pictures_in_it))  # fmt: skip
+    lines = said(classify, "--bits", firmware / "few.ppm").splitlines()
+    in_c = [[int(word, 16) for word in line.rpartition("\t")[2].split()] for line in lines]
+    differ = np.array(in_c, np.uint32) != engine(few).view(np.uint32)
+    print(f"logits that differ in any of their 32 bits: {np.sum(differ)} of {differ.size}")
+    one, forty = (np.median(stopwatch(lambda: said(classify, firmware / file_name), 5)) for file_name in ("one.ppm", "few.ppm"))  # fmt: skip
+    later = (forty - one) / (len(few) - 1)
+    print(f"first answer after {one:.0f} ms, each further one {later:.2f} ms (the engine: {1e3 * cold:.0f} and {p50:.2f} ms)")  # fmt: skip
+    if later > p50 and one < 1e3 * cold:
+        print(
+            f"from about {(1e3 * cold - one) / (later - p50):.0f} images on, Python and its engine are ahead"
+        )
+
+# %% [markdown]
+# Not one, as long as your processor multiplies and adds in one step, as laptops have done for ten years. This is no luck. Integers are the same whoever adds them, you know that; floats are the same if they are added *in the same order* and rounded at the same places, and the program keeps to the engine's order in every sum. That is what `-ffp-contract=off` is for: it forbids the compiler to round elsewhere. With the popular `-ffast-math` it would reorder sums as it likes; `runtime.c` refuses to be compiled that way.
+#
+# Equal bits are worth a lot. Whatever you have measured of the engine, accuracy, calibration, a threshold, holds for the device, and needs no second trial.
+#
+# The times tell the story of section 6 once more. A program without a runtime has hardly anything to start, and then takes one token after another; the engine comes late and runs on vectors. Which of them is quick depends on how many images there are.
+#
+# One promise is left, from lesson 01: a product with trits needs no multiplication. Here is a whole firmware, ten lines around one call, which asks the runtime what it did.
+
+# %%
+FIRMWARE = """
+#include <stdio.h>
+#include "model.h"
+#include "runtime.h"
+
+static uint8_t image[TT_IMAGE_SIZE * TT_IMAGE_SIZE * TT_CHANNELS]; /* from your camera */
+
+int main(void)
+{
+    float logits[TT_CLASSES];
+    tt_classify(image, logits);
+    printf("%llu %llu %llu %llu", tt_count.adds, tt_count.subtracts, tt_count.skips, tt_count.multiplies);
+    return 0;
+}
+"""
+if COMPILER is not None:
+    (firmware / "device.c").write_text(FIRMWARE)
+    device = build("device.c", "-DTT_COUNT")
+    did = dict(
+        zip(
+            ("additions", "subtractions", "skipped", "multiplications"),
+            map(int, said(device).split()),
+        )
+    )
+    print(
+        "in the ternary products of one image: "
+        + ", ".join(f"{count:,} {what}" for what, count in did.items())
+    )
+
+# %% [markdown]
+# The skipped ones are the zeros. (Embedding and head are floats under our policy, and attention is floats under any: those multiply, and are not counted here.)
+#
+# On a chip of 64 MHz patience is needed: the same program, tried on an emulated Cortex-M4, executes tens of millions of instructions for an image of a network twice as deep, a second or so (`docs/MEASUREMENTS.md`). For ten images a day that is plenty. To put a network of yours on such a board, `docs/howto/microcontroller.md` has the steps, and `tinyternary export student.safetensors --c firmware` is the first of them.
+#
+# ## 9 · Where ternary loses
 #
 # You have built and shipped a ternary network. Now be its fiercest critic. Its real rival is not the float network but **int8**: the same trained floats, rounded to 255 values after training, with no new training at all.
 #
@@ -3086,7 +3270,7 @@ plt.show()
 # %% [markdown]
 # The same trits, in a runtime that knows nothing of trits, are the *slowest* of all: a byte each, and a handful of extra operators around every product. "Ternary" is not a speed. It is a promise that somebody has to keep, kernel by kernel.
 #
-# ## 9 · The museum
+# ## 10 · The museum
 #
 # Three more pieces. Each ran in earnest somewhere, each in many copies.
 #
@@ -3765,7 +3949,7 @@ axes.invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# `zip` is a good first question to any "compressed" model: what shrinks by a factor was not. The quarter that it still finds here is the JSON, and the fourth value of two bits that never occurs: a trit carries at most 1.585 bits, as you computed in lesson 01. For a microcontroller, by the way, the same arrays would become constants in a C program, and nothing else about them would change.
+# `zip` is a good first question to any "compressed" model: what shrinks by a factor was not. The quarter that it still finds here is the JSON, and the fourth value of two bits that never occurs: a trit carries at most 1.585 bits, as you computed in lesson 01. A microcontroller unzips nothing; what brings it close to that bound is `tt.deploy.pack(model, bits=1.6)`, five trits in a byte, which section 8's program reads as well.
 #
 # ### In your own words
 
@@ -3801,6 +3985,7 @@ plt.show()
 # - **Preparation and class names belong in the file**, exactly, and a reader without them refuses.
 # - Integer sums are the same to the last bit, whoever computes them. Ask an engine for its **largest difference** from the model.
 # - Report **p50 and p95 of all calls**, with an interval, from hundreds of calls; and the **cold start** beside the warm one.
+# - A microcontroller has **two memories**: trits save flash, only the shape saves RAM. As C the network gives **the same bits**, since every sum keeps its order.
 # - In a small network the trits are the smaller part of the file, int8 needs no training, and small layers lose even to float. **Ternary pays where bytes are what is short.**
 #
 # How did you do?
@@ -3818,6 +4003,7 @@ check.summary()
 # - B. Efron, *Bootstrap Methods: Another Look at the Jackknife*, Annals of Statistics 7, 1979.
 # - D. Sculley et al., *Hidden Technical Debt in Machine Learning Systems*, NIPS 2015: what is around a model is larger than the model, preparation first of all.
 # - *The Open Neural Network Exchange*: onnx.ai, with `MatMulInteger` and `DynamicQuantizeLinear` among its operators.
+# - L. Lai, N. Suda, V. Chandra, *CMSIS-NN: Efficient Neural Network Kernels for Arm Cortex-M CPUs*, 2018, arXiv 1801.06601: networks on microcontrollers, and why RAM is what runs out. A. Karpathy, *llm.c*, 2024: how C can read.
 # - S. Ma et al., *The Era of 1-bit LLMs*, 2024, arXiv 2402.17764 (absmean), and *BitMedViT*, 2025, arXiv 2510.13760, whose "43 times smaller" lesson 09 takes apart.
 #
 # **Next:** lesson 11 asks whether an answer that arrives safely deserves to be believed.

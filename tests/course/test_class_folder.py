@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.course.room_lesson import ANSWERS, NAME, Answered, lessons_folder
+from tests.patience import PATIENCE
 from tinyternary.cli import main
 from tinyternary.course import packed_lesson
 from tinyternary.course.authoring.build import to_text
@@ -116,7 +117,7 @@ def test_ctrl_c_ends_a_class_and_leaves_nothing(room: Path) -> None:
     time.sleep(4)  # into the loop
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
-    assert process.wait(timeout=60) != 0
+    assert process.wait(timeout=PATIENCE) != 0
     assert time.monotonic() - start < 10
     assert not marked("TINYTERNARY_PROBE", str(room))
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.patches import Patch
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 import tinyternary as tt
 from tests.course.solved import solutions
+from tests.deploy.c.building import fuses
 from tinyternary import course
 from tinyternary.bench.timing import interleave
+from tinyternary.compiled.threads import using_threads_everywhere
 from tinyternary.container import Rules, parse_container
-from tinyternary.deploy.model_card import USE
 from tinyternary.errors import PackedFileError
 from tinyternary.report import style
+from tinyternary.text import USE
 
 CHECKOUT = Path(__file__).parents[2]
 LESSON = course.read_lesson("10_deployment", CHECKOUT)
@@ -121,9 +126,9 @@ def test_the_librarys_reader_refuses_every_code_11(tmp_path: Path) -> None:
     model = tt.models.ViT(tt.models.preset("lesson"), seed=1)
     tt.quant.ternarize(model, "all-linear")
     content = tt.deploy.pack(model).content
-    from tinyternary.container import render_container
+    from tinyternary.container import checksum, render_container
     from tinyternary.deploy.format.header import RULES
-    from tinyternary.deploy.format.reader import checksum, read_packed_bytes
+    from tinyternary.deploy.format.reader import read_packed_bytes
 
     opened = parse_container(content, RULES, "model")
     tensors = {name: array.copy() for name, array in opened.tensors.items()}
@@ -258,11 +263,8 @@ def test_a_zip_finds_floats_and_little_in_codes(solved: dict[str, Any]) -> None:
 
 @pytest.fixture
 def _one_thread() -> Iterator[None]:
-    before = tt.get_threads()
-    tt.set_threads(1)
-    with threadpool_limits(1):
+    with using_threads_everywhere(1):
         yield
-    tt.set_threads(before)
 
 
 @pytest.mark.usefixtures("_one_thread")
@@ -353,3 +355,114 @@ def test_int8_keeps_what_floats_know_and_ternary_pays(tmp_path: Path) -> None:
 def test_bits_in_the_prose_are_those_of_lesson_01() -> None:
     assert round(np.log2(3), 3) == 1.585
     assert re.search(r"1\.585 bits", PROSE)
+
+
+# ---- a microcontroller -------------------------------------------------------------------------
+
+
+def section_8() -> list[str]:
+    """The demonstrations of the section on C, in order."""
+    cells = LESSON.cells
+    begin = next(i for i, cell in enumerate(cells) if "## 8 · No runtime at all" in cell.source)
+    end = next(i for i, cell in enumerate(cells) if "## 9 · Where ternary loses" in cell.source)
+    return [cell.source for cell in cells[begin:end] if cell.role == "demo"]
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What section 8 finds: the lesson's network, untrained, packed and running."""
+    folder = tmp_path_factory.mktemp("lesson")
+    model = tt.models.ViT(tt.models.preset("lesson"), seed=0)
+    tt.quant.ternarize(model, "all-linear")
+    test = tt.data.phantoms("test", count=40, classes=4)
+    names = [name.removeprefix("phantom ") for name in test.class_names]
+    packed = tt.deploy.pack(model, class_names=names)
+
+    def stopwatch(run: Any, calls: int) -> np.ndarray:
+        taken = np.empty(calls)
+        for i in range(calls):
+            began = time.perf_counter()
+            run()
+            taken[i] = 1e3 * (time.perf_counter() - began)
+        return taken
+
+    return {
+        "tt": tt, "np": np, "plt": plt, "style": style, "subprocess": subprocess, "Patch": Patch,
+        "check": course.checks("10_deployment"), "folder": folder, "model": model, "names": names,
+        "cells": tt.data.Splits(test, test, test), "packed": packed, "stopwatch": stopwatch,
+        "engine": tt.deploy.load(packed.save(folder / "m.safetensors")), "cold": 1.0, "p50": 0.2,
+    }  # fmt: skip
+
+
+def test_trits_save_flash_and_no_ram() -> None:
+    floats, trits = (tt.cost.footprint("lesson", policy) for policy in ("float32", "all-linear"))
+    assert trits.flash_bytes == pytest.approx(floats.flash_bytes / 5, rel=0.05)
+    assert "takes a fifth of the flash that the float one takes" in PROSE
+    assert trits.ram_bytes - floats.ram_bytes == trits.ram["codes"] == 128
+    assert "Not less, but a little *more*: the integers of a layer's input" in PROSE
+    one_head = tt.cost.footprint(tt.models.preset("lesson", kv_heads=1), "all-linear")
+    large = tt.models.preset("lesson", kv_heads=1, patch_size=7)
+    large_patches = tt.cost.footprint(large, "all-linear")
+    assert trits.ram_bytes > one_head.ram_bytes > large_patches.ram_bytes
+    assert large_patches.flash["patch_embed.proj"] > 2 * one_head.flash["patch_embed.proj"]
+    assert one_head.flash_bytes < large_patches.flash_bytes < trits.flash_bytes * 1.3
+    assert round(trits.ram_bytes / 1024) == 41
+    assert "it is only 40 kB" in PROSE
+
+
+def test_the_section_runs_and_the_bits_are_the_engines(
+    shipped: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plt, "show", plt.close)
+    own = dict(shipped)
+    for source in section_8():
+        exec(source, own)
+    said = capsys.readouterr().out
+    assert "int tt_classify(const uint8_t *image, tt_logit *logits)\n{" in said
+    for call in ("tt_cut_patch", "tt_linear", "tt_layer_norm", "tt_attend", "tt_gelu", "tt_mean"):
+        assert f"{call}(" in said
+    verdicts = dict(re.findall(r"^(\w+-?\w*) \(.*KB RAM: (.+)$", said, re.MULTILINE))
+    assert verdicts["STM32F103xB"].startswith("too small; would fit: patch_size 7")
+    assert verdicts["nRF52840"] == verdicts["ESP32-S3"] == "fits"
+    if own["COMPILER"] is None:
+        pytest.skip("no C compiler on this machine")
+    assert "multiplications" in said
+    assert f"{own['did']['skipped']:,} skipped, 0 multiplications" in said
+    trits = [module.quantized().trits for name, module in shipped["model"].named_modules()
+             if hasattr(module, "quantized") and name.startswith("blocks.")
+             and name.rpartition(".")[2] in ("qkv", "proj", "fc1", "fc2")]  # fmt: skip
+    assert sum(own["did"].values()) == 49 * sum(t.size for t in trits)
+    if shipped["engine"].plain_because or not fuses():
+        pytest.skip("this processor rounds twice where the C rounds once")
+    assert "logits that differ in any of their 32 bits: 0 of 160" in said
+
+
+def test_without_a_compiler_the_section_says_so_and_goes_on(
+    shipped: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(plt, "show", plt.close)
+    (tmp_path / "cc").write_text("#!/bin/sh\nexit 1\n")  # there, and useless, as without its tools
+    (tmp_path / "cc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    own = dict(shipped)
+    for source in section_8():
+        exec(source, own)
+    said = capsys.readouterr().out
+    assert "no C compiler here" in said
+    assert "0 multiplications" not in said
+
+
+def test_the_times_on_a_chip_are_those_measured() -> None:
+    text = (CHECKOUT / "docs" / "MEASUREMENTS.md").read_text("utf-8")
+    found = re.search(r"^\| 2 bits, floats.*\| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    assert found
+    millions = int(found[2])
+    assert 10 <= millions < 100
+    assert 0.3 < millions / 64 < 2
+    assert "tens of millions of instructions" in PROSE
+    depths = [tt.models.preset(name).depth for name in ("micro", "lesson")]
+    assert depths[0] == 2 * depths[1]
+    assert "a network twice as deep, a second or so" in PROSE

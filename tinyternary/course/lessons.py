@@ -73,7 +73,7 @@ LESSONS = (
     ),
     Outline(
         "10_deployment",
-        "a packed file that refuses damage, the engine, ONNX, latency",
+        "a packed file that refuses damage, the engine, ONNX, C for a microcontroller, latency",
         written=True,
     ),
     Outline(

@@ -12,7 +12,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from tinyternary.compiled.switch import jit_enabled
 from tinyternary.course.authoring.build import check_built
 from tinyternary.course.authoring.survivors import (
     MutantReport,
@@ -40,7 +40,8 @@ from tinyternary.course.lesson.percent import (
     list_lessons,
     read_lesson,
 )
-from tinyternary.files import cache_folder, replace_content
+from tinyternary.files import replace_content
+from tinyternary.places import cache_folder
 
 PACKAGE = Path(__file__).resolve().parents[2]
 SEED = 1
@@ -240,7 +241,7 @@ def _hash(texts: Iterable[str]) -> str:
 def _surroundings() -> str:
     """Hash what every verdict depends on: the library, NumPy, Python."""
     digest = hashlib.sha256()
-    versions = (np.__version__, platform.python_version(), os.environ.get("TINYTERNARY_JIT", ""))
+    versions = (np.__version__, platform.python_version(), f"compiled: {jit_enabled()}")
     digest.update(" ".join(versions).encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         content = path.read_bytes()

@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tinyternary.course.parsing import parse
+
 Operator = Callable[[Any, "Place"], Iterator[ast.AST]]
 
 
@@ -103,7 +105,7 @@ def mutants(text: str, lines: Collection[int] | None = None) -> list[Mutant]:
     number | far = x > 3
     number | far = x > 1
     """
-    tree = ast.parse(text)
+    tree = parse(text)
     seen = {ast.unparse(tree)}
     found: list[Mutant] = []
     for place in _places(tree, None, ()):

@@ -17,6 +17,7 @@ from tinyternary.course.grading.grade import CELL_LIMIT, TOTAL_LIMIT, grade
 from tinyternary.course.grading.grades import ExerciseGrade, GradeReport
 from tinyternary.errors import ConfigError, TinyTernaryError
 from tinyternary.files import replace_content
+from tinyternary.text import spreadsheet_cell
 
 JOBS = 2
 """Notebooks that are graded at a time."""
@@ -168,8 +169,11 @@ def class_csv(graded: Sequence[Graded]) -> str:
     writer = csv.DictWriter(out, head, restval="", lineterminator="\n")
     writer.writeheader()
     for item in graded:
-        row: dict[str, Any] = {"student": _inert(item.student), "notebook": _inert(item.notebook),
-                               "remarks": _inert(item.remarks)}  # fmt: skip
+        row: dict[str, Any] = {
+            "student": spreadsheet_cell(item.student),
+            "notebook": spreadsheet_cell(item.notebook),
+            "remarks": spreadsheet_cell(item.remarks),
+        }
         report = item.report
         if report is not None:
             row |= {_column(grade): f"{grade.points:g}" for grade in report.exercises}
@@ -213,8 +217,3 @@ def write_feedback(graded: Sequence[Graded], folder: str | Path) -> list[Path]:
 
 def _column(grade: ExerciseGrade) -> str:
     return f"{grade.exercise} {grade.name}"
-
-
-def _inert(text: str) -> str:
-    """Keep a spreadsheet from taking a file's name for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -52,7 +52,7 @@ def grade(
         Seconds of processor time for one cell and for the notebook (on the clock four times
         as much, for cells that wait).
     memory : int
-        Bytes that the notebook may ask for.
+        Bytes that the notebook may ask for, what it starts included.
     halt : threading.Event, optional
         Set by another thread, it ends the grading with a LessonError.
 
@@ -178,6 +178,8 @@ class _Run:
 def _trouble(ran: Ran) -> tuple[Status, str]:
     if ran.ending == "timeout":
         return "timeout", f"It ran longer than it may ({ran.limit:.0f} s)."
+    if ran.ending == "too much":
+        return "died", f"It took {ran.excess}, and was ended."
     if ran.ending == "died":
         return "died", "The process died while this ran."
     return "crashed", ran.error

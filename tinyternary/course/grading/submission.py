@@ -14,8 +14,19 @@ from tinyternary.course._notebooks import nbformat, new, untyped
 from tinyternary.course.lesson.model import UNSHOWN, Cell, Lesson
 from tinyternary.course.lesson.pack import is_packed, packed_lesson, packed_lessons
 from tinyternary.course.lesson.percent import parse_lesson, read_lesson
+from tinyternary.course.parsing import parse
 from tinyternary.errors import ConfigError, LessonError
 
+FILE = 64 << 20
+"""Bytes that a notebook's file may have."""
+CELLS = 2000
+"""Cells that a notebook may have."""
+CELL = 200_000
+"""Characters that a cell may have."""
+
+# what `parse` raises on text that is no program, or one nested too deeply
+_UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
+_NEWLINE = re.compile(r"\r\n|\r|\n")  # as Python's parser counts lines
 _CHECK = re.compile(r"^@check\.exercise\(\s*[\"'](\d+\.\d+)[\"']", re.MULTILINE)
 
 
@@ -113,7 +124,7 @@ def apart(
     ours = {
         ast.dump(node)
         for exercise in lesson.exercises
-        for node in ast.parse(exercise.check.for_instructor()).body
+        for node in parse(exercise.check.for_instructor()).body
     }
     out = []
     for cell in cells:
@@ -134,21 +145,37 @@ def _parted(source: str, ours: set[str]) -> tuple[str, list[str]]:
     if not _CHECK.search(source):
         return "", []
     try:
-        body = ast.parse(source).body
-    except SyntaxError:  # a check that was damaged: its place is all that counts
+        body = parse(source).body
+    except _UNPARSED:  # a check that was damaged: its place is all that counts
         return "", []
+    lines = [line.encode() for line in _NEWLINE.split(source)]
     theirs, checks = [], []
     for node in body:
-        text = ast.get_source_segment(source, node) or ""
-        decorators = getattr(node, "decorator_list", [])
-        if decorators:  # whose line the node's own text leaves out
-            lines = source.splitlines()[decorators[0].lineno - 1 : node.end_lineno]
-            text = "\n".join(lines)
+        text = _text(lines, node)
         if _CHECK.search(text):
             checks.append(text)
-        elif ast.dump(node) not in ours:
+        elif _dump(node) not in ours:
             theirs.append(text)
     return "\n\n\n".join(theirs), checks
+
+
+def _text(lines: list[bytes], node: ast.stmt) -> str:
+    """Return a statement's source; `ast.get_source_segment` splits all of it for each."""
+    decorators = getattr(node, "decorator_list", [])  # whose lines the node's own leave out
+    first = decorators[0].lineno if decorators else node.lineno
+    assert node.end_lineno is not None
+    own = lines[first - 1 : node.end_lineno]
+    own[-1] = own[-1][: node.end_col_offset]
+    if not decorators:
+        own[0] = own[0][node.col_offset :]
+    return b"\n".join(own).decode()
+
+
+def _dump(node: ast.stmt) -> str:
+    try:
+        return ast.dump(node)
+    except RecursionError:  # nested deeper than anything of ours
+        return ""
 
 
 def _number(lesson: Lesson, home: Cell | None) -> str:
@@ -172,6 +199,9 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         If it is no notebook.
     """
     try:
+        size = path.stat().st_size
+        if size > FILE:
+            raise LessonError(f"{path}: {size:,} bytes; a notebook may have {FILE:,}")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; expected a learner's notebook") from None
@@ -188,13 +218,22 @@ def notebook_of(text: str, path: Path) -> nbformat.NotebookNode:
     except Exception as error:  # nbformat raises whatever its parts raise on foreign JSON
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise LessonError(f"{path}: not a notebook ({reason[:120]})") from None
+    for owner in (notebook, *notebook.cells):  # the format lets metadata be anything
+        for mark in ("tinyternary", "nbgrader"):
+            if not isinstance(owner.metadata.get(mark, {}), dict):
+                del owner.metadata[mark]
+    longest = max((len(cell.source) for cell in notebook.cells), default=0)
+    for what, found, most in (("cells", len(notebook.cells), CELLS),
+                              ("characters in a cell", longest, CELL)):  # fmt: skip
+        if found > most:
+            raise LessonError(f"{path}: {found:,} {what}; a notebook may have {most:,}")
     return notebook
 
 
 def lesson_name(notebook: nbformat.NotebookNode, path: Path) -> str:
     """Name of the lesson that a notebook belongs to: from its metadata, else its file."""
     stored = notebook.metadata.get("tinyternary", {}).get("lesson")
-    return str(stored) if stored else path.stem.removesuffix("_solved")
+    return str(stored)[:120] if stored else path.stem.removesuffix("_solved")
 
 
 def lesson_for(given: nbformat.NotebookNode, path: Path, source: str | Path | None) -> Lesson:

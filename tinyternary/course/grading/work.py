@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from multiprocessing.connection import Client, Connection
@@ -17,7 +18,10 @@ from typing import Any
 ADDRESS = "TINYTERNARY_WORKER"
 """Environment variable: where the grader listens."""
 
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+MESSAGE = 20_000
+"""Characters of a message that are sent, enough for what checks say; the rest is left out."""
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 def main() -> None:
@@ -38,10 +42,10 @@ class Work:
         from tinyternary.course.lesson.pack import from_pack, keep_at_hand
 
         first = json.loads(connection.recv_bytes())
-        _limit_memory(int(first["memory"]))
+        _limit(int(first["memory"]), int(first["disk"]))
         self._connection = connection
         self._process = os.getpid()
-        _keep_orphans()
+        _stay_in_the_family()
         lesson = from_pack(first["lesson"], Path("lesson"))
         keep_at_hand(lesson)
         self._judge = Judge(lesson)
@@ -65,14 +69,14 @@ class Work:
                 reply = self._verdict(job["judge"])
             if os.getpid() != self._process:  # a cell forked: its copy of us has no say
                 os._exit(0)
-            self._connection.send_bytes(json.dumps(reply).encode())
+            self._connection.send_bytes(json.dumps(_cut(reply)).encode())
 
     def _run(self, source: str) -> dict[str, Any]:
         result = self._shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
         error = result.error_before_exec or result.error_in_exec
         if error is None:
             return {"error": ""}
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        said = f"{type(error).__name__}: {str(error)[:MESSAGE]}".splitlines()[0]
         if isinstance(error, SystemExit):
             said = "SystemExit: exit() ends the notebook here"
         return {"error": said}
@@ -116,22 +120,37 @@ class Work:
         return True
 
 
-def _keep_orphans() -> None:
-    """Stay the ancestor of whatever is started below, so that the grader finds all of it."""
+def _stay_in_the_family() -> None:
+    """End with the grader, and stay the ancestor of all that is started below, to be found."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        prctl = ctypes.CDLL(None).prctl
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _limit_memory(size: int) -> None:
+def _cut(reply: Any) -> Any:
+    """Shorten what a learner's code had said; one character more tells that there was more."""
+    if isinstance(reply, dict):
+        return {name: _cut(value) for name, value in reply.items()}
+    if isinstance(reply, list | tuple):
+        return [_cut(value) for value in reply]
+    return reply[: MESSAGE + 1] if isinstance(reply, str) else reply
+
+
+def _limit(memory: int, file_size: int) -> None:
     try:
         import resource
-    except ImportError:  # Windows has no such limit
+    except ImportError:  # Windows has no such limits
         return
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    size = size if hard == resource.RLIM_INFINITY else min(size, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (size, hard))
+    for what, size in (
+        (resource.RLIMIT_DATA, memory), (resource.RLIMIT_FSIZE, file_size),
+        (resource.RLIMIT_CORE, 0),
+    ):  # fmt: skip
+        hard = resource.getrlimit(what)[1]
+        size = size if hard == resource.RLIM_INFINITY else min(size, hard)
+        resource.setrlimit(what, (size, hard))
 
 
 if __name__ == "__main__":

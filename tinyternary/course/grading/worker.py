@@ -18,20 +18,35 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tinyternary.course._notebooks import psutil
-from tinyternary.course.grading.work import ADDRESS
+from tinyternary.course.grading.work import ADDRESS, MESSAGE
 from tinyternary.course.learner._sliders import STATIC
 from tinyternary.course.lesson.model import Lesson
 from tinyternary.course.lesson.pack import pack_text
 from tinyternary.errors import LessonError
+from tinyternary.text import plain
 
 MEMORY = 4 << 30
-"""Bytes that a notebook may ask for."""
+"""Bytes that a notebook may ask for, what it starts included."""
+PROCESSES = 64
+"""Processes that a notebook may have at a time."""
+DISK = 1 << 30
+"""Bytes that a notebook may keep in its folder."""
+REPLY = 1 << 20
+"""Bytes that a reply may have: the process could be made to send anything."""
 WAITING = 4.0
 """Wall-clock seconds a cell may take for each second of processor time it may."""
 _START_LIMIT = 120.0
+_LOOK = 0.25  # seconds between looks at what a process has taken
 _TOKEN = "TINYTERNARY_WORKER_TOKEN"
 
-Ending = Literal["done", "error", "timeout", "died"]
+_PASSED_ON = (
+    "PATH", "HOME", "USERPROFILE", "LANG", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX", "XDG_CACHE_HOME",
+    "MPLCONFIGDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LOCALAPPDATA",
+)  # fmt: skip
+_PASSED_ON_STARTS = ("LC_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "TINYTERNARY_")
+_NEVER = ("TINYTERNARY_OWN_RUN",)
+
+Ending = Literal["done", "error", "timeout", "too much", "died"]
 
 
 @dataclass
@@ -40,7 +55,7 @@ class Ran:
 
     Attributes
     ----------
-    ending : {"done", "error", "timeout", "died"}
+    ending : {"done", "error", "timeout", "too much", "died"}
     seconds, used, limit : float
         On the clock; of processor time (or a quarter of the clock, if that is more); the
         limit for the latter.
@@ -52,6 +67,8 @@ class Ran:
     used: float
     limit: float
     reply: dict[str, Any] = field(default_factory=dict)
+    excess: str = ""
+    """What there was too much of, and how much it may be."""
 
     @property
     def error(self) -> str:
@@ -63,10 +80,11 @@ class Worker:
     """A running process. Made by `worker`."""
 
     def __init__(
-        self, process: psutil.Popen, connection: Connection, halt: threading.Event
+        self, process: psutil.Popen, connection: Connection, bounds: Bounds, halt: threading.Event
     ) -> None:  # fmt: skip
         self._process = process
         self._connection = connection
+        self._bounds = bounds
         self._halt = halt
         self.alive = True
 
@@ -97,9 +115,10 @@ class Worker:
 
     def _ask(self, request: dict[str, Any], limit: float) -> Ran:
         start, before = time.monotonic(), self._cpu()
-        spent = 0.0
+        spent, look = 0.0, start
         ending: Ending = "died"
         reply: dict[str, Any] = {}
+        excess = ""
         try:
             self._connection.send_bytes(json.dumps(request).encode())
             while not self._connection.poll(0.05):
@@ -109,19 +128,77 @@ class Worker:
                 if spent > limit:
                     ending = "timeout"
                     break
+                if time.monotonic() - look > _LOOK:
+                    look = time.monotonic()
+                    excess = self._bounds.excess(self._process)
+                    if excess:
+                        ending = "too much"
+                        break
             else:
-                reply = json.loads(self._connection.recv_bytes())
+                reply = _plain(json.loads(self._connection.recv_bytes(REPLY)))
                 ending = "error" if reply.get("error") else "done"
         except (EOFError, OSError, ValueError):  # it hung up, or wrote what is no reply
             ending = "died"
         self.alive = ending in ("done", "error")
-        return Ran(ending, time.monotonic() - start, spent, limit, reply)
+        return Ran(ending, time.monotonic() - start, spent, limit, reply, excess)
 
     def _cpu(self) -> float:
         with suppress(psutil.Error):
             times = self._process.cpu_times()
             return float(times.user + times.system)
         return 0.0
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a process and all below it may take together.
+
+    The process limits itself too, call by call; this is for what it starts, which inherits
+    each limit whole.
+    """
+
+    folder: Path
+    memory: int
+
+    def excess(self, process: psutil.Process) -> str:
+        """Say what there is too much of; empty if nothing."""
+        with suppress(psutil.Error):
+            family = [process, *process.children(recursive=True)]
+            if len(family) > PROCESSES:
+                return f"more processes than it may have ({PROCESSES})"
+            if sum(_resident(one) for one in family) > self.memory:
+                return f"more memory than it may take ({self.memory / (1 << 30):g} GiB)"
+        if _kept(self.folder) > DISK:
+            return f"more on disk than it may keep ({DISK / (1 << 30):g} GiB)"
+        return ""
+
+
+def _plain(reply: Any) -> Any:
+    """Make what a learner's code had said harmless, and short: its text is theirs to choose."""
+    if isinstance(reply, dict):
+        return {name: _plain(value) for name, value in reply.items()}
+    if isinstance(reply, list):
+        return [_plain(value) for value in reply]
+    return plain(reply, MESSAGE) if isinstance(reply, str) else reply
+
+
+def _resident(process: psutil.Process) -> int:
+    with suppress(psutil.Error):
+        return int(process.memory_info().rss)
+    return 0
+
+
+def _kept(folder: Path) -> int:
+    """Bytes in a folder, an entry counting as a page at least."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += max(os.lstat(os.path.join(place, name)).st_size, 4096)
+        total += 4096
+        if total > DISK:
+            break
+    return total
 
 
 @contextmanager
@@ -137,7 +214,7 @@ def worker(
     ----------
     lesson : Lesson
     memory : int
-        Bytes that it may ask for.
+        Bytes that it may ask for, what it starts included.
     environment : mapping of str to str, optional
         Added to this process's.
     halt : threading.Event, optional
@@ -166,26 +243,29 @@ def worker(
                 process.stdin.close()
                 connection = _accept(listener, process)
                 with connection:
-                    first = {"lesson": pack_text(lesson), "memory": memory}
+                    first = {"lesson": pack_text(lesson), "memory": memory, "disk": DISK}
                     connection.send_bytes(json.dumps(first).encode())
                     if not connection.poll(_START_LIMIT):
                         raise LessonError("the process that runs notebooks does not answer")
                     connection.recv_bytes()
-                    yield Worker(process, connection, halt or threading.Event())
+                    bounds = Bounds(Path(scratch), memory)
+                    yield Worker(process, connection, bounds, halt or threading.Event())
             finally:
                 _end(process, token)
 
 
 def _environment(scratch: str, address: str, token: str) -> dict[str, str]:
+    """Choose what a learner's code sees of this process's environment: what programs need."""
     env = {
         name: value for name, value in os.environ.items()
-        if name not in ("NBGRADER_EXECUTION", "TINYTERNARY_OWN_RUN", "PYTHONSTARTUP")
+        if (name in _PASSED_ON or name.startswith(_PASSED_ON_STARTS)) and name not in _NEVER
     }  # fmt: skip
     # the library that grades is the one that is graded against, wherever it lies
     own = str(Path(__file__).resolve().parents[3])
-    paths = [own, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [own, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return env | {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "IPYTHONDIR": scratch, STATIC: "1",
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch),
         "MPLBACKEND": "Agg", "TINYTERNARY_GRADING": "1", ADDRESS: address, _TOKEN: token,
     }  # fmt: skip
 
@@ -209,16 +289,29 @@ def _end(process: psutil.Popen, token: str) -> None:
     """Kill a process and what it started, also what left its session.
 
     What it started is below it while it lives; where it died first, its environment tells.
+    All are stopped before any is killed, and looked for again until there is none that runs:
+    one that is left running could start more than a single look finds.
     """
-    doomed = [process]
-    with suppress(psutil.Error):
-        process.suspend()  # so that it starts no more
-        doomed += process.children(recursive=True)
-    for other in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if other not in doomed and other.environ().get(_TOKEN) == token:
-                doomed.append(other)
-    for one in doomed:
+    stopped: list[psutil.Process] = []
+    found = [process]
+    while found:
+        for one in found:
+            with suppress(psutil.Error):
+                one.suspend()
+        stopped += found
+        found = [one for one in _started(process, token) if one not in stopped]
+    for one in stopped:
         with suppress(psutil.Error):
             one.kill()
-    psutil.wait_procs(doomed, timeout=10)
+    psutil.wait_procs(stopped, timeout=10)
+
+
+def _started(process: psutil.Popen, token: str) -> list[psutil.Process]:
+    found: list[psutil.Process] = []
+    with suppress(psutil.Error):
+        found += process.children(recursive=True)
+    for other in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if other.environ().get(_TOKEN) == token:
+                found.append(other)
+    return found

@@ -21,6 +21,7 @@ import numpy as np
 from tinyternary.course.judge.watch import ANSWER, functions_of
 from tinyternary.course.lesson.model import Lesson
 from tinyternary.course.lesson.pack import keep_at_hand
+from tinyternary.course.parsing import parse
 
 _MACHINERY = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "check", "my"})
 
@@ -139,7 +140,7 @@ def names_bound(source: str) -> set[str]:
         If it is not plain Python (a notebook's magic, say).
     """
     found: set[str] = set()
-    waiting: list[ast.AST] = list(ast.parse(source).body)
+    waiting: list[ast.AST] = list(parse(source).body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):

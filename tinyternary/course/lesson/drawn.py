@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyternary.course.lesson.model import Cell, Lesson, lesson_of
+from tinyternary.course.parsing import parse
 from tinyternary.errors import ConfigError, LessonError, unknown_name
 
 _NAME = re.compile(r"^assignment-(\d\d)(?:-(\d{1,9}))?$")
@@ -118,7 +119,7 @@ def draw(name: str, cells: Iterable[Cell], where: object = "") -> Lesson:
 
 def _drawn(source: str, seed: int, where: object) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for node in ast.parse(source).body:
+    for node in parse(source).body:
         try:
             if not isinstance(node, ast.Assign) or len(node.targets) != 1:
                 raise ValueError("expected WORD = [option, option, ...]")
