@@ -52,6 +52,10 @@ def show(rows):
 # 16.9 ms, 683.1 GOPs/s and 183.6 GOPs/J. Its code has three quirks that the totals depend on:
 # BitLinear allocates biases that its forward pass never adds, a feature matcher for distillation
 # stays in the model, and the Jetson version of the code runs that matcher at every inference.
+#
+# A fourth changes no total here: its attention is causal, by a default of the library that it comes
+# from. The published operations count all pairs of tokens, and so do the tables below;
+# `preset("bitmedvit", causal=True)` counts the pairs that such a network needs.
 
 # %%
 count = cost.bitmedvit_parameters(channels=1, classes=2)

@@ -17,11 +17,13 @@ from tinyternary.experiments import (
     read_experiment,
 )
 from tinyternary.experiments.factors import read_ablation_plan
-from tinyternary.train._state import current_settings
+from tinyternary.report.trust.page import trust_sections
+from tinyternary.train._identity import current_settings
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "source").glob("*.py"))
-RECORDED = sorted((NOTEBOOKS / "results").glob("*mnist.json"))
+RECORDED = sorted((NOTEBOOKS / "results").glob("[!t]*mnist.json"))
+TRUST = sorted((NOTEBOOKS / "results").glob("trust-*.json"))
 ABLATIONS = sorted((NOTEBOOKS / "results").glob("ablation*.json"))
 
 
@@ -39,6 +41,18 @@ def test_the_notebook_is_its_source_executed(source):
     assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
+def flat(value, name=""):
+    """Numbers of a nested result by where they stand: their last bits are the library's that
+    computed them."""
+    if isinstance(value, dict):
+        value = list(value.items())
+    elif isinstance(value, list):
+        value = list(enumerate(value))
+    else:
+        return {name: value}
+    return {k: v for key, inner in value for k, v in flat(inner, f"{name}/{key}").items()}
+
+
 def test_there_are_recorded_results():
     assert {path.stem for path in RECORDED} <= set(experiments())
     assert RECORDED
@@ -50,7 +64,8 @@ def test_recorded_results_are_machine_written_and_whole(path):
     results = Results.from_dict(record)
     assert (results.experiment, results.dataset) == (path.stem, path.stem)
     # the means follow from the seeds: nothing was typed in
-    assert json.loads(json.dumps(results.summary())) == record["summary"]
+    summary = flat(json.loads(json.dumps(results.summary())))
+    assert summary == pytest.approx(flat(record["summary"]), rel=1e-9, abs=1e-12)
     assert results.config["student"]["policy"]
     assert published(results.dataset)
     for row in results.seeds:
@@ -76,9 +91,10 @@ def test_recorded_results_are_those_of_the_recipes_in_the_package(path):
     for who, recipe in wanted.items():
         fields = recipe.resolved(channels, True, 1_000_000).to_dict()
         del fields["save_seconds"]
-        assert current_settings(config[who])["recipe"] == fields
+        recorded = current_settings(config[who])
+        assert recorded["recipe"] == fields
         model = experiment.vit(28, channels, config[who]["model"]["num_classes"])
-        assert config[who]["model"] == model.to_dict()
+        assert recorded["model"] == model.to_dict()
     pixels = config.get("pretraining", {"recipe": {"epochs": 0}})
     assert pixels["recipe"]["epochs"] == experiment.pretraining.epochs
     assert pixels.get("more", []) == experiment.pretraining.datasets
@@ -90,14 +106,23 @@ def test_the_recorded_ablation_is_the_packages(path):
     plan = read_ablation_plan(found.name)
     assert found.config["recipe"]["epochs"] == plan.recipe.epochs
     teacher = read_experiment("pneumoniamnist").vit(28, 1, 2)
-    assert found.config["model"] == teacher.to_dict()
+    assert current_settings({"model": found.config["model"]})["model"] == teacher.to_dict()
     assert {cell["quantizer"] for cell in found.cells} <= set(plan.quantizer)
     assert len({json.dumps([cell[f] for f in ("quantizer", "granularity", "distillation", "policy")])
                 for cell in found.cells}) == len(found.cells) <= found.planned  # fmt: skip
     assert found.effects("test_acc").levels
 
 
-@pytest.mark.parametrize("path", [*RECORDED, *ABLATIONS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TRUST, ids=lambda path: path.stem)
+def test_a_recorded_report_can_be_drawn_and_is_of_a_set(path):
+    record = json.loads(path.read_text())
+    assert record["data"]["name"] == path.stem.removeprefix("trust-")
+    assert record["networks"] == ["teacher", "student"]
+    assert {"accuracy", "calibration", "strata", "robustness", "maps"} <= set(record)
+    assert "limits" in trust_sections(record)
+
+
+@pytest.mark.parametrize("path", [*RECORDED, *ABLATIONS, *TRUST], ids=lambda path: path.stem)
 def test_recorded_files_name_no_machine(path):
     text = path.read_text()
     assert "/tmp/" not in text
