@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from rich.text import Text
 
+from tests.cli.drawn import COMMANDS as EVERY_COMMAND
 from tests.patience import PATIENCE
 
 
@@ -24,7 +27,8 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 COMMANDS = (
     "demo", "train", "distill", "evaluate", "reproduce", "crossvalidate", "ablate", "collect",
-    "pack", "inspect", "predict", "export", "report", "cost", "bench", "lessons", "grade", "warmup",
+    "pack", "inspect", "predict", "export", "report", "sweep", "cost", "bench", "lessons", "grade",
+    "warmup",
 )  # fmt: skip
 
 
@@ -42,6 +46,13 @@ def test_help_of_each_command_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
     assert f"Example: tinyternary {command}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY_COMMAND)
+def test_help_keeps_what_stands_in_brackets(path: str, command: Any) -> None:
+    told = [command.help, command.epilog, *(option.help for option in command.params)]
+    for text in filter(None, told):  # "tinyternary[peers]" is markup, unless it says otherwise
+        assert Text.from_markup(text).plain == text.replace("\\[", "["), path
 
 
 @pytest.mark.parametrize(

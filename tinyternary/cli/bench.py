@@ -33,7 +33,7 @@ OutWithFigures = Annotated[
         help="Folder for the numbers, written as they come, and the figures.", show_default=False
     ),
 ]
-Peers = "Peers count if installed (pip install -e '.[parity]')."
+Peers = r"Peers count if installed (pip install -e '.\[parity]')."
 
 
 @bench.command(epilog=f"Example: tinyternary bench kernels --rows 1,64 --out figures. {Peers}")
@@ -186,7 +186,7 @@ def _show_train(batch: int, result: dict[str, Any]) -> None:
 
 @bench.command(
     epilog="Example: tinyternary bench infer --presets small,bitmedvit. "
-    "Peers count if installed (pip install -e '.[peers]')."
+    r"Peers count if installed (pip install -e '.\[peers]')."
 )
 def infer(
     presets: Annotated[

@@ -36,7 +36,8 @@ def sweep(
         ),
     ] = None,
     search: Annotated[
-        bool, typer.Option("--search", help="Search the fields in the file's [search] with Optuna.")
+        bool,
+        typer.Option("--search", help=r"Search the fields in the file's \[search] with Optuna."),
     ] = False,
     threads: Threads = None,
     quiet: Quiet = False,

@@ -15,7 +15,7 @@ from tinyternary.text import USE
 Config = Annotated[
     Path | None,
     typer.Option(
-        help="TOML file of a recipe: epochs, batch_size, tables such as [optimizer].",
+        help=r"TOML file of a recipe: epochs, batch_size, tables such as \[optimizer].",
         show_default=False,
     ),
 ]
