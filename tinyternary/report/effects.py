@@ -145,6 +145,7 @@ def size_against(
                         ha="right", fontsize=8, color=MUTED)  # fmt: skip
         ax.set_xlabel("packed file, KiB (2 bits a trit, the rest float32)")
         ax.set_title(f"{_TITLES.get(response, response)} by size")
-        ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        if ax.get_legend_handles_labels()[0]:  # a response may be undefined for all
+            ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         grid_behind(ax, "both")
     return figure
