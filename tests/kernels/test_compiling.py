@@ -73,7 +73,7 @@ def test_warmup_says_how_long_each_kernel_took():
     from tinyternary import kernels
 
     took = kernels.warmup()
-    assert set(took) == {"linear", "matmul"}
+    assert {"linear", "matmul"} <= set(took) <= {"linear", "matmul", "plan"}
     assert all(value >= 0 for value in took.values())
 
 

@@ -19,6 +19,7 @@ from tinyternary.compiled.threads import DONE, NEXT, STEP
 from tinyternary.kernels.simd.intrinsics import (
     GROUPED,
     INTEGERS,
+    UNPACKED,
     address,
     fetch_add,
     load_field,
@@ -42,6 +43,7 @@ from tinyternary.kernels.simd.record import (
     PANELS,
     SCALE_STEP,
     SCALES,
+    UNPACK_FROM,
     WEIGHTS,
 )
 from tinyternary.kernels.simd.targets import Target
@@ -75,11 +77,12 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
     can hold it.
     """
     key, tall, outputs = target.index, target.rows, target.outputs
-    block_bytes = MICRO_KERNELS[target.index].block_bytes
+    micro = MICRO_KERNELS[target.index]
+    block_bytes, unpacked_bytes = micro.block_bytes, micro.unpacked_bytes
     size = 1 if kind == INTEGERS else 4  # bytes of an activation
     grouped = 1 if kind == GROUPED else 0
-    unpacked = 0 if MICRO_KERNELS[target.index].emit_unpack is None else 1
-    chunk = CHUNK_UNPACKED if unpacked else CHUNK_BYTES
+    unpackable = 0 if micro.emit_unpack is None else 1
+    apart = 0 if micro.emit_unpacked_sums is None else 1  # packed panels have tiles too
 
     @njit(signature_or_function=FROM_INTEGERS if kind == INTEGERS else FROM_FLOATS)
     def run(record: int, counters: int, x: Any, out: Any) -> int:
@@ -93,18 +96,21 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
         scales, scale_step = load_field(record, SCALES), load_field(record, SCALE_STEP)
         groups = load_field(record, GROUPS) if grouped else 1
         panel_bytes = block_bytes * blocks
-        if unpacked:  # what lies in memory is shorter
+        if unpackable and not apart:  # what lies in memory is shorter
             blocks = groups * -(-(k // groups) // 16)
-        wide, unpacked_bytes = 16 * blocks, block_bytes * blocks * unpacked
-        step = max(tall, chunk // wide // tall * tall)
-        if unpacked:  # chunks of one size: none is left over that is too small to be worth it
+        unpack_from = max(tall, load_field(record, UNPACK_FROM)) if apart else 1
+        unpacks = unpackable if m >= unpack_from else 0
+        wide, panel_room = 16 * blocks, unpacked_bytes * blocks * unpacks
+        step = max(tall, (CHUNK_UNPACKED if unpacks else CHUNK_BYTES) // wide // tall * tall)
+        if unpacks:  # chunks of one size: none is left over that is too small to be worth it
             pieces = -(-m // step)
             step = max(tall, -(-m // max(pieces * tall, 1)) * tall)
         most = min(m, step)
         room = most * (wide + NOTES + 4 * groups * grouped) + tall * outputs * 4
-        room += unpacked_bytes + 64 * unpacked
+        room += panel_room + 64 * unpacks
         held, source, sink = reserve(room), address(x), address(out)
-        codes = (held + 63) // 64 * 64 + unpacked_bytes if unpacked else held
+        unpacked = (held + 63) // 64 * 64 if unpacks else held
+        codes = unpacked + panel_room
         notes = codes + most * wide
         sums = notes + most * NOTES
         edge = sums + most * 4 * groups * grouped  # where tiles that stick out go
@@ -125,21 +131,23 @@ def kernel(target: Target, kind: int) -> Callable[..., int]:
                     spread_row(key, place, k // groups, groups, wide // groups,
                                sums + row * 4 * groups)  # fmt: skip
             height = tall if count >= tall else 1
+            unpack = unpacks and count >= unpack_from
             ahead = first + count  # rows that will be quantised next
             for panel in range(panels):
                 column = panel * outputs
                 fits = column + outputs <= n
                 matrix = weights + panel * panel_bytes
-                if unpacked:
-                    unpack_panel(key, matrix, blocks, codes - unpacked_bytes)
-                    matrix = codes - unpacked_bytes
+                if unpack:
+                    unpack_panel(key, matrix, blocks, unpacked)
+                    matrix = unpacked
+                tile = UNPACKED if apart and unpack else height
                 for number in range(-(-count // height)):
                     row = min(number * height, count - height)  # the last may overlap
                     home = sink + 4 * ((first + row) * n + column)
                     place, stride = home, 4 * n
                     if not fits:
                         place, stride = edge, 4 * outputs
-                    store_tile(key, kind, height, codes + row * wide, wide,
+                    store_tile(key, kind, tile, codes + row * wide, wide,
                                matrix, blocks // groups, groups,
                                notes + row * NOTES, sums + row * 4 * groups, place, stride,
                                scales + 4 * column, scale_step, activation,

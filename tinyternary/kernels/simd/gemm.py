@@ -16,7 +16,7 @@ from numba.core import cgutils
 
 from tinyternary.kernels.simd.layout import BLOCK
 from tinyternary.kernels.simd.targets import I32, I64, Target, splat
-from tinyternary.kernels.simd.vectors import broadcast, load, prefetch
+from tinyternary.kernels.simd.vectors import at, broadcast, load, prefetch
 
 
 def load_codes(builder: ir.IRBuilder, target: Target, codes: Any, block: Any) -> list[Any]:
@@ -38,6 +38,20 @@ def decode(builder: ir.IRBuilder, target: Target, word: Any, field: int) -> Any:
     return builder.and_(word, splat(0x03030303, target.words))
 
 
+def emit_unpack(
+    builder: ir.IRBuilder, packed: Any, blocks: Any, panel: Any, target: Target
+) -> None:
+    """Write a panel of ``blocks`` blocks with a byte for each code, field after field."""
+    size = target.columns * target.width
+    with cgutils.for_range(builder, blocks) as loop:
+        words = load_codes(builder, target, packed, loop.index)
+        sink = builder.gep(panel, [builder.mul(loop.index, ir.Constant(I64, 4 * size))])
+        for field in range(4):
+            for column, word in enumerate(words):
+                place = at(builder, sink, field * size + column * target.width, target.words)
+                builder.store(decode(builder, target, word, field), place).align = target.width
+
+
 def emit_tile(
     builder: ir.IRBuilder,
     target: Target,
@@ -48,6 +62,7 @@ def emit_tile(
     blocks: Any,
     start: list[Any],
     ahead: Any = None,
+    unpacked: bool = False,
 ) -> list[list[Any]]:
     """Emit one tile and return its int32 accumulators, [row][column].
 
@@ -57,7 +72,8 @@ def emit_tile(
         First of ``rows`` rows of int8 activations, ``x_stride`` bytes apart, padded with
         zeros to whole blocks.
     codes : pointer to bytes
-        ``blocks`` times ``target.columns`` vectors of codes.
+        ``blocks`` times ``target.columns`` vectors of codes; four times as many, one after
+        the other what `emit_unpack` writes, if they are ``unpacked``.
     start : list of int32 values
         What each row's accumulators begin with: minus the sum of the row, because codes are
         trit + 1 and so every product came out one activation too large.
@@ -72,14 +88,20 @@ def emit_tile(
         for column in range(columns):
             builder.store(broadcast(builder, start[row], target.lanes), total[row][column])
 
+    four = ir.Constant(I64, 4)
+
     def run(first: Any, last: Any, running: list[list[Any]]) -> None:
         with cgutils.for_range(builder, last, start=first) as loop:
             there = builder.mul(loop.index, ir.Constant(I64, BLOCK))
             if ahead is not None:
                 prefetch(builder, ahead, builder.mul(loop.index, ir.Constant(I64, 64)))
-            words = load_codes(builder, target, codes, loop.index)
+            words = [] if unpacked else load_codes(builder, target, codes, loop.index)
             for field in range(4):
-                decoded = [decode(builder, target, word, field) for word in words]
+                if unpacked:
+                    place = builder.add(builder.mul(loop.index, four), ir.Constant(I64, field))
+                    decoded = load_codes(builder, target, codes, place)
+                else:
+                    decoded = [decode(builder, target, word, field) for word in words]
                 for row in range(rows):
                     offset = builder.add(there, builder.mul(x_stride, ir.Constant(I64, row)))
                     offset = builder.add(offset, ir.Constant(I64, 4 * field))

@@ -25,6 +25,9 @@ INTEGERS, FLOATS, GROUPED = 0, 1, 2
 """Kinds of a product: int8 in and int32 out; float32 in and out; that with scales per group of
 inputs."""
 
+UNPACKED = 0
+"""What `store_tile` takes for a height."""
+
 # its own annotations describe the function before decoration
 intrinsic: Any = extending.intrinsic(prefer_literal=True)
 
@@ -179,6 +182,8 @@ def store_tile(
 ) -> Any:  # fmt: skip
     """Store a tile of ``height`` rows (1 or the target's) at ``place``, ``stride`` bytes apart.
 
+    `UNPACKED` for a height: the target's, from a panel that `unpack_panel` wrote.
+
     What is stored depends on the literal ``kind``:
 
     * `INTEGERS`: the int32 sums;
@@ -189,17 +194,31 @@ def store_tile(
     """
 
     def emit(call: Call) -> None:
-        builder = call.builder
-        one = builder.icmp_signed("==", call.scalar(2), ir.Constant(I64, 1))
-        with builder.if_else(one) as (single, whole):
-            with single:
-                emit_rows(call, 1)
-            with whole:
-                emit_rows(call, call.target.rows)
+        builder, micro = call.builder, MICRO_KERNELS[call.target.index]
 
-    def emit_rows(call: Call, rows: int) -> None:
+        def if_height(height: int) -> Any:
+            return builder.if_else(
+                builder.icmp_signed("==", call.scalar(2), ir.Constant(I64, height))
+            )
+
+        def emit_packed() -> None:
+            with if_height(1) as (single, whole):
+                with single:
+                    emit_rows(call, 1, micro.emit_sums, micro.block_bytes)
+                with whole:
+                    emit_rows(call, call.target.rows, micro.emit_sums, micro.block_bytes)
+
+        if micro.emit_unpacked_sums is None:
+            emit_packed()
+            return
+        with if_height(UNPACKED) as (unpacked, packed):
+            with unpacked:
+                emit_rows(call, call.target.rows, micro.emit_unpacked_sums, micro.unpacked_bytes)
+            with packed:
+                emit_packed()
+
+    def emit_rows(call: Call, rows: int, emit_sums: Any, block_bytes: int) -> None:
         builder, target, kind = call.builder, call.target, call.literal(1)
-        emit_sums = MICRO_KERNELS[target.index].emit_sums
         x, wide, weights, blocks = (
             call.pointer(3), call.scalar(4), call.pointer(5), call.scalar(6),
         )  # fmt: skip
@@ -212,7 +231,7 @@ def store_tile(
             def group_sums(group: Any) -> Any:
                 here = builder.mul(group, blocks)
                 codes = builder.gep(x, [builder.mul(here, ir.Constant(I64, BLOCK))])
-                size = ir.Constant(I64, MICRO_KERNELS[target.index].block_bytes)
+                size = ir.Constant(I64, block_bytes)
                 panel = builder.gep(weights, [builder.mul(here, size)])
                 start = []
                 for row in range(rows):

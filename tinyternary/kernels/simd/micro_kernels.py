@@ -8,6 +8,7 @@ it, scales, biases and activations are `driver`'s and the same for all.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,10 @@ from typing import Any
 from llvmlite import ir
 
 from tinyternary.kernels.simd import five, popcount, quantize
-from tinyternary.kernels.simd.gemm import emit_tile
+from tinyternary.kernels.simd.gemm import emit_tile, emit_unpack
 from tinyternary.kernels.simd.gemv import emit_gemv
 from tinyternary.kernels.simd.layout import interleave
-from tinyternary.kernels.simd.targets import FIVE, TARGETS, TERNARY, Target
+from tinyternary.kernels.simd.targets import AVX2, AVX512, AVXVNNI, FIVE, TARGETS, TERNARY, Target
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,13 @@ class MicroKernel:
         ``(builder, target, rows, x, stride, weights, blocks, start, ahead) -> sums``: int32,
         [row][vector of outputs]; as `gemm.emit_tile`.
     emit_unpack : callable, optional
-        ``(builder, packed, blocks, panel)``: write a panel as `emit_sums` reads it, if that is not
-        how it lies in memory.
+        ``(builder, packed, blocks, panel)``: write a panel as tiles read it, if that is not how
+        it lies in memory. It stays in the cache for a chunk of rows.
+    unpacked_bytes : int
+        Bytes of one block of such a panel.
+    emit_unpacked_sums : callable, optional
+        As `emit_sums`, from an unpacked panel: for many rows, where `plans` says so. Without it
+        `emit_sums` reads unpacked panels and no others.
     """
 
     target: Target
@@ -51,6 +57,8 @@ class MicroKernel:
     emit_integers: Callable[..., None]
     emit_sums: Callable[..., list[list[Any]]]
     emit_unpack: Callable[..., None] | None = None
+    unpacked_bytes: int = 0
+    emit_unpacked_sums: Callable[..., list[list[Any]]] | None = None
 
 
 def emit_dots(
@@ -75,8 +83,26 @@ _PLANES = MicroKernel(
     popcount.emit_planes, popcount.emit_counts,
 )  # fmt: skip
 
-_FIVES = dataclasses.replace(_codes(FIVE), prepare=five.interleave, emit_unpack=five.emit_unpack)
+_FIVES = dataclasses.replace(
+    _codes(FIVE), prepare=five.interleave, emit_unpack=five.emit_unpack,
+    unpacked_bytes=_codes(FIVE).block_bytes,
+)  # fmt: skip
 
-_SPECIAL = {"ternary": _PLANES, "five": _FIVES}
+
+def _by_bytes(target: Target) -> MicroKernel:
+    """`_codes`, or a byte for each code of a panel that many rows share."""
+    codes = _codes(target)
+    return dataclasses.replace(
+        codes,
+        emit_unpack=functools.partial(emit_unpack, target=target),
+        unpacked_bytes=4 * codes.block_bytes,
+        emit_unpacked_sums=functools.partial(emit_tile, unpacked=True),
+    )
+
+
+_SPECIAL = {
+    "ternary": _PLANES, "five": _FIVES,
+    **{target.name: _by_bytes(target) for target in (AVX512, AVXVNNI, AVX2)},
+}  # fmt: skip
 MICRO_KERNELS = tuple(_SPECIAL.get(target.name) or _codes(target) for target in TARGETS)
 """By index, as `TARGETS`. That of "lookup7" is for the rows that its tables do not take."""

@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 (
-    INPUTS, OUTPUTS, BLOCKS, PANELS, WEIGHTS, SCALES, SCALE_STEP, ACTIVATION, ALONE, GROUPS, FIELDS,
-) = range(11)  # fmt: skip
+    INPUTS, OUTPUTS, BLOCKS, PANELS, WEIGHTS, SCALES, SCALE_STEP, ACTIVATION, ALONE, GROUPS,
+    UNPACK_FROM, FIELDS,
+) = range(12)  # fmt: skip
 """K and N; blocks of inputs and panels of outputs; addresses of codes, and of float32 scales and
 then biases, rows of `SCALE_STEP` bytes; the activation; from how many rows on one thread should not
-do it alone; groups of inputs with a scale of their own."""
+do it alone; groups of inputs with a scale of their own; from how many rows on panels are unpacked
+(`plans`)."""
+NEVER = 2**62
 
 
 class Record:
@@ -37,8 +40,9 @@ class Record:
         layout: NDArray[Any],
         columns: NDArray[np.float32] | None = None,
         activation: int = 0,
-        alone: int = 2**62,
+        alone: int = NEVER,
         groups: int = 1,
+        unpack_from: int = NEVER,
     ) -> None:
         n, k = shape
         numbers = [0] * FIELDS
@@ -48,6 +52,7 @@ class Record:
         if columns is not None:
             numbers[SCALES], numbers[SCALE_STEP] = columns.ctypes.data, columns.strides[0]
         numbers[ACTIVATION], numbers[ALONE], numbers[GROUPS] = activation, alone, groups
+        numbers[UNPACK_FROM] = unpack_from
         self.numbers = np.array(numbers, dtype=np.int64)
         self.address: int = self.numbers.ctypes.data
         self._kept = layout, columns

@@ -12,7 +12,7 @@ from tinyternary.compiled.threads import BY_ONE
 from tinyternary.config.grid import MOST
 from tinyternary.errors import ShapeError
 from tinyternary.kernels.packed_ternary import PackedTernary
-from tinyternary.kernels.simd import driver, epilogue, five, tables_driver
+from tinyternary.kernels.simd import driver, epilogue, five, plans, tables_driver
 from tinyternary.kernels.simd.intrinsics import FLOATS, GROUPED, INTEGERS
 from tinyternary.kernels.simd.layout import BLOCK, spread
 from tinyternary.kernels.simd.micro_kernels import MICRO_KERNELS
@@ -58,7 +58,8 @@ class SimdRung:
     def _product(
         self, shape: tuple[int, int], layout: NDArray[np.uint8]
     ) -> Callable[[int, Any, Any], None]:
-        record, kernel, most = Record(shape, layout), self._kernel(INTEGERS), self.target.most
+        record = Record(shape, layout, unpack_from=plans.unpack_from(self.target))
+        kernel, most = self._kernel(INTEGERS), self.target.most
 
         def run(counters: int, x: NDArray[np.int8], out: NDArray[np.int32]) -> None:
             if most < MOST["int8"] and x.size and (x.min() < -most or x.max() > most):
@@ -88,7 +89,10 @@ class SimdRung:
                 f"{name}, {groups} groups", lambda trits: self.prepare(spread(trits, groups))
             )
         filled = columns(scales.T, biases, layout.shape[0] * self.target.outputs)
-        return Record(packed.shape, layout, filled, epilogue.NUMBERS[activation], alone, groups)
+        return Record(
+            packed.shape, layout, filled, epilogue.NUMBERS[activation], alone, groups,
+            plans.unpack_from(self.target),
+        )  # fmt: skip
 
     def layer_kernel(self, groups: int = 1) -> Callable[..., int]:
         """Return compiled ``run(record, counters, x, out) -> status`` for float32."""
