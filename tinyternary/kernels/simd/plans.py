@@ -26,12 +26,13 @@ from tinyternary.kernels.simd.record import NEVER, Record
 from tinyternary.kernels.simd.tile_shapes import Shape
 from tinyternary.places import cache_folder
 
-ROWS = 16
+ROWS = 32
 """Rows that share an unpacked panel, from which on it can be worth its making."""
 KNOWN = {("AuthenticAMD", "avx2"): ROWS, ("AuthenticAMD", "avx512"): NEVER}
-"""By vendor and rung, from how many rows on panels are unpacked: a Zen 3 was 1.03 to 1.08 times as
-fast with them at 64 rows; a Zen 5 reaches 91 % of its peak without. Elsewhere never, until a probe
-says otherwise."""
+"""By vendor and rung, from how many rows on panels are unpacked: a Zen 3, where loading and not
+unpacking is what limits a tile, took 0.94 to 1.02 of the time; a Zen 5 reaches 91 % of its peak
+without. Elsewhere never, until a probe says otherwise: an Intel processor has two ports for
+512-bit integers, of which unpacking takes a third."""
 _SHAPE = 64, 512, 512  # M, K, N of the probe: a fifth of a millisecond a turn
 _ROUNDS = 60
 _CLEARLY = 0.98  # of the time: what is as fast takes more memory
