@@ -16,6 +16,7 @@ from tinyternary.config import ViTConfig, vit_matrices
 from tinyternary.config.positions import sinusoidal_positions
 from tinyternary.deploy import floats
 from tinyternary.deploy.format.reader import PackedFile
+from tinyternary.deploy.int8_attention import int8_attention
 from tinyternary.deploy.packed_layers import F32, Layer, build_layer
 
 _VECTOR = 16  # floats in the longest vector of a processor
@@ -130,7 +131,8 @@ class Network:
 
     def attention(self, name: str, qkv: F32) -> F32:
         """(B, T, D + 2 Hkv Dh) to mixed values (B, T, D)."""
-        mixed = attend(*self._heads(qkv), self.config.causal)  # (B, H, T, Dh)
+        rule = int8_attention if name in self._packed.header.policy else attend
+        mixed = rule(*self._heads(qkv), self.config.causal)  # (B, H, T, Dh)
         joined = np.ascontiguousarray(mixed.transpose(0, 2, 1, 3))  # (B, T, H, Dh)
         return joined.reshape(*qkv.shape[:2], self.config.width)
 

@@ -29,7 +29,7 @@ from tinyternary.container import Rules
 from tinyternary.errors import PackedFileError
 from tinyternary.kernels.packing import row_bytes
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the header's fields. A reader refuses a newer one.
 
 A file says the least version that has all its fields, so that older readers go on reading what
@@ -157,8 +157,11 @@ class PackedHeader:
         sets = None if self.prediction_sets is None else self.prediction_sets.to_dict()
         later = {"temperature": self.temperature, "prediction_sets": sets}
         later = {name: value for name, value in later.items() if value is not None}
+        version = 2 if later else 1
+        if any(self.int8_attention(block) for block in range(self.config.depth)):
+            version = 3
         return {
-            "format_version": 2 if later else 1,
+            "format_version": version,
             "layout_version": LAYOUT_VERSION,
             "library_version": self.library_version,
             "bits": self.bits,
@@ -180,6 +183,10 @@ class PackedHeader:
     def scores(self, logits: ArrayLike) -> NDArray[np.float64]:
         """Turn logits (N, C) into the probabilities (N, C) that a file's answers state."""
         return scores(logits, self.task, self.temperature or 1.0)
+
+    def int8_attention(self, block: int) -> bool:
+        """Whether both products of a block's attention are of 8-bit integers."""
+        return f"blocks.{block}.attn" in self.policy
 
     def logit_limits(self) -> tuple[float, ...]:
         """Return what `decide` compares with, as limits of logits: see `config.logit_limits`."""

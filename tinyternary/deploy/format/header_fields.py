@@ -160,6 +160,8 @@ def parse_header(values: dict[str, Any], where: str, tensor_count: int) -> Packe
     policy = _chosen(top, "policy", [_rule(entry) for entry in _entries(top, "rules")])
     # a norm's scale may have a rule of its own; the file holds what it multiplies by, as floats
     ruled = {*names, *norm_names(config), *(f"{name}.norm" for name in names)}
+    if top.values["format_version"] >= 3:  # an older reader would compute attention in floats
+        ruled.update(f"blocks.{block}.attn" for block in range(config.depth))
     if odd := sorted(set(policy) - ruled):
         raise PackedFileError(f"{where}: policy: {quoted(odd[0])}, expected names of layers")
     task = Task(top.choice("task", tuple(str(task) for task in Task)))
