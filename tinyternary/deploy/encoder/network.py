@@ -102,6 +102,8 @@ class FusedNetwork:
         attention = 2 * c.depth * c.tokens**2 * c.width
         self.macs = sum(matrix.macs for matrix in matrices) + attention  # of one image
         self._describe()
+        for block in range(self.config.depth):
+            self.blocks[block]["int8_attention"] = packed.header.int8_attention(block)
         for matrix in matrices:
             self._layer(self._of(matrix.name), matrix)
         for name in ("norm", *(f"blocks.{i}.norm{j}" for i in range(c.depth) for j in (1, 2))):
@@ -266,9 +268,17 @@ class _Memory:
         self.record = np.zeros(1, records.MEMORY)
         self.address: int = self.record.ctypes.data
         self._kept: list[NDArray[Any]] = []
+        # blocks may attend in floats or in integers; what none does takes no memory
+        whole = int(network.blocks["int8_attention"].any())
+        floats, heads = int(not network.blocks["int8_attention"].all()), c.key_value_heads
         for field, count, dtype in (
-            ("keys", c.key_value_heads * keys * c.head_dim, np.float32),
-            ("values", c.key_value_heads * keys * int(net["value_width"]), np.float32),
+            ("keys", floats * heads * keys * c.head_dim, np.float32),
+            ("values", floats * heads * keys * int(net["value_width"]), np.float32),
+            ("int8_keys", whole * heads * keys * padded(c.head_dim, 16), np.int8),
+            ("int8_values", whole * heads * padded(keys, 16) * int(net["value_width"]), np.int8),
+            ("key_scales", whole * (heads * keys + 16), np.float32),
+            ("key_starts", whole * heads * keys, np.int32),
+            ("head_scales", whole * heads * 2, np.float32),
             ("codes", chunk * longest, np.int8),
             ("sums", chunk, np.int32),
             ("scales", chunk, np.float32),
