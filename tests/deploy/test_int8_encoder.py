@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.deploy.int8_models import with_int8_attention
+from tinyternary.deploy.int8_attention import exp2
 from tinyternary.deploy.plain import Network
 from tinyternary.kernels import dispatch
 from tinyternary.models import ViT, preset
@@ -21,13 +22,21 @@ pytest.importorskip("llvmlite", reason="the encoder is compiled")
 from llvmlite import ir
 
 from tinyternary.compiled.switch import jit_enabled, njit
-from tinyternary.deploy.encoder import network
+from tinyternary.deploy.encoder import emitters, int8_emitters, network
 from tinyternary.deploy.encoder.int8_attention import attend_in_int8, lay_int8_keys
-from tinyternary.deploy.encoder.intrinsics import floats, target_of, view
+from tinyternary.deploy.encoder.intrinsics import (
+    ADDRESS,
+    INDEX,
+    floats,
+    operation,
+    target_of,
+    view,
+)
 from tinyternary.deploy.encoder.records import MEMORY, NETWORK
 from tinyternary.deploy.encoder.steps import rows_of
 from tinyternary.kernels.simd import targets
 from tinyternary.kernels.simd.targets import I32, cpu_features
+from tinyternary.kernels.simd.vectors import load
 
 pytestmark = pytest.mark.skipif(not jit_enabled(), reason="the encoder is compiled")
 NAMES = ("avx512", "avxvnni", "avx2", "neon", "vector")
@@ -119,6 +128,29 @@ def test_compiled_attention_is_the_reference(way, config, chunks, power, seed):
     with np.errstate(all="ignore"):
         expected = reference(config, qkv)
     np.testing.assert_array_equal(attend(*way, config, qkv, chunks), expected)
+
+
+def test_powers_of_two_are_the_same_bits():
+    """A fused multiplication would tip one share over in some hundred thousand."""
+
+    def emit(builder, x, vectors):
+        with emitters.each(builder, vectors) as loop:
+            here = emitters.bytes_at(builder, loop)
+            value = load(builder, x, here, emitters.ROW, 4)
+            emitters.store(builder, x, here, int8_emitters._exp2(builder, value))
+
+    powers = operation(emit, ADDRESS, INDEX)
+
+    @njit(cache=False)
+    def run(place, vectors):
+        powers(place, vectors)
+
+    x = -np.random.default_rng(0).exponential(10, 16 * 20_000).astype(np.float32)
+    found = x.copy()
+    run(found.ctypes.data, len(x) // 16)
+    normal = x > -125  # others round to no share at all, whatever their bits are
+    np.testing.assert_array_equal(found[normal], exp2(x)[normal])
+    assert (found[~normal] < 1e-37).all()
 
 
 @settings(max_examples=60, deadline=None)

@@ -83,6 +83,10 @@ A quantiser is a `LayerQuant`, a dict of its fields, the name of a weight quanti
 or ``"float"`` for a layer that is to stay as it is.
 """
 
+INT8_PRODUCTS = LayerQuant(weight="int8", activation="int8", norm=False)
+"""The one rule for an attention's own products, Q K^T and P V: what stands still in them, keys and
+values, is rounded as weights would be, what passes by, queries and softmax, as activations."""
+
 _BITLINEAR = LayerQuant()
 _MLP: dict[str, LayerQuant] = {"blocks.*.mlp.fc?": _BITLINEAR}
 _ENCODER: dict[str, LayerQuant] = {"blocks.*.attn.*": _BITLINEAR, **_MLP}
@@ -94,6 +98,8 @@ POLICIES: dict[str, dict[str, LayerQuant]] = {
     "bit-attention": _ENCODER,
     # every linear layer of the encoder: the same set, by the name that says it
     "all-linear": _ENCODER,
+    # and what attention itself multiplies, so that no product of the encoder is of floats
+    "integer-attention": {**_ENCODER, "blocks.*.attn": INT8_PRODUCTS},
     # nothing stays a float matrix, and no norm a float scale (FTerViT, arXiv 2605.21171)
     "everything": {
         **_ENCODER,
@@ -108,14 +114,15 @@ def resolve_policy(policy: str | Policy, layers: Iterable[str]) -> dict[str, Lay
     """Find the quantiser of each layer.
 
     A pattern reaches the scale of a norm only where its last part says "norm"
-    (``"*norm*"``, ``"blocks.*.norm1"``): ``"blocks.*"`` means the linear layers.
+    (``"*norm*"``, ``"blocks.*.norm1"``), and the products of an attention only where that is
+    "attn" (``"blocks.*.attn"``): ``"blocks.*"`` means the linear layers.
 
     Parameters
     ----------
     policy : str or mapping
         A name from `POLICIES`, or glob patterns on layer names to quantisers.
     layers : iterable of str
-        Names of the linear layers of a model, and of its norms where they count.
+        Names of the linear layers of a model, and of its norms and attentions where they count.
 
     Returns
     -------
@@ -137,10 +144,9 @@ def resolve_policy(policy: str | Policy, layers: Iterable[str]) -> dict[str, Lay
             f"policy: expected a name or a mapping of layer patterns, got {type(policy).__name__}"
         )
     rules = {pattern: _rule(pattern, rule) for pattern, rule in policy.items()}
-    norms_listed = any(_is_norm(name) for name in names)
+    listed = {_kind(name) for name in names} | {"layer"}
     for pattern in rules:
-        asks_for_norms = _is_norm(pattern) and not norms_listed
-        if not asks_for_norms and not any(_matches(name, pattern) for name in names):
+        if _kind(pattern) in listed and not any(_matches(name, pattern) for name in names):
             raise ConfigError(
                 f"policy pattern {pattern!r} matches no layer; layers: {', '.join(names)}"
             )
@@ -152,15 +158,18 @@ def resolve_policy(policy: str | Policy, layers: Iterable[str]) -> dict[str, Lay
     return chosen
 
 
-def _is_norm(name: str) -> bool:
-    return "norm" in name.rpartition(".")[2]
+def _kind(name: str) -> Literal["norm", "attention", "layer"]:
+    last = name.rpartition(".")[2]
+    return "norm" if "norm" in last else "attention" if last == "attn" else "layer"
 
 
 def _matches(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern) and _is_norm(name) == _is_norm(pattern)
+    return fnmatchcase(name, pattern) and _kind(name) == _kind(pattern)
 
 
 def _rule(pattern: str, rule: LayerQuant | str | Mapping[str, Any]) -> LayerQuant | None:
+    if _kind(pattern) == "attention":
+        return _products_rule(pattern, rule)
     if isinstance(rule, str):
         return None if rule == "float" else LayerQuant(weight=rule)
     if isinstance(rule, Mapping):
@@ -172,3 +181,16 @@ def _rule(pattern: str, rule: LayerQuant | str | Mapping[str, Any]) -> LayerQuan
     if not isinstance(rule, LayerQuant):
         raise ConfigError(f"policy {pattern!r}: expected a quantiser, got {rule!r}")
     return rule
+
+
+def _products_rule(pattern: str, rule: LayerQuant | str | Mapping[str, Any]) -> LayerQuant | None:
+    """Return the one rule that there is for the products of an attention, or None for floats."""
+    said = dict(rule) if isinstance(rule, Mapping) else rule
+    if said == "float":
+        return None
+    if said not in ("int8", INT8_PRODUCTS, INT8_PRODUCTS.to_dict()):
+        raise ConfigError(
+            f"policy {pattern!r}: the products of an attention can be 'int8' or 'float', got "
+            f"{quoted(rule)}; its linear layers are 'blocks.*.attn.*'"
+        )
+    return INT8_PRODUCTS

@@ -122,7 +122,8 @@ def analyze(
     rest = halves if rest is None else rest
     floats = halves if floats is None else floats
     if attention is None:
-        attention = "int8" if label == "int8" else floats
+        ruled = all(f"blocks.{block}.attn" in rules for block in range(config.depth))
+        attention = "int8" if label == "int8" or ruled else floats
     for kind, value, known in (
         ("storage of the rest", rest, REST),
         ("float arithmetic", floats, ("float32", "float16")),
@@ -173,6 +174,7 @@ def _rules(
     network: Any, policy: str | Policy | None, config: ViTConfig
 ) -> tuple[str, dict[str, LayerQuant]]:
     names = [layer.name for layer in vit_matrices(config)]
+    names += [f"blocks.{block}.attn" for block in range(config.depth)]
     label = policy if isinstance(policy, str) else "custom"
     if policy is None:
         own = getattr(network, "policy", None)

@@ -157,7 +157,7 @@ def attention_steps(block: str, config: ViTConfig, choices: Choices) -> list[Ste
     moves further out. Causal attention works out what a query may see and no more, on
     average (T + 1) / 2 of T keys.
     """
-    c, kind = config, choices.attention
+    c, kind = config, "int8" if f"{block}.attn" in choices.rules else choices.attention
     bits = {"float32": 32, "float16": 16, "int8": 8}[kind]
     out_bits = 8 * choices.float_bytes
     scores = Gemm(c.tokens, c.head_dim, c.tokens, bits, bits, out_bits, c.heads,
@@ -181,18 +181,17 @@ def attention_steps(block: str, config: ViTConfig, choices: Choices) -> list[Ste
         reads=table, writes=table, fused=fused,
     )  # fmt: skip
     return [
-        _product_step(f"{block}.attn.scores", scores, choices, around_scores,
+        _product_step(f"{block}.attn.scores", scores, kind, around_scores,
                       replace(scores, y_bits=0) if fused else None),
         softmax,
-        _product_step(f"{block}.attn.values", values, choices, around_values,
+        _product_step(f"{block}.attn.values", values, kind, around_values,
                       replace(values, x_bits=0) if fused else None),
     ]  # fmt: skip
 
 
 def _product_step(
-    name: str, gemm: Gemm, choices: Choices, around: Counter[str], outer: Gemm | None
+    name: str, gemm: Gemm, kind: Arithmetic, around: Counter[str], outer: Gemm | None
 ) -> Step:
-    kind = choices.attention
     if kind == "int8":
         product = operations.int8_matmul(gemm.macs)
     else:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinyternary.config import vit_matrices
 from tinyternary.config.grid import BITLINEAR_EPS, MOST
+from tinyternary.deploy import int8_attention
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.deploy.packed_layers import integer_parts
 from tinyternary.deploy.plain import forward, positions
@@ -381,6 +382,7 @@ def pixel_numbers(mean: ArrayLike, std: ArrayLike) -> tuple[I64, I64]:
 def refuse(packed: PackedFile) -> None:
     """Raise `ConfigError` for a network that has no form in integers."""
     config = packed.header.config
+    int8_attention.refuse(packed.header, "integers")
     if config.tokens > MOST_TOKENS:
         raise ConfigError(f"integers: {config.tokens} tokens; at most {MOST_TOKENS} fit")
     for name, layer in packed.header.layers.items():

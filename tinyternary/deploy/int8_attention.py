@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from tinyternary.config.grid import MOST
 from tinyternary.deploy.encoder.polynomials import EXP2
+from tinyternary.deploy.format.header import PackedHeader
+from tinyternary.errors import ConfigError
 from tinyternary.kernels import reference
 
 F32 = NDArray[np.float32]
@@ -51,7 +53,25 @@ def int8_attention(q: F32, k: F32, v: F32, causal: bool = False) -> F32:
     total = shares.sum(-1).astype(np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):  # no shares at all: a fault
         gain = value_scale.repeat(q.shape[1] // k.shape[1], 1) / total + fault
-    return mixed.astype(np.float32) * gain[..., None]
+    out: F32 = mixed.astype(np.float32) * gain[..., None]
+    return out
+
+
+def int8_weights(q: F32, k: F32, causal: bool = False) -> F32:
+    """How much each token takes from each: (B, H, T, T), rows sum to 1 up to rounding."""
+    shares, fault = int8_shares(q, k, causal)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights: F32 = shares / shares.sum(-1, keepdims=True, dtype=np.float32) + fault[..., None]
+    return weights.astype(np.float32)
+
+
+def refuse(header: PackedHeader, what: str) -> None:
+    """Raise `ConfigError` for a network that attends in int8, which only the engine does."""
+    if any(header.int8_attention(block) for block in range(header.config.depth)):
+        raise ConfigError(
+            f"{what}: the network attends in int8 (policy 'blocks.*.attn'), which only the engine "
+            "does so far; a policy without that can be exported"
+        )
 
 
 def int8_shares(q: F32, k: F32, causal: bool = False) -> tuple[NDArray[np.int32], F32]:

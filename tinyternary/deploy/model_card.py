@@ -78,8 +78,13 @@ def model_card(packed: PackedFile, name: str = "model.safetensors") -> str:
 
 
 def _rules(packed: PackedFile) -> str:
-    rules = dict.fromkeys(packed.header.policy.values())
-    said = (f"{r.weight} per {r.granularity}, inputs {r.activation}" for r in rules)
+    header = packed.header
+    whole = [f"blocks.{i}.attn" for i in range(header.config.depth) if header.int8_attention(i)]
+    rules = dict.fromkeys(rule for name, rule in header.policy.items() if name not in whole)
+    said = [f"{r.weight} per {r.granularity}, inputs {r.activation}" for r in rules]
+    if whole:
+        blocks = "all blocks" if len(whole) == header.config.depth else f"{len(whole)} blocks"
+        said.append(f"attention in int8 in {blocks}")
     return "; ".join(said) or "none"
 
 

@@ -16,7 +16,7 @@ from tinyternary.config import ViTConfig, vit_matrices
 from tinyternary.config.positions import sinusoidal_positions
 from tinyternary.deploy import floats
 from tinyternary.deploy.format.reader import PackedFile
-from tinyternary.deploy.int8_attention import int8_attention
+from tinyternary.deploy.int8_attention import int8_attention, int8_weights
 from tinyternary.deploy.packed_layers import F32, Layer, build_layer
 
 _VECTOR = 16  # floats in the longest vector of a processor
@@ -51,7 +51,7 @@ def block(ops: Any, config: ViTConfig, name: str, x: Any, record: dict[str, Any]
     inner = ops.norm(f"{name}.norm1", x) if config.attn_norm else x
     qkv = ops.layer(f"{name}.attn.qkv", inner)  # (B, T, D + 2 Hkv Dh)
     if record is not None:
-        record[f"{name}.attn"] = ops.attention_maps(qkv)
+        record[f"{name}.attn"] = ops.attention_maps(f"{name}.attn", qkv)
     mixed = ops.attention(f"{name}.attn", qkv)  # (B, T, D)
     x = ops.add(x, ops.layer(f"{name}.attn.proj", mixed))
     inner = ops.norm(f"{name}.norm2", x) if config.mlp_norm else x
@@ -136,10 +136,11 @@ class Network:
         joined = np.ascontiguousarray(mixed.transpose(0, 2, 1, 3))  # (B, T, H, Dh)
         return joined.reshape(*qkv.shape[:2], self.config.width)
 
-    def attention_maps(self, qkv: F32) -> F32:
+    def attention_maps(self, name: str, qkv: F32) -> F32:
         """Return how much each token takes from each: (B, H, T, T), rows sum to 1."""
         q, k, _ = self._heads(qkv)
-        return floats.attention_weights(q, k, self.config.causal)
+        rule = int8_weights if name in self._packed.header.policy else floats.attention_weights
+        return rule(q, k, self.config.causal)
 
     def activation(self, name: str, x: F32) -> F32:
         """Apply the non-linearity of the feed-forward network; may write over `x`."""
@@ -167,8 +168,7 @@ class Network:
 
     def mean(self, x: F32) -> F32:
         """Average over tokens: (B, 1, D)."""
-        mean: F32 = x.mean(axis=1, keepdims=True)
-        return mean
+        return np.asarray(x.mean(axis=1, keepdims=True), np.float32)
 
     def _heads(self, qkv: F32) -> tuple[F32, F32, F32]:
         """Split (B, T, D + 2 Hkv Dh) into q (B, H, T, Dh) and k, v (B, Hkv, T, Dh)."""
@@ -201,6 +201,5 @@ def positions(packed: PackedFile) -> F32:
         # what stands in front of the patches comes from nowhere
         return np.pad(table, ((config.front, 0), (0, 0)))
     if "pos_embed.values" in tensors:
-        embedding: F32 = tensors["pos_embed.values"] * tensors["pos_embed.scale"]
-        return embedding
+        return np.asarray(tensors["pos_embed.values"] * tensors["pos_embed.scale"], np.float32)
     return np.asarray(tensors["pos_embed"], np.float32)

@@ -10,6 +10,7 @@ from .bitlinear import (
     set_strength as set_strength,
 )
 from .describe import Description as Description, describe as describe
+from .int8_attention import Int8Attention as Int8Attention
 from .quantized import Quantised as Quantised, Quantized as Quantized, QuantizedInt as QuantizedInt
 from .registry import quantizers as quantizers, weight_quantizer as weight_quantizer
 from .rules.absmean import absmean as absmean

@@ -12,8 +12,9 @@ from tinyternary.config import (
     resolve_policy,
 )
 from tinyternary.errors import ConfigError, unknown_name
-from tinyternary.nn import LayerNorm, Linear, Module, RMSNorm
+from tinyternary.nn import Attention, LayerNorm, Linear, Module, RMSNorm
 from tinyternary.quant.bitlinear import BitLinear
+from tinyternary.quant.int8_attention import Int8Attention
 from tinyternary.quant.registry import WEIGHTS, weight_quantizer
 from tinyternary.quant.ternary_norm import TernaryNorm
 
@@ -31,8 +32,8 @@ def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
     model : Module
         With Linear layers, and float so far.
     policy : str or mapping
-        "bitmedvit", "bit-attention", "all-linear", "everything", or glob patterns on
-        layer names to a `LayerQuant`, a quantiser's name, or "float". The first
+        "bitmedvit", "bit-attention", "all-linear", "integer-attention", "everything", or glob
+        patterns on layer names to a `LayerQuant`, a quantiser's name, or "float". The first
         pattern that matches a layer counts.
 
     Returns
@@ -55,7 +56,7 @@ def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
     16
     """
     for name, module in model.named_modules():
-        if isinstance(module, BitLinear | TernaryNorm):
+        if isinstance(module, BitLinear | TernaryNorm | Int8Attention):
             raise ConfigError(f"model is quantised already ({name}); start from a float one")
     layers = dict(quantizable(model))
     inner = [f"{name}.norm" for name, module in layers.items() if isinstance(module, Linear)]
@@ -70,6 +71,9 @@ def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
         if name not in rules:
             continue
         chosen[name] = rules[name]
+        if isinstance(module, Attention):
+            made[name] = Int8Attention(module)
+            continue
         if not isinstance(module, Linear):
             made[name] = TernaryNorm(module, rules[name], name)
             continue
@@ -84,12 +88,12 @@ def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
     return model
 
 
-def quantizable(model: Module) -> list[tuple[str, Linear | LayerNorm | RMSNorm]]:
-    """List the Linear layers and norms of a model, with their names."""
+def quantizable(model: Module) -> list[tuple[str, Linear | LayerNorm | RMSNorm | Attention]]:
+    """List the Linear layers, norms and attentions of a model, with their names."""
     return [
         (name, module)
         for name, module in model.named_modules()
-        if isinstance(module, Linear | LayerNorm | RMSNorm)
+        if isinstance(module, Linear | LayerNorm | RMSNorm | Attention)
     ]
 
 

@@ -11,6 +11,7 @@ import jinja2
 from tinyternary.config import Task, ViTConfig, vit_matrices
 from tinyternary.config.decision import HALF
 from tinyternary.cost.footprint import Footprint, footprint, would_fit
+from tinyternary.deploy import int8_attention
 from tinyternary.deploy.any_model import packed_file
 from tinyternary.deploy.c.integer import IntegerWeights, curves
 from tinyternary.deploy.c.source import Weights, identifiers, work
@@ -84,6 +85,7 @@ def to_c(
     """
     packed = packed_file(model, options)
     _check_known(packed.header.config)
+    int8_attention.refuse(packed.header, "C export")
     check_fits(packed, flash, ram, integer)
     for name, content in project(packed, integer).items():
         replace_content(Path(folder) / name, content.encode(), PackedFileError, make_folder=True)

@@ -19,6 +19,7 @@ from tinyternary.config import (
     vit_matrices,
 )
 from tinyternary.config.decision import LEAST_TEMPERATURE, MOST_TEMPERATURE
+from tinyternary.config.policy import INT8_PRODUCTS
 from tinyternary.deploy.format.header import (
     ACTIVATIONS,
     FORMAT_VERSION,
@@ -160,10 +161,16 @@ def parse_header(values: dict[str, Any], where: str, tensor_count: int) -> Packe
     policy = _chosen(top, "policy", [_rule(entry) for entry in _entries(top, "rules")])
     # a norm's scale may have a rule of its own; the file holds what it multiplies by, as floats
     ruled = {*names, *norm_names(config), *(f"{name}.norm" for name in names)}
+    attentions = [f"blocks.{block}.attn" for block in range(config.depth)]
     if top.values["format_version"] >= 3:  # an older reader would compute attention in floats
-        ruled.update(f"blocks.{block}.attn" for block in range(config.depth))
+        ruled.update(attentions)
     if odd := sorted(set(policy) - ruled):
         raise PackedFileError(f"{where}: policy: {quoted(odd[0])}, expected names of layers")
+    for name in attentions:
+        if policy.get(name, INT8_PRODUCTS) != INT8_PRODUCTS:
+            raise PackedFileError(
+                f"{where}: policy.{name}: {quoted(policy[name])}, expected {INT8_PRODUCTS}"
+            )
     task = Task(top.choice("task", tuple(str(task) for task in Task)))
     header = PackedHeader(
         config=config,

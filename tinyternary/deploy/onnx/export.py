@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyternary.config import Task
+from tinyternary.deploy import int8_attention
 from tinyternary.deploy.any_model import packed_file
 from tinyternary.deploy.onnx.exact import Exact, check
 from tinyternary.deploy.onnx.graph import OPSET, Graph, Native
@@ -80,6 +81,7 @@ def to_onnx(
     packed = packed_file(model, options)
     header = packed.header
     config = header.config
+    int8_attention.refuse(header, "ONNX export")
     if exact:
         check(packed)
     graph = Graph(onnx)

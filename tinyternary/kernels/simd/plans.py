@@ -75,9 +75,9 @@ def probe(name: str) -> dict[str, float]:
     if target is None or MICRO_KERNELS[target.index].emit_unpacked_sums is None:
         return {}
     rng = np.random.default_rng(0)
-    m, k, n = _SHAPE
+    (m, k, n), most = _SHAPE, target.most
     layout = MICRO_KERNELS[target.index].prepare(rng.integers(-1, 2, (n, k), np.int8), target)
-    x, out = rng.integers(-127, 128, (m, k), np.int8), np.empty((m, n), np.int32)
+    x, out = rng.integers(-most, most + 1, (m, k), np.int8), np.empty((m, n), np.int32)
     run = driver.kernel(target, INTEGERS)
     packed, unpacked = (Record((n, k), layout, unpack_from=rows) for rows in (NEVER, ROWS))
 
