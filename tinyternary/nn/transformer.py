@@ -88,9 +88,7 @@ class PatchEmbed(Module):
         if isinstance(images, Tensor):  # overlapping: each patch takes its own copy
             down = step * np.arange(rows)[:, None] + np.arange(p)  # (rows, p)
             right = step * np.arange(columns)[:, None] + np.arange(p)  # (columns, p)
-            taken = images[
-                :, :, down[:, None, :, None], right[None, :, None, :]
-            ]  # (B, C, r, c, p, p)
+            taken = images[:, :, down[:, None, :, None], right[None, :, None, :]]  # B C r c p p
             return taken.permute(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, channels * p * p)
         windows = sliding_window_view(images, (p, p), (2, 3))[:, :, ::step, ::step]
         return windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, channels * p * p)
