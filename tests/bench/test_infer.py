@@ -8,14 +8,22 @@ from tinyternary.bench.infer import bench_infer, ratios
 @pytest.mark.slow
 def test_bench_infer_returns_plain_rows():
     found = bench_infer(
-        ["tiny"], batches=[1, 4], threads=[1], seconds=0.01, contenders=["ternary", "float"]
+        ["tiny"],
+        batches=[1, 4],
+        threads=[1],
+        seconds=0.01,
+        contenders=["ternary", "int8 attention", "float"],
     )
     json.dumps(found)
     assert len(found["points"]) == 4
     for row in found["points"]:
         assert 0 < row["p50_ms"] <= row["p95_ms"]
         assert row["calls"] >= 3
-    assert {row["contender"] for row in found["processes"]} == {"ternary", "float"}
+    assert {row["contender"] for row in found["processes"]} == {
+        "ternary",
+        "int8 attention",
+        "float",
+    }
     assert all(row["peak_mb"] > 10 and row["start_s"] > 0 for row in found["processes"])
     assert found["ratios"] == []
 
@@ -79,6 +87,11 @@ def test_ratios_against_the_best_peer():
     assert row["times_best_peer"] == pytest.approx(1.4)
     assert row["times_pytorch"] == pytest.approx(2.6)
     assert row["met"]
+    assert row["times_int8_attention"] is None
+    times["int8 attention"] = 0.8  # ours, and no peer
+    (row,) = ratios([{**point, "contender": n, "p50_ms": t} for n, t in times.items()])
+    assert row["times_int8_attention"] == pytest.approx(1.4 / 0.8)
+    assert row["times_best_peer"] == pytest.approx(1.4)
     times["pytorch"] = 2.4
     (row,) = ratios([{**point, "contender": n, "p50_ms": t} for n, t in times.items()])
     assert not row["met"]

@@ -83,7 +83,7 @@ def results() -> dict[str, dict[str, Any]]:
             "machine": machine, "skipped": {"litert int8": "not installed: ai_edge_litert"},
             "points": [{**point, "p50_ms": 1234.56, "p95_ms": 2345.67, "images_per_s": 12345.6}],
             "ratios": [{**point, "best_peer": "onnxruntime float32", "times_best_peer": 1.234,
-                        "times_pytorch": 12.345}],
+                        "times_int8_attention": 1.357, "times_pytorch": 12.345}],
             "processes": [{**point, "peak_mb": 1234.0, "start_s": 12.34}],
         },
         "scale": {

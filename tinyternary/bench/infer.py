@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyternary.bench.infer_peers import CONTENDERS, installed, start, write
+from tinyternary.bench.infer_peers import CONTENDERS, OURS, installed, start, write
 from tinyternary.bench.points import Point, Watch, measure
-from tinyternary.config import preset as find_preset
+from tinyternary.config import POLICIES, preset as find_preset
 
 PRESETS = ("small", "deit-tiny", "bitmedvit")
 BATCHES = {"small": (1, 64), "deit-tiny": (1, 64), "bitmedvit": (1, 8)}
@@ -71,8 +71,8 @@ def bench_infer(
         Plain JSON types. ``machine``; ``complete``; ``points``: one row per preset, batch, threads
         and contender with ``p50_ms``, ``p95_ms``, ``images_per_s``, ``calls``; ``ratios``: one
         row per point with how many times as fast the ternary engine is as the best peer
-        and as PyTorch, and whether that meets the goals; ``skipped``: contenders that are not
-        timed, and why; ``processes``: ``peak_mb`` and
+        and as PyTorch, whether that meets the goals, and the first with attention in int8;
+        ``skipped``: contenders that are not timed, and why; ``processes``: ``peak_mb`` and
         ``start_s`` (from starting Python to the first answer); ``files``: bytes.
     """
     from tinyternary.bench.machine import describe_machine
@@ -140,7 +140,11 @@ def write_files(
         deploy.to_onnx(model, folder / "float.onnx")
     write(folder, names, batches)
     quant.ternarize(model, policy)
-    deploy.pack(model).save(folder / "ternary.safetensors")
+    deploy.pack(model).save(folder / CONTENDERS["ternary"].file)
+    if "int8 attention" in names:
+        model = models.ViT(models.preset(preset), seed=0)
+        quant.ternarize(model, {**POLICIES[policy], "blocks.*.attn": "int8"})
+        deploy.pack(model).save(folder / CONTENDERS["int8 attention"].file)
     return [{"file": path.name, "bytes": path.stat().st_size} for path in sorted(folder.iterdir())]
 
 
@@ -185,19 +189,21 @@ def _point(
 def ratios(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Compare the ternary engine with the best peer and with PyTorch at one point."""
     times = {row["contender"]: row["p50_ms"] for row in rows}
-    peers = {name: value for name, value in times.items() if name not in ("ternary", "float")}
+    peers = {name: value for name, value in times.items() if name not in OURS}
     if "ternary" not in times or not peers:
         return []
     best = min(peers, key=lambda name: peers[name])
     goal = GOALS["batch 1" if rows[0]["batch"] == 1 else "larger batch"]
     against_best = peers[best] / times["ternary"]
     against_torch = peers["pytorch"] / times["ternary"] if "pytorch" in peers else None
+    integers = times.get("int8 attention")
     met = against_best >= goal and (against_torch is None or against_torch >= GOALS["pytorch"])
     point = {name: rows[0][name] for name in ("preset", "batch", "threads")}
     return [
         {
             **point, "best_peer": best, "times_best_peer": against_best, "goal": goal,
             "times_pytorch": against_torch, "met": met,
+            "times_int8_attention": peers[best] / integers if integers else None,
         }
     ]  # fmt: skip
 

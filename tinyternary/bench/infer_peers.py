@@ -51,6 +51,7 @@ _OPENVINO = ("onnx", "openvino")
 _LITERT = ("torch", "litert_torch", "ai_edge_quantizer", "ai_edge_litert")
 CONTENDERS: dict[str, Contender] = {
     "ternary": Contender("this engine, ternary layers, float32 attention", "ternary.safetensors"),
+    "int8 attention": Contender("the same, attention in int8", "int8-attention.safetensors"),
     "float": Contender("this engine, float32 throughout", "float.safetensors"),
     "pytorch": Contender("PyTorch eager, float32", "float.safetensors", ("torch",)),
     "onnxruntime float32": Contender("the exported float model", "float.onnx", _ONNX),
@@ -64,6 +65,8 @@ CONTENDERS: dict[str, Contender] = {
     ),
 }
 """Everything that is timed."""
+OURS = ("ternary", "int8 attention", "float")
+"""What this engine runs."""
 
 
 def installed(name: str) -> bool:
@@ -74,7 +77,7 @@ def installed(name: str) -> bool:
 def start(name: str, folder: Path, threads: int) -> Run:
     """Load a contender's file and return what answers for a batch (B, S, S, C) uint8."""
     path = folder / CONTENDERS[name].file
-    if name in ("ternary", "float"):
+    if name in OURS:
         from tinyternary.deploy import load
 
         return load(path, threads=threads)

@@ -235,12 +235,19 @@ def _show_infer(result: dict[str, Any]) -> None:
         caption=_where(result),
     )
     console.print_table(
-        ["network, batch, threads", "best peer", "times as fast", "times PyTorch"],
+        [
+            "network, batch, threads",
+            "best peer",
+            "times as fast",
+            "with int8 attention",
+            "times PyTorch",
+        ],
         [
             [
                 f"{r['preset']}, {r['batch']}, {r['threads']}",
                 r["best_peer"],
                 f"{r['times_best_peer']:.2f}",
+                _number(r["times_int8_attention"], ".2f"),
                 _number(r["times_pytorch"], ".2f"),
             ]
             for r in result["ratios"]
