@@ -14,6 +14,7 @@ from tinyternary.config import (
     resolve_policy,
     vit_matrices,
 )
+from tinyternary.config.policy import INT8_PRODUCTS
 from tinyternary.errors import ConfigError
 
 NAMES = [layer.name for layer in vit_matrices(preset("tiny"))]
@@ -26,6 +27,11 @@ def test_named_policies_reach_what_their_names_say():
     assert list(resolve_policy("bitmedvit", NAMES)) == mlp
     assert list(resolve_policy("bit-attention", NAMES)) == encoder
     assert list(resolve_policy("all-linear", NAMES)) == encoder
+    integers = resolve_policy("integer-attention", NAMES + ATTENTIONS)
+    assert integers == {
+        **resolve_policy("all-linear", NAMES),
+        **dict.fromkeys(ATTENTIONS, INT8_PRODUCTS),
+    }
     assert list(resolve_policy("everything", NAMES)) == NAMES
     assert list(resolve_policy("everything", NAMES + NORMS)) == NAMES + NORMS
     everything = resolve_policy("everything", NAMES)
@@ -47,6 +53,27 @@ def test_a_pattern_reaches_norms_only_when_it_says_so(pattern):
     assert not set(resolve_policy({pattern: "absmean"}, NAMES + NORMS)) & set(NORMS)
     chosen = resolve_policy({"blocks.*.norm1": "twn"}, NAMES + NORMS)
     assert list(chosen) == [f"blocks.{i}.norm1" for i in range(4)]
+
+
+ATTENTIONS = [f"blocks.{i}.attn" for i in range(4)]
+
+
+@pytest.mark.parametrize("pattern", ["blocks.*", "*", "blocks.0.*", "blocks.*.attn.*"])
+def test_a_pattern_reaches_the_products_of_attention_only_when_it_says_so(pattern):
+    assert not set(resolve_policy({pattern: "absmean"}, NAMES + ATTENTIONS)) & set(ATTENTIONS)
+
+
+@pytest.mark.parametrize("rule", ["int8", INT8_PRODUCTS, INT8_PRODUCTS.to_dict()])
+def test_products_of_attention_have_one_rule(rule):
+    chosen = resolve_policy({"blocks.0.attn": "float", "blocks.*.attn": rule}, NAMES + ATTENTIONS)
+    assert chosen == dict.fromkeys(ATTENTIONS[1:], INT8_PRODUCTS)
+    assert resolve_policy({"blocks.*.attn": rule}, NAMES) == {}, "where none are listed"
+
+
+@pytest.mark.parametrize("rule", ["absmean", "int4", LayerQuant("int8"), {"weight": "int8"}, 3])
+def test_other_rules_for_products_are_refused(rule):
+    with pytest.raises(ConfigError, match=r"can be 'int8' or 'float'.*'blocks\.\*\.attn\.\*'"):
+        resolve_policy({"blocks.*.attn": rule}, NAMES + ATTENTIONS)
 
 
 @pytest.mark.parametrize(
@@ -107,5 +134,6 @@ def test_rules_survive_json(rule):
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_resolved_policy_resolves_to_itself(name):
-    once = resolve_policy(name, NAMES + NORMS)
-    assert resolve_policy(once, NAMES + NORMS) == once
+    every = NAMES + NORMS + ATTENTIONS
+    once = resolve_policy(name, every)
+    assert resolve_policy(once, every) == once
