@@ -8,7 +8,7 @@ In reading order:
 
 * `records`: the network and the memory it works in, as records of named fields;
 * `encoder`: the forward pass: `embed`, `project`, `block`, `head`;
-* `steps`, `attention`: what it calls, for a few rows each;
+* `steps`, `attention`, `int8_steps`: what it calls, for a few rows each;
 * `team`: how threads share images, and the rows of one image;
 * `network`: fills the records in from a packed file, and hands batches to a team;
 * `kept`: the encoder from kept machine code, without a compiler.
@@ -16,5 +16,6 @@ In reading order:
 Below that, for those who want to see the vectors:
 
 * `intrinsics`: emitted code as functions that Numba code can call;
-* `emitters`, `functions`: float tiles, norms, softmax and activations as vector IR.
+* `emitters`, `functions`: float tiles, norms, softmax and activations as vector IR;
+* `integers`: the same for attention whose products are of 8-bit integers.
 """

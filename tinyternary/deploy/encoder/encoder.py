@@ -19,7 +19,7 @@ from numba import types
 
 from tinyternary.compiled.switch import njit
 from tinyternary.deploy.encoder.attention import attend, lay_keys
-from tinyternary.deploy.encoder.int8_attention import attend_in_int8, lay_int8_keys
+from tinyternary.deploy.encoder.int8_steps import attend_int8, lay_int8_keys
 from tinyternary.deploy.encoder.intrinsics import fetch_add, floats, target_of, view
 from tinyternary.deploy.encoder.records import ANSWERED, BLOCK, MEMORY, NETWORK
 from tinyternary.deploy.encoder.steps import (
@@ -67,22 +67,13 @@ def project(target: Any, net: Any, block: Any, x: Rows, qkv: Rows, count: int, m
 
 
 @step
-def lay(target: Any, net: Any, block: Any, qkv: Rows, memory: Any) -> None:
-    """Put keys and values where the attention of a block reads them."""
-    if block.int8_attention:
-        lay_int8_keys(target, net, qkv, memory)
-    else:
-        lay_keys(target, net, qkv, memory)
-
-
-@step
 def block(
     target: Any, net: Any, block: Any, x: Rows, qkv: Rows, first: int, count: int, memory: Any
 ) -> None:
     """Run the rest of a block for tokens from ``first`` on: attention and MLP, each added to x."""
     attended, attention_out = rows_of(memory.attended, 0), rows_of(memory.attention_out, 0)
-    if block.int8_attention:
-        attend_in_int8(target, net, qkv, attended, first, count, memory)
+    if block.int8:
+        attend_int8(target, net, qkv, attended, first, count, memory)
     else:
         attend(target, net, qkv, attended, first, count, memory)
     linear(target, block.proj, attended, attention_out, count, memory)
@@ -133,7 +124,11 @@ def forward(
             else:
                 this = view(net.blocks + (phase - 1) * _BLOCK_BYTES, BLOCK)
                 if not laid:
-                    lay(target, net, this, rows_of(common.qkv, before), memory)
+                    keys_and_values = rows_of(common.qkv, before)
+                    if this.int8:
+                        lay_int8_keys(target, net, keys_and_values, memory)
+                    else:
+                        lay_keys(target, net, keys_and_values, memory)
                     laid = True
                 queries = rows_of(common.qkv, before + first)
                 block(target, net, this, x, queries, first, count, memory)

@@ -15,7 +15,7 @@ from numba import extending, types
 from numba.core.datamodel import models
 from numba.np import arrayobj
 
-from tinyternary.deploy.encoder import emitters, functions, int8_emitters
+from tinyternary.deploy.encoder import emitters, functions
 from tinyternary.deploy.encoder.records import GELU
 from tinyternary.kernels.simd import targets
 from tinyternary.kernels.simd.epilogue import store_floats
@@ -78,27 +78,20 @@ def view(typingctx: Any, address: Any, kind: Any) -> Any:
     return kind.dtype(types.int64, kind), codegen
 
 
-def _view_of(item: Any) -> Any:
-    """Make a function of compiled code that sees memory as an array."""
-    kind = item[::1]
+@intrinsic
+def floats(typingctx: Any, address: Any, count: Any) -> Any:
+    """Return the ``count`` float32 at an address as an array."""
+    kind = types.float32[::1]
 
-    @intrinsic
-    def items(typingctx: Any, address: Any, count: Any) -> Any:
-        def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
-            array = context.make_array(kind)(context, builder)
-            data = builder.inttoptr(args[0], array.data.type)
-            size = context.get_constant(types.intp, item.bitwidth // 8)
-            # no owner: whoever calls the encoder keeps its memory alive
-            arrayobj.populate_array(array, data, [args[1]], [size], size, meminfo=None)
-            return array._getvalue()
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+        array = context.make_array(kind)(context, builder)
+        data = builder.inttoptr(args[0], array.data.type)
+        size = context.get_constant(types.intp, 4)
+        # no owner: whoever calls the encoder keeps its memory alive
+        arrayobj.populate_array(array, data, [args[1]], [size], size, meminfo=None)
+        return array._getvalue()
 
-        return kind(types.int64, types.int64), codegen
-
-    return items
-
-
-floats, words, octets = _view_of(types.float32), _view_of(types.int32), _view_of(types.uint8)
-"""``(address, count)``: the ``count`` float32, int32 or bytes at an address as an array."""
+    return kind(types.int64, types.int64), codegen
 
 
 # ---- what emitters emit ----------------------------------------------------------------------
@@ -196,48 +189,6 @@ activation)``: a tile of integers * (row scale * column scale) + bias, and `GELU
 the activation: others run over whole rows."""
 gelu_tile = operation(functions.emit_gelu, ADDRESS, INDEX, of_target=True)
 """``(target, x, step)``: GELU of a tile in place."""
-
-
-def _int8_tile(shares: bool, whole: bool, start: str) -> Any:
-    """``start``: "none", "given" or "out"."""
-
-    def emit(
-        builder: ir.IRBuilder, target: targets.Target, a: Any, a_step: Any, b: Any, b_step: Any,
-        depth: Any, first: Any, out: Any, out_step: Any,
-    ) -> None:  # fmt: skip
-        every_row = ir.Constant(I64, 0)
-        begin = {"none": None, "given": (first, every_row), "out": (out, out_step)}[start]
-        int8_emitters.emit_int8_tile(
-            builder, target, target.columns if whole else 1, shares, a, a_step, b, b_step, depth,
-            begin, out, out_step,
-        )  # fmt: skip
-
-    kinds = (ADDRESS, INDEX, ADDRESS, INDEX, INDEX, ADDRESS, ADDRESS, INDEX)
-    return operation(emit, *kinds, of_target=True)
-
-
-score_tile = _int8_tile(False, True, "given")
-new_mixed_tile, mixed_tile = _int8_tile(True, True, "none"), _int8_tile(True, True, "out")
-new_mixed_strip, mixed_strip = _int8_tile(True, False, "none"), _int8_tile(True, False, "out")
-"""``(target, a, a_step, b, b_step, depth, start, out, out_step)``, see `emit_int8_tile`: queries
-times keys from ``start`` on; shares times values from 0 on, or added to out; strips of that."""
-key_row = operation(
-    int8_emitters.emit_key, ADDRESS, INDEX, ADDRESS, ADDRESS, ADDRESS, of_target=True
-)
-query_row = operation(int8_emitters.emit_query, ADDRESS, INDEX, ADDRESS, ADDRESS, of_target=True)
-"""``(target, x, width, codes, scale, start)`` and the same less ``start``: one head's part of a
-token."""
-largest_of_row = operation(int8_emitters.emit_largest, ADDRESS, INDEX, ADDRESS)
-scale_of_largest = operation(int8_emitters.emit_scale, ADDRESS, ADDRESS)
-scaled_row = operation(int8_emitters.emit_scaled_row, ADDRESS, INDEX, FLOAT, ADDRESS)
-"""``(x, width, bits)``, ``(bits, scale)``, ``(x, width, scale, codes)``: what values of a head
-have in common, and their codes."""
-shares_row = operation(
-    int8_emitters.emit_shares, ADDRESS, ADDRESS, FLOAT, INDEX, INDEX, ADDRESS, ADDRESS
-)
-"""``(scores, key_scales, gain, seen, vectors, own, result)``"""
-mixed_row = operation(int8_emitters.emit_mixed_row, ADDRESS, INDEX, FLOAT)
-"""``(x, vectors, gain)``: int32 to floats in place."""
 quantize_row = operation(_emit_quantize, ADDRESS, INDEX, INDEX, ADDRESS, ADDRESS, ADDRESS)
 """``(x, width, vectors, codes, scale, sum)``: int8 codes of a row, their scale and their sum."""
 norm_quantize_row = operation(

@@ -96,14 +96,13 @@ class FusedNetwork:
         self.record = np.zeros(1, records.NETWORK)
         self.address: int = self.record.ctypes.data
         self.blocks = np.zeros(self.config.depth, records.BLOCK)
+        self.blocks["int8"] = [packed.header.int8_attention(i) for i in range(len(self.blocks))]
         self._packed, self._floats, self._codes = packed, _Flat(np.float32), _Flat(np.uint8)
         matrices = vit_matrices(self.config)
         c = self.config
         attention = 2 * c.depth * c.tokens**2 * c.width
         self.macs = sum(matrix.macs for matrix in matrices) + attention  # of one image
         self._describe()
-        for block in range(self.config.depth):
-            self.blocks[block]["int8_attention"] = packed.header.int8_attention(block)
         for matrix in matrices:
             self._layer(self._of(matrix.name), matrix)
         for name in ("norm", *(f"blocks.{i}.norm{j}" for i in range(c.depth) for j in (1, 2))):
@@ -268,17 +267,13 @@ class _Memory:
         self.record = np.zeros(1, records.MEMORY)
         self.address: int = self.record.ctypes.data
         self._kept: list[NDArray[Any]] = []
-        # blocks may attend in floats or in integers; what none does takes no memory
-        whole = int(network.blocks["int8_attention"].any())
-        floats, heads = int(not network.blocks["int8_attention"].all()), c.key_value_heads
         for field, count, dtype in (
-            ("keys", floats * heads * keys * c.head_dim, np.float32),
-            ("values", floats * heads * keys * int(net["value_width"]), np.float32),
-            ("int8_keys", whole * heads * keys * padded(c.head_dim, 16), np.int8),
-            ("int8_values", whole * heads * padded(keys, 16) * int(net["value_width"]), np.int8),
-            ("key_scales", whole * (heads * keys + 16), np.float32),
-            ("key_starts", whole * heads * keys, np.int32),
-            ("head_scales", whole * heads * 2, np.float32),
+            ("keys", c.key_value_heads * keys * padded(c.head_dim, 16), np.float32),
+            ("values", c.key_value_heads * keys * padded(c.head_dim, 16), np.float32),
+            ("key_scales", c.key_value_heads * keys, np.float32),
+            ("key_starts", c.key_value_heads * keys, np.int32),
+            ("key_faults", c.key_value_heads * keys, np.float32),
+            ("value_scales", c.key_value_heads, np.float32),
             ("codes", chunk * longest, np.int8),
             ("sums", chunk, np.int32),
             ("scales", chunk, np.float32),
@@ -286,7 +281,8 @@ class _Memory:
         ):
             self.record[field] = self._new(count, dtype)
         for field, count, width in (
-            ("stream", tokens, wide), ("qkv", 2 * tokens, joint), ("scores", chunk, keys + 16),
+            ("stream", tokens, wide), ("qkv", 2 * tokens, joint),
+            ("scores", chunk, padded(keys, 32) + 16),
         ):  # fmt: skip
             self.record[field] = (4 * width, self._new(count * width, np.float32))
         left, right = (self._new(chunk * width, np.float32) for width in (longest, wide))

@@ -33,10 +33,8 @@ LAYER = _record("ternary inputs outputs blocks panels activation", "weights scal
 times ``blocks`` and gives as many outputs as ``panels`` are wide, both filled up with zeros.
 ``norm``: weight of the RMSNorm before it."""
 
-BLOCK = _record(
-    "int8_attention", norm1=NORM, qkv=LAYER, proj=LAYER, norm2=NORM, fc1=LAYER, fc2=LAYER
-)
-"""One block of the network. ``int8_attention``: 1 if its attention multiplies 8-bit integers."""
+BLOCK = _record("int8", norm1=NORM, qkv=LAYER, proj=LAYER, norm2=NORM, fc1=LAYER, fc2=LAYER)
+"""One block of the network. ``int8``: 1 if its attention multiplies integers, else 0."""
 
 NETWORK = _record(
     "size channels patch step padding grid tokens cls depth width vectors heads kv_heads"
@@ -50,20 +48,18 @@ floats, in a token. ``value_width``: floats in a row of values. ``chunk``: rows 
 A pixel x becomes x gain - offset, by channel. ``blocks``: address of ``depth`` `BLOCK` s."""
 
 MEMORY = _record(
-    "",
-    "keys values int8_keys int8_values key_scales key_starts head_scales codes sums scales floats",
+    "", "keys values key_scales key_starts key_faults value_scales codes sums scales floats",
     stream=ROWS, qkv=ROWS, scores=ROWS,
     patches=ROWS, attention_out=ROWS, hidden=ROWS, logits=ROWS,
     attended=ROWS, normed=ROWS, mlp_out=ROWS, pooled=ROWS,
 )  # fmt: skip
 """What is written to. Of a whole image: ``stream``, the tokens between blocks; ``qkv``, joint
 rows of queries, keys and values, those of odd blocks after those of even ones; ``keys`` and
-``values`` as attention reads them; where it is in integers ``int8_keys`` and ``int8_values``, with
-``key_scales``, ``key_starts``, which take what is added to queries out of a product, and two
-``head_scales`` for a head: that of its values, and 0 or, where a key is not finite, NaN. Of a few
-rows: ``codes``, ``sums`` and ``scales`` of a layer's quantized inputs, or ``floats`` where its
-weights are floats; ``scores`` of attention. The next four share one place, and the last four
-another: while one is read, the other is written."""
+``values`` as attention reads them, floats or codes; of codes the scales, where sums with each
+key start, and ``key_faults``, NaN from the first key on that is not finite. Of a few rows:
+``codes``, ``sums`` and ``scales`` of a layer's quantized inputs, or ``floats`` where its weights
+are floats, and meanwhile queries of attention; ``scores`` of attention. The next
+four share one place, and the last four another: while one is read, the other is written."""
 
 TAKEN, ANSWERED, FIRST = 0, 1, 2
 """Places in the counters: images drawn and answered by single threads; then, image by image

@@ -87,7 +87,7 @@ class Target(Shape):
         right = builder.sext(builder.bitcast(x, self.codes), self.partial)
         return builder.add(total, builder.mul(left, right))
 
-    def add_neighbors(self, builder: ir.IRBuilder, products: Any) -> Any:
+    def _neighbors(self, builder: ir.IRBuilder, products: Any) -> Any:
         """Add neighbouring lanes pairwise: (2 n) lanes to n."""
         count = products.type.count // 2
         index = ir.VectorType(I32, count)
@@ -109,8 +109,8 @@ class Target(Shape):
             pairs = call_named(builder, "llvm.x86.avx2.pmadd.wd", self.words, (partial, ones))
             return builder.add(total, pairs)
         wide = builder.sext(partial, ir.VectorType(I32, partial.type.count))
-        pairs = self.add_neighbors(builder, wide)
-        return builder.add(total, self.add_neighbors(builder, pairs))
+        pairs = self._neighbors(builder, wide)
+        return builder.add(total, self._neighbors(builder, pairs))
 
 
 def call_named(builder: ir.IRBuilder, name: str, result: ir.Type, args: tuple[Any, ...]) -> Any:
