@@ -86,7 +86,10 @@ def distill(
         str | None, typer.Option(help="Network of the student; by default the teacher's.")
     ] = None,
     policy: Annotated[
-        str, typer.Option(help="Ternary layers: 'bitmedvit', 'all-linear', 'everything'.")
+        str,
+        typer.Option(
+            help="Ternary layers: 'bitmedvit', 'all-linear', 'integer-attention', 'everything'."
+        ),
     ] = "all-linear",
     epochs: Epochs = None,
     config: Config = None,
