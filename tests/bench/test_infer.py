@@ -15,7 +15,7 @@ def test_bench_infer_returns_plain_rows():
         contenders=["ternary", "int8 attention", "float"],
     )
     json.dumps(found)
-    assert len(found["points"]) == 4
+    assert len(found["points"]) == 2 * 3
     for row in found["points"]:
         assert 0 < row["p50_ms"] <= row["p95_ms"]
         assert row["calls"] >= 3
