@@ -13,6 +13,7 @@ from tinyternary.deploy import Engine, model_card, pack, to_c, to_onnx
 from tinyternary.deploy.format.header_fields import parse_header
 from tinyternary.deploy.int8_attention import int8_shares
 from tinyternary.errors import ConfigError, PackedFileError
+from tinyternary.kernels import reference
 from tinyternary.models import ViT
 from tinyternary.nn import Attention
 from tinyternary.quant import Int8Attention, ternarize
@@ -124,6 +125,22 @@ def test_the_packed_engine_computes_what_was_trained(policy, shape, bits, seed):
         assert np.abs(found - expected).max() < 0.05 * max(1.0, float(np.abs(expected).max()))
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 2), st.integers(1, 2), st.integers(0, 2**32 - 1))
+def test_queries_keys_and_values_are_rounded_as_the_engine_rounds_them(batch, kv, group, seed):
+    rng = np.random.default_rng(seed)
+    attend = Int8Attention(Attention(6 * kv * group, kv * group, kv))
+    qkv = Tensor(rng.normal(size=(batch, 5, 6 * (kv * group + 2 * kv))).astype(np.float32))
+    before, after = Attention.split_heads(attend, qkv), attend.split_heads(qkv)
+    for which, (floats, found) in enumerate(zip(before, after, strict=True)):
+        # rows of queries and keys have a scale of their own, a head's values share one
+        rows = floats.data if which < 2 else floats.data.reshape(batch, kv, -1)
+        codes, scale = reference.quantize(rows)
+        expected = (codes * scale[..., None]).reshape(floats.shape)
+        np.testing.assert_allclose(found.data, expected, rtol=1e-6)
+        assert np.abs(found.data - floats.data).max() > 0
+
+
 def test_recorded_weights_are_those_that_are_used():
     rng = np.random.default_rng(0)
     attend = Int8Attention(Attention(24, 2, 1, rng=rng))
@@ -181,3 +198,6 @@ def test_its_products_cost_what_integers_cost(network):
     told, asked = integers.to_dict(), same.to_dict()
     assert told["energy_uj_per_image"] == asked["energy_uj_per_image"]
     assert told["attention"] == asked["attention"] == "int8"
+    other = cost.analyze(network, "integer-attention", attention="float32").to_dict()
+    assert other["attention"] == "float32"
+    assert other["energy_uj_per_image"] == floats.to_dict()["energy_uj_per_image"]

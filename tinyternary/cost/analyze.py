@@ -124,6 +124,8 @@ def analyze(
     if attention is None:
         ruled = all(f"blocks.{block}.attn" in rules for block in range(config.depth))
         attention = "int8" if label == "int8" or ruled else floats
+    else:  # what is asked for counts, whatever the policy says of single blocks
+        rules = {name: rule for name, rule in rules.items() if not name.endswith(".attn")}
     for kind, value, known in (
         ("storage of the rest", rest, REST),
         ("float arithmetic", floats, ("float32", "float16")),
