@@ -16,7 +16,7 @@ from tests.deploy.small_models import images_for, make_model
 from tinyternary.config import LayerQuant
 from tinyternary.container import checksum, parse_container, render_container
 from tinyternary.deploy import Engine, pack
-from tinyternary.deploy.format.header import RULES
+from tinyternary.deploy.format.header import FORMAT_VERSION, RULES
 from tinyternary.deploy.format.reader import read_packed_bytes
 from tinyternary.errors import PackedFileError
 
@@ -141,7 +141,9 @@ def inner_json(rng, content):
 def new_version(rng, content):
     metadata, tensors = split(content)
     header = json.loads(metadata["header"])
-    header[str(rng.choice(["format_version", "layout_version"]))] = int(rng.integers(3, 99))
+    header[str(rng.choice(["format_version", "layout_version"]))] = int(
+        rng.integers(FORMAT_VERSION + 1, 99)
+    )
     metadata["header"] = json.dumps(header)
     return sealed(metadata, tensors)
 
@@ -277,7 +279,7 @@ def test_reading_allocates_a_small_multiple_of_the_file(files):
         ({"config": {"width": 1 << 24}}, "patch_embed.proj|cls_token|norm|blocks"),
         ({"config": {"heads": 3}}, "config"),
         ({"config": {"dropout": 1.0}}, "config"),
-        ({"format_version": 3}, "format_version"),
+        ({"format_version": FORMAT_VERSION + 1}, "format_version"),
         ({"bits": 1.5}, "bits"),
         ({"task": "detection"}, "task"),
         ({"threshold": [2.0]}, "threshold"),
