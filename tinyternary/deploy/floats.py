@@ -7,6 +7,7 @@ there is one: the same that training runs.
 from __future__ import annotations
 
 from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def attention_weights(q: F32, k: F32, causal: bool = False) -> F32:
 
     Causal: what stands after a query has weight 0.
     """
-    scores = _grouped(q, k) @ k.swapaxes(-1, -2)
+    scores = grouped(q, k) @ k.swapaxes(-1, -2)
     scores *= scores.dtype.type(1 / sqrt(q.shape[3]))
     if causal:  # the rows are H / Hkv times the T queries
         query = np.arange(scores.shape[2])[:, None] % q.shape[2]
@@ -59,7 +60,7 @@ def attention_weights(q: F32, k: F32, causal: bool = False) -> F32:
     return weights.reshape(*q.shape[:3], k.shape[2])
 
 
-def _grouped(x: F32, k: F32) -> F32:
+def grouped(x: NDArray[Any], k: F32) -> NDArray[Any]:
     """Put a group's query heads one below the other: they share a key/value head."""
     rows = x.shape[1] // k.shape[1] * x.shape[2]
     return x.reshape(len(x), k.shape[1], rows, x.shape[3])
@@ -68,5 +69,5 @@ def _grouped(x: F32, k: F32) -> F32:
 @with_twin("Attention")
 def attention(q: F32, k: F32, v: F32, causal: bool = False) -> F32:
     """softmax(q k^T / sqrt(D)) v: (B, H, T, D)."""
-    mixed: F32 = _grouped(attention_weights(q, k, causal), k) @ v
+    mixed: F32 = grouped(attention_weights(q, k, causal), k) @ v
     return mixed.reshape(q.shape)

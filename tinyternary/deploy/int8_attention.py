@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tinyternary.config.grid import MOST
 from tinyternary.deploy.encoder.polynomials import EXP2
+from tinyternary.deploy.floats import grouped
 from tinyternary.deploy.format.header import PackedHeader
 from tinyternary.errors import ConfigError
 from tinyternary.kernels import reference
@@ -49,7 +50,7 @@ def int8_attention(q: F32, k: F32, v: F32, causal: bool = False) -> F32:
     shares, fault = int8_shares(q, k, causal)
     # one scale for all of a head's values: the sum over tokens has to leave it out
     codes, value_scale = reference.quantize(v.reshape(*v.shape[:2], 1, -1))
-    mixed = _product(_grouped(shares, k), codes.reshape(v.shape)).reshape(q.shape)
+    mixed = _product(grouped(shares, k), codes.reshape(v.shape)).reshape(q.shape)
     total = shares.sum(-1).astype(np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):  # no shares at all: a fault
         gain = value_scale.repeat(q.shape[1] // k.shape[1], 1) / total + fault
@@ -87,7 +88,7 @@ def int8_shares(q: F32, k: F32, causal: bool = False) -> tuple[NDArray[np.int32]
     group = q.shape[1] // k.shape[1]
     queries, query_scale = reference.quantize(q)
     keys, key_scale = reference.quantize(k)
-    sums = _product(_grouped(queries, k), keys.swapaxes(-1, -2)).reshape(*q.shape[:3], -1)
+    sums = _product(grouped(queries, k), keys.swapaxes(-1, -2)).reshape(*q.shape[:3], -1)
     # log2(e) makes e^x a power of two
     per_query = query_scale * np.float32(log2(e) / sqrt(q.shape[3]))
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite ends in `fault`
@@ -122,9 +123,3 @@ def exp2(x: F32) -> F32:
 def _product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.int32]:
     """Multiply integers exactly: float64 holds every sum, and has a fast product."""
     return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int32)
-
-
-def _grouped(x: NDArray[Any], k: F32) -> NDArray[Any]:
-    """Put a group's query heads one below the other: they share a key/value head."""
-    rows = x.shape[1] // k.shape[1] * x.shape[2]
-    return x.reshape(len(x), k.shape[1], rows, x.shape[3])
