@@ -170,6 +170,25 @@ def test_the_environment_of_the_one_who_grades_stays_with_them(
         assert name not in report.notes[0]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("said", ["", "2"])
+def test_blas_has_one_thread_unless_somebody_says_otherwise(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """Two notebooks on two cores, each with two threads that wait busily, took 500 times as long."""
+    for name in worker.BLAS_ON_ONE_THREAD:
+        monkeypatch.delenv(name, raising=False)
+        if said:
+            monkeypatch.setenv(name, said)
+    tell = (
+        "import threadpoolctl\n"
+        "blas = [p for p in threadpoolctl.threadpool_info() if p['user_api'] == 'blas']\n"
+        "raise ValueError({p['num_threads'] for p in blas})\n"
+    )
+    report = course.grade(notebook.answer().add(tell).save())
+    assert f"{{{said or 1}}}" in report.notes[0]
+
+
 def test_a_reply_without_end_is_no_reply(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = (
         "import gc\n"

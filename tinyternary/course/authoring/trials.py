@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tinyternary.course.grading.worker import Ran, Worker, worker
+from tinyternary.course.grading.worker import BLAS_ON_ONE_THREAD, Ran, Worker, worker
 from tinyternary.course.judge.verdict import Verdict
 from tinyternary.course.lesson.model import Lesson
 
@@ -18,9 +18,7 @@ LONGEST = 120.0
 LEAST = 2.0
 TIMES = 10.0
 """A mutant may take `LEAST` seconds and this many times as long as the solution."""
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
+_ONE_THREAD = BLAS_ON_ONE_THREAD | dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)

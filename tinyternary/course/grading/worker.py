@@ -45,6 +45,11 @@ _PASSED_ON = (
 )  # fmt: skip
 _PASSED_ON_STARTS = ("LC_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "TINYTERNARY_")
 _NEVER = ("TINYTERNARY_OWN_RUN",)
+BLAS_ON_ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""Several notebooks run at a time, and BLAS's threads wait for each other by keeping their core
+busy: a second of small products became minutes of processor time where another process had it."""
 
 Ending = Literal["done", "error", "timeout", "too much", "died"]
 
@@ -263,7 +268,7 @@ def _environment(scratch: str, address: str, token: str) -> dict[str, str]:
     # the library that grades is the one that is graded against, wherever it lies
     own = str(Path(__file__).resolve().parents[3])
     paths = [own, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return env | {
+    return BLAS_ON_ONE_THREAD | env | {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "IPYTHONDIR": scratch, STATIC: "1",
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch),
         "MPLBACKEND": "Agg", "TINYTERNARY_GRADING": "1", ADDRESS: address, _TOKEN: token,
