@@ -1838,7 +1838,7 @@ sign(figure)
 plt.show()
 
 # %% [markdown]
-# Against *random*, the only comparison that many papers make, the attention map wins, and one could write: *attention explains the decision*. Against two rivals that a biostatistician would call **controls**, it does not. The map of another image does about as well (to within a few hundredths, one way or the other), so whatever the map says, little of it is about *this* image. And the middle of the picture, which explains nothing, does better, in each of the five networks that we trained from other seeds. The map is right about where cells tend to be. That was never the question.
+# Against *random*, the only comparison that many papers make, the attention map wins, and one could write: *attention explains the decision*. Against two rivals that a biostatistician would call **controls**, it does not. The map of another image does about as well (to within a few hundredths, one way or the other), so whatever the map says, little of it is about *this* image. And the middle of the picture, which explains nothing, does better, in at least four of the five networks that we trained from other seeds (which four, if it is four, depends on the order in which a processor adds). The map is right about where cells tend to be. That was never the question.
 #
 # A fair word for attention: it is what the network *computes with*, a true intermediate result, good for finding bugs. And a fair word against the test: images with grey holes are weather that the network has not met, so the curves measure the holes too. But all four orders cut the same holes.
 #

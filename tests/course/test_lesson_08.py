@@ -149,8 +149,8 @@ def medians(contenders: dict[str, Any], seconds: float = 0.05) -> dict[str, floa
 
 @needs_numba
 @pytest.mark.slow
-def test_a_loop_that_never_multiplies_loses_to_numpys_product_and_one_line_saves_it() -> None:
-    fast = demonstrated(LESSON, "def sum_in_a_variable")["sum_in_a_variable"]
+def test_a_loop_that_never_multiplies_loses_to_numpys_product_and_two_lines_save_it() -> None:
+    fast = demonstrated(LESSON, "def in_variables")["in_variables"]
     ratios, saved = [], []
     for seed in range(3):
         x, trits = problem(seed=seed)
@@ -158,13 +158,15 @@ def test_a_loop_that_never_multiplies_loses_to_numpys_product_and_one_line_saves
         out = np.empty((len(x), len(trits)), np.int32)
         times = medians({
             "naive": partial(tt.kernels.matmul, x, packed, "naive"),
-            "variable": partial(fast, x, trits, out),
+            "variables": partial(fast, x, trits, out),
             "NumPy": lambda a=x32, b=w32: a @ b.T,
         })  # fmt: skip
         np.testing.assert_array_equal(out, tt.kernels.matmul(x, packed, "naive"))
         ratios.append(times["naive"] / times["NumPy"])
-        saved.append(times["naive"] / times["variable"])
-    assert min(ratios) > 20, ratios  # "two orders of magnitude": some 200 where it was written
+        saved.append(times["naive"] / times["variables"])
+    assert min(ratios) > 20, (
+        ratios
+    )  # "fifty to two hundred times": 56 with AVX2, some 200 with AVX-512
     assert min(saved) > 10, saved
 
 

@@ -7,8 +7,8 @@ three each way), an addition.
 How fast that should be: about half of the branches are mispredicted, at some 15 cycles each:
 0.1 MAC per cycle. It was 0.1 (Zen 5, 3.8 GHz; measured like all figures of these files at M, K,
 N = 64, 512, 2048 on one thread; `tinyternary bench kernels` does it again). With the sum in a
-variable the compiler turns branches into selections and vectorises: 5. (lesson
-08_packing_and_kernels)
+variable, and the activation read before the branch, the compiler turns branches into selections
+and vectorises: 5. (lesson 08_packing_and_kernels)
 """
 
 from __future__ import annotations
