@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 from tinyternary import Tensor, cost
 from tinyternary.config import preset
 from tinyternary.config.policy import INT8_PRODUCTS
+from tinyternary.data import phantoms
 from tinyternary.deploy import Engine, model_card, pack, to_c, to_onnx
 from tinyternary.deploy.format.header_fields import parse_header
 from tinyternary.deploy.int8_attention import int8_shares
@@ -16,7 +17,7 @@ from tinyternary.errors import ConfigError, PackedFileError
 from tinyternary.kernels import reference
 from tinyternary.models import ViT
 from tinyternary.nn import Attention
-from tinyternary.quant import Int8Attention, ternarize
+from tinyternary.quant import Int8Attention, describe, search_policy, set_strength, ternarize
 from tinyternary.train.run import build_model, describe_policy
 
 SMALL = {"channels": 1, "num_classes": 4, "depth": 2, "patch_size": 7}
@@ -84,6 +85,45 @@ def test_output_and_gradients_are_pytorchs(batch, kv_heads, group, width, tokens
     for mine, theirs in zip([grad_x, *grads], [given_x, *parts]):
         scale = float(theirs.grad.abs().max()) + 1e-6
         assert np.abs(mine - theirs.grad.numpy()).max() < 0.03 * scale
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 3), st.booleans(), st.floats(0.01, 0.99), st.integers(0, 2**32 - 1))
+def test_its_strength_goes_from_floats_to_integers(kv_heads, causal, strength, seed):
+    """0 is the attention it was made of, to rounding; between, all of it moves continuously."""
+    rng = np.random.default_rng(seed)
+    plain = Attention(6 * kv_heads, 2 * kv_heads, kv_heads, rng=rng, causal=causal)
+    attend = Int8Attention(plain)
+    x = Tensor(3 * rng.normal(size=(2, 7, 6 * kv_heads)).astype(np.float32))
+    whole = attend(x).data
+    set_strength(attend, 0.0)
+    np.testing.assert_allclose(attend(x).data, plain(x).data, rtol=1e-4, atol=1e-5)
+    set_strength(attend, strength)
+    between = attend(x).data
+    set_strength(attend, strength + 1e-4)
+    assert np.abs(attend(x).data - between).max() < 1e-2
+    set_strength(attend, 1 - 1e-7)
+    np.testing.assert_allclose(attend(x).data, whole, rtol=1e-3, atol=1e-4)
+    set_strength(attend, 1.0)
+    np.testing.assert_array_equal(attend(x).data, whole)
+
+
+def test_it_is_listed_by_describe_and_searched_by_nobody():
+    model = ternarize(ViT(preset("tiny", **SMALL)), {"blocks.1.attn": "int8"})
+    rows = describe(model)
+    assert rows.int8_attention == ["blocks.1.attn"]
+    assert "blocks.1.attn" in str(rows)
+    assert "int8 products" in str(rows)
+    assert describe(ViT(preset("tiny", **SMALL))).int8_attention == []
+    with pytest.raises(ConfigError, match="quantised already"):
+        search_policy(model, phantoms("val", count=8, classes=4), 10**6)
+
+
+def test_the_cost_model_says_where_blocks_differ():
+    some = cost.analyze("tiny", policy={"blocks.1.attn": "int8"})
+    assert some.to_dict()["attention"] == "float32 and int8"
+    assert cost.analyze("tiny", policy="integer-attention").to_dict()["attention"] == "int8"
+    assert cost.analyze("tiny", policy="all-linear").to_dict()["attention"] == "float32"
 
 
 def test_a_policy_puts_it_in_place_of_the_attention():

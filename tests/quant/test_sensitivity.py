@@ -13,7 +13,15 @@ from tinyternary.config import Task
 from tinyternary.data import Dataset, Splits, fit_preprocessing
 from tinyternary.errors import ConfigError, DataFileError
 from tinyternary.models import ViT, preset
-from tinyternary.quant import BitLinear, LayerQuant, describe, search_policy, sensitivity, ternarize
+from tinyternary.quant import (
+    BitLinear,
+    LayerQuant,
+    describe,
+    search_policy,
+    sensitivity,
+    set_strength,
+    ternarize,
+)
 from tinyternary.quant.analysis.loss import Score
 from tinyternary.quant.analysis.sensitivity import PROBE
 
@@ -49,6 +57,29 @@ def by_hand(model, data, preprocessing):
         logits = model.eval()(preprocessing(data.images)).data
     loss = float(cross_entropy(logits, data.labels).data)
     return loss, float((logits.argmax(1) == data.labels).mean())
+
+
+@pytest.mark.parametrize("policy", ["everything", "integer-attention", {"blocks.*.attn": "int8"}])
+def test_all_float_is_float(splits, policy):
+    """Norms and attentions too, which have no matrix; and each is a row of its own."""
+    model = ternarize(trained(), policy)
+    preprocessing = fit_preprocessing(splits.train)
+    before = by_hand(model, splits.val, preprocessing)
+    result = sensitivity(model, splits)
+    assert {row.name for row in result.layers} == set(model.policy)
+    plain = trained()
+    if policy != {"blocks.*.attn": "int8"}:  # their inputs have norms of their own
+        set_strength(model, 0.0)
+        plain = model
+    expected = by_hand(plain, splits.val, preprocessing)
+    set_strength(model, 1.0)
+    assert (result.all_float.loss, result.all_float.accuracy) == pytest.approx(expected)
+    assert (result.all_ternary.loss, result.all_ternary.accuracy) == pytest.approx(before)
+    assert by_hand(model, splits.val, preprocessing) == before  # it is as it was
+    for row in result.layers:
+        if row.name.endswith(".attn"):
+            assert row.weights == 0
+            assert row.only_ternary.loss != result.all_float.loss
 
 
 def test_each_experiment_is_that_of_a_model_built_for_it(splits):

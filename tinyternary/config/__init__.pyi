@@ -5,7 +5,11 @@ from .decision import (
     logit_limits as logit_limits,
     scores as scores,
 )
-from .matrices import MatrixLayer as MatrixLayer, vit_matrices as vit_matrices
+from .matrices import (
+    MatrixLayer as MatrixLayer,
+    attention_names as attention_names,
+    vit_matrices as vit_matrices,
+)
 from .policy import (
     POLICIES as POLICIES,
     LayerQuant as LayerQuant,

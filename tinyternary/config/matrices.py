@@ -44,6 +44,11 @@ class MatrixLayer:
         return self.rows * self.weights
 
 
+def attention_names(config: ViTConfig) -> list[str]:
+    """List the attentions of a ViT by module name, one for each block (``"blocks.0.attn"``)."""
+    return [f"blocks.{block}.attn" for block in range(config.depth)]
+
+
 def vit_matrices(config: ViTConfig) -> list[MatrixLayer]:
     """List every weight matrix of a ViT, from patch embedding to head."""
     c = config

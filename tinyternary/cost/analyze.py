@@ -13,6 +13,7 @@ from tinyternary.config import (
     LayerQuant,
     Policy,
     ViTConfig,
+    attention_names,
     preset,
     resolve_policy,
     vit_matrices,
@@ -122,10 +123,10 @@ def analyze(
     rest = halves if rest is None else rest
     floats = halves if floats is None else floats
     if attention is None:
-        ruled = all(f"blocks.{block}.attn" in rules for block in range(config.depth))
+        ruled = all(name in rules for name in attention_names(config))
         attention = "int8" if label == "int8" or ruled else floats
     else:  # what is asked for counts, whatever the policy says of single blocks
-        rules = {name: rule for name, rule in rules.items() if not name.endswith(".attn")}
+        rules = {n: rule for n, rule in rules.items() if n not in attention_names(config)}
     for kind, value, known in (
         ("storage of the rest", rest, REST),
         ("float arithmetic", floats, ("float32", "float16")),
@@ -176,7 +177,7 @@ def _rules(
     network: Any, policy: str | Policy | None, config: ViTConfig
 ) -> tuple[str, dict[str, LayerQuant]]:
     names = [layer.name for layer in vit_matrices(config)]
-    names += [f"blocks.{block}.attn" for block in range(config.depth)]
+    names += attention_names(config)
     label = policy if isinstance(policy, str) else "custom"
     if policy is None:
         own = getattr(network, "policy", None)

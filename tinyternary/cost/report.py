@@ -79,6 +79,12 @@ class CostReport:
         """Multiply-accumulates per image (MACs), attention products included."""
         return sum(layer.step.macs for layer in self.layers)
 
+    @property
+    def attention(self) -> str:
+        """Arithmetic of the attention products; "int8 and float32" where blocks differ."""
+        products = (cost.step for cost in self.layers if cost.step.kind == "attention")
+        return " and ".join(dict.fromkeys(str(step.arithmetic) for step in products))
+
     @cached_property
     def macs_by_arithmetic(self) -> dict[str, int]:
         """MACs per image by the arithmetic that they are done in."""
@@ -186,7 +192,7 @@ class CostReport:
             "bits_per_trit": self.choices.bits,
             "float_storage": self.choices.rest,
             "float_arithmetic": self.choices.floats,
-            "attention": self.choices.attention,
+            "attention": self.attention,
             "attention_fused": self.choices.fused,
             "ternary_execution": self.choices.execution,
             "parameters": self.parameters,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyternary.config import Task
+from tinyternary.config import Task, attention_names
 from tinyternary.deploy.format.header import LAYOUT_VERSION
 from tinyternary.deploy.format.reader import PackedFile
 from tinyternary.deploy.inspect import layer_rows
@@ -79,7 +79,7 @@ def model_card(packed: PackedFile, name: str = "model.safetensors") -> str:
 
 def _rules(packed: PackedFile) -> str:
     header = packed.header
-    whole = [f"blocks.{i}.attn" for i in range(header.config.depth) if header.int8_attention(i)]
+    whole = [name for name in attention_names(header.config) if name in header.policy]
     rules = dict.fromkeys(rule for name, rule in header.policy.items() if name not in whole)
     said = [f"{r.weight} per {r.granularity}, inputs {r.activation}" for r in rules]
     if whole:

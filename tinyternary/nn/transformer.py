@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from tinyternary import autograd
 from tinyternary.autograd import Tensor
@@ -140,7 +139,6 @@ class Attention(Module):
     """
 
     fused = True
-    softmax: Callable[[Any], Any] = staticmethod(Tensor.softmax)
 
     def __init__(
         self,
@@ -171,7 +169,11 @@ class Attention(Module):
         q, k, v = autograd.split(x, (self.heads, self.kv_heads, self.kv_heads), axis=1)
         return q, k, v
 
-    def forward(self, x: Any, record: dict[str, NDArray[np.float32]] | None = None) -> Tensor:
+    def softmax(self, scores: Tensor) -> Tensor:
+        """Weights along the last axis; where `fused`, the fused operation has its own."""
+        return scores.softmax()
+
+    def forward(self, x: Any, record: dict[str, Any] | None = None) -> Tensor:
         """(B, T, D) to (B, T, D).
 
         Parameters

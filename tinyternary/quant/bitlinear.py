@@ -24,6 +24,7 @@ from tinyternary.nn import Linear, Module, RMSNorm
 from tinyternary.quant.activations.absmax import AbsmaxActivation, NormAbsmax
 from tinyternary.quant.quantized import Quantized, QuantizedInt
 from tinyternary.quant.registry import activation_quantizer, weight_quantizer
+from tinyternary.quant.ste import mixed
 
 
 class BitLinear(Module):
@@ -78,7 +79,7 @@ class BitLinear(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply to x (..., K); returns (..., N)."""
         with naming(self.name):
-            weight = self._mixed(self.weight, self.quantizer)
+            weight = mixed(self.weight, self.quantizer, self.strength)
             return linear(self._input(x), weight, self.bias)
 
     def _input(self, x: Tensor) -> Tensor:
@@ -90,15 +91,7 @@ class BitLinear(Module):
             return both
         if norm is not None:
             x = norm(x)
-        return x if activation is None else self._mixed(x, activation)
-
-    def _mixed(self, value: Tensor, quantize: Module) -> Tensor:
-        if self.strength == 0.0:
-            return value
-        quantized: Tensor = quantize(value)
-        if self.strength == 1.0:
-            return quantized
-        return value + (quantized - value) * self.strength
+        return x if activation is None else mixed(x, activation, self.strength)
 
     def quantized(self) -> Quantized | QuantizedInt:
         """Return the integers and scales of the weights as they are now.
@@ -147,7 +140,7 @@ def naming(layer: str) -> Iterator[None]:
 
 
 def set_strength(model: Module, strength: float) -> None:
-    """Set lambda of gradual quantisation in every quantised layer.
+    """Set lambda of gradual quantisation in every quantised layer, norm and attention.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tinyternary.nn import Linear, Module
 from tinyternary.quant.bitlinear import BitLinear
+from tinyternary.quant.int8_attention import Int8Attention
 from tinyternary.quant.registry import WEIGHTS
 
 
@@ -34,7 +35,17 @@ class LayerRow:
 
 
 class Description(list[LayerRow]):
-    """The rows of `describe`; printing one shows a table."""
+    """The rows of `describe`; printing one shows a table.
+
+    Attributes
+    ----------
+    int8_attention : list of str
+        Attentions whose products are of integers, by name; they have no weights of their own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.int8_attention: list[str] = []
 
     @property
     def nbytes(self) -> int:
@@ -47,6 +58,7 @@ class Description(list[LayerRow]):
             (r.name, f"{r.shape[0]} x {r.shape[1]}", r.quantizer, f"{r.bits:.2f}", f"{r.nbytes:,}")
             for r in self
         ]
+        cells += [(name, "", "int8 products", "", "") for name in self.int8_attention]
         cells.append(("all matrices", "", "", "", f"{self.nbytes:,}"))
         widths = [max(len(row[i]) for row in cells) for i in range(5)]
         lines = [
@@ -61,6 +73,8 @@ class Description(list[LayerRow]):
 
 def describe(model: Module) -> Description:
     """List every weight matrix of a model: layer, shape, quantiser, bits, bytes.
+
+    Attentions that compute in int8 are listed below them.
 
     Parameters
     ----------
@@ -83,6 +97,8 @@ def describe(model: Module) -> Description:
             rows.append(_row(name, shape, f"{rule.weight} per {per}, {given} input", nbytes))
         elif isinstance(module, Linear):
             rows.append(_row(name, module.weight.shape, "float32", 4 * module.weight.data.size))
+        elif isinstance(module, Int8Attention):
+            rows.int8_attention.append(name)
     return rows
 
 

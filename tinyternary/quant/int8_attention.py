@@ -13,6 +13,7 @@ from tinyternary.autograd.ops.softmax import Softmax, top
 from tinyternary.config.grid import MOST
 from tinyternary.nn import Attention
 from tinyternary.quant.activations.absmax import FakeAbsmax
+from tinyternary.quant.ste import mixed
 
 
 class RoundedSoftmax(Softmax):
@@ -37,6 +38,12 @@ def _rounded_softmax(scores: Tensor) -> Tensor:
     return weights
 
 
+def _rounded_values(v: Tensor) -> Tensor:
+    """Round values (B, Hkv, T, Dh) by one scale for each head."""
+    flat: Tensor = FakeAbsmax.apply(v.reshape(*v.shape[:2], v.shape[2] * v.shape[3]))
+    return flat.reshape(v.shape)
+
+
 class Int8Attention(Attention):
     """Attention on the grid of `tinyternary.deploy.int8_attention`, for training.
 
@@ -49,6 +56,11 @@ class Int8Attention(Attention):
     attention : Attention
         Its layers become this one's: the same Parameters, by the same names.
 
+    Attributes
+    ----------
+    strength : float
+        As of `BitLinear`: 0 attends in floats, 1 in integers, between mixes them.
+
     Examples
     --------
     >>> attend = tt.quant.Int8Attention(tt.nn.Attention(dim=8, heads=2))
@@ -57,18 +69,25 @@ class Int8Attention(Attention):
     """
 
     fused = False
-    softmax = staticmethod(_rounded_softmax)
 
     def __init__(self, attention: Attention) -> None:
         self.dim, self.heads, self.kv_heads = attention.dim, attention.heads, attention.kv_heads
         self.head_dim, self.causal = attention.head_dim, attention.causal
         self.qkv, self.proj = attention.qkv, attention.proj
+        self.strength = 1.0
 
     def split_heads(self, qkv: Any) -> tuple[Any, Any, Any]:
         """Split into queries, keys and values, each on its grid: shapes as in `Attention`."""
         q, k, v = super().split_heads(qkv)
-        flat = FakeAbsmax.apply(v.reshape(*v.shape[:2], v.shape[2] * v.shape[3]))
-        return FakeAbsmax.apply(q), FakeAbsmax.apply(k), flat.reshape(v.shape)
+        rules = (FakeAbsmax.apply, FakeAbsmax.apply, _rounded_values)
+        rounded = [mixed(part, rule, self.strength) for part, rule in zip((q, k, v), rules)]
+        return rounded[0], rounded[1], rounded[2]
+
+    def softmax(self, scores: Tensor) -> Tensor:
+        """Weights (..., T) along the last axis, of 127 steps."""
+        if self.strength == 1.0:
+            return _rounded_softmax(scores)
+        return mixed(super().softmax(scores), lambda _: _rounded_softmax(scores), self.strength)
 
     def forward(self, x: Any, record: dict[str, Any] | None = None) -> Tensor:
         """(B, T, D) to (B, T, D); `record` as in `Attention`, with the weights that are used."""

@@ -13,11 +13,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyternary.autograd import Tensor
 from tinyternary.config.grid import SMALLEST_DIVISOR
 from tinyternary.errors import unknown_name
 from tinyternary.quant.quantized import Floats
 
 Curve = Callable[[Floats, Floats, Floats, float], Floats]
+
+
+def mixed(value: Tensor, quantize: Callable[[Tensor], Tensor], strength: float) -> Tensor:
+    """Go from floats to what they are quantised to: value + strength (Q(value) - value).
+
+    At 0 it is the value itself and at 1 its quantised form, to the last bit.
+    """
+    if strength == 0.0:
+        return value
+    quantized = quantize(value)
+    return quantized if strength == 1.0 else value + (quantized - value) * strength
 
 
 @dataclass(frozen=True)

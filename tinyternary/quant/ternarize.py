@@ -20,6 +20,9 @@ from tinyternary.quant.ternary_norm import TernaryNorm
 
 M = TypeVar("M", bound=Module)
 
+QUANTIZED = (BitLinear, TernaryNorm, Int8Attention)
+"""What `ternarize` puts in the place of layers, norms and attentions."""
+
 
 def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
     """Quantise the layers of a model in place.
@@ -56,7 +59,7 @@ def ternarize(model: M, policy: str | Policy = "bitmedvit") -> M:
     16
     """
     for name, module in model.named_modules():
-        if isinstance(module, BitLinear | TernaryNorm | Int8Attention):
+        if isinstance(module, QUANTIZED):
             raise ConfigError(f"model is quantised already ({name}); start from a float one")
     layers = dict(quantizable(model))
     inner = [f"{name}.norm" for name, module in layers.items() if isinstance(module, Linear)]

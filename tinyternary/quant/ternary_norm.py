@@ -13,6 +13,7 @@ from tinyternary.nn import LayerNorm, Module, RMSNorm
 from tinyternary.quant.bitlinear import naming
 from tinyternary.quant.quantized import Quantized
 from tinyternary.quant.registry import weight_quantizer
+from tinyternary.quant.ste import mixed
 
 
 class TernaryNorm(Module):
@@ -48,15 +49,15 @@ class TernaryNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
-        weight: Tensor = self.weight
-        if self.strength > 0.0:
-            with naming(self.name):
-                weight = self.quantizer(self.weight.reshape(1, -1)).reshape(-1)
-        if 0.0 < self.strength < 1.0:
-            weight = self.weight + (weight - self.weight) * self.strength
+        with naming(self.name):
+            weight = mixed(self.weight, self._quantize, self.strength)
         if self.bias is None:
             return autograd.rms_norm(x, weight, self.eps)
         return autograd.layer_norm(x, weight, self.bias, self.eps)
+
+    def _quantize(self, weight: Tensor) -> Tensor:
+        row: Tensor = self.quantizer(weight.reshape(1, -1))
+        return row.reshape(-1)
 
     def quantized(self) -> Quantized:
         """Trits (1, D) and scale of the weights as they are now."""

@@ -21,6 +21,7 @@ from tinyternary.config import (
     SetLimits,
     Task,
     ViTConfig,
+    attention_names,
     logit_limits,
     scores,
     vit_matrices,
@@ -186,7 +187,7 @@ class PackedHeader:
 
     def int8_attention(self, block: int) -> bool:
         """Whether both products of a block's attention are of 8-bit integers."""
-        return f"blocks.{block}.attn" in self.policy
+        return attention_names(self.config)[block] in self.policy
 
     def logit_limits(self) -> tuple[float, ...]:
         """Return what `decide` compares with, as limits of logits: see `config.logit_limits`."""

@@ -15,6 +15,7 @@ from tinyternary.config import (
     SetLimits,
     Task,
     ViTConfig,
+    attention_names,
     is_threshold,
     vit_matrices,
 )
@@ -161,7 +162,7 @@ def parse_header(values: dict[str, Any], where: str, tensor_count: int) -> Packe
     policy = _chosen(top, "policy", [_rule(entry) for entry in _entries(top, "rules")])
     # a norm's scale may have a rule of its own; the file holds what it multiplies by, as floats
     ruled = {*names, *norm_names(config), *(f"{name}.norm" for name in names)}
-    attentions = [f"blocks.{block}.attn" for block in range(config.depth)]
+    attentions = attention_names(config)
     if top.values["format_version"] >= 3:  # an older reader would compute attention in floats
         ruled.update(attentions)
     if odd := sorted(set(policy) - ruled):

@@ -15,7 +15,7 @@ from tinyternary.quant.analysis.loss import Judge, Score
 from tinyternary.quant.analysis.sensitivity import PROBE
 from tinyternary.quant.bitlinear import BitLinear
 from tinyternary.quant.describe import stored_bytes
-from tinyternary.quant.ternarize import replace_module
+from tinyternary.quant.ternarize import QUANTIZED, replace_module
 
 OPTIONS = (LayerQuant("int8", "channel", norm=False), PROBE)
 """What a float layer may become, in falling order of bytes."""
@@ -100,7 +100,7 @@ def search_policy(
         If the budget cannot be met; the message says what can. If the model is
         quantised already.
     """
-    if any(isinstance(module, BitLinear) for module in model.modules()):
+    if any(isinstance(module, QUANTIZED) for module in model.modules()):
         raise ConfigError("model is quantised already; the search starts from a float one")
     if not options:
         raise ConfigError("options: expected one quantiser or more")

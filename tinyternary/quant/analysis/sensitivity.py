@@ -14,7 +14,8 @@ from tinyternary.errors import ConfigError
 from tinyternary.nn import Linear, Module
 from tinyternary.quant.analysis.loss import Judge, Score
 from tinyternary.quant.bitlinear import BitLinear
-from tinyternary.quant.ternarize import replace_module
+from tinyternary.quant.int8_attention import Int8Attention
+from tinyternary.quant.ternarize import QUANTIZED, replace_module
 
 PROBE = LayerQuant("twn", "channel", norm=False)
 """What a float layer is quantised by: of the rules without training, the one with least error."""
@@ -27,12 +28,13 @@ class LayerSensitivity:
     Attributes
     ----------
     name : str
+        Of a linear layer; in a quantised model also of a ternary norm, or of an attention in int8.
     weights : int
-        Entries of its matrix.
+        Entries of its matrix, or of its scale; of an attention, 0.
     only_ternary : Score
         All layers float but this one.
     only_float : Score
-        All layers ternary but this one.
+        All layers quantised but this one.
     """
 
     name: str
@@ -102,8 +104,9 @@ def sensitivity(
     model : Module
         A trained one. In a float model each layer is quantised by `rule`, without
         training and without a norm of its own, which would change more than the
-        rounding. In a ternary model each BitLinear computes with its latent
-        weights and unrounded inputs where it is to be float.
+        rounding. In a quantised model a layer computes with its latent weights and
+        unrounded inputs where it is to be float, and an attention in floats; layers
+        that are float already stay so.
     data : Splits or Dataset
         Of `Splits` the validation part.
     preprocessing : Preprocessing, optional
@@ -147,7 +150,7 @@ class Switches:
     def __init__(self, model: Module, rule: LayerQuant, pattern: str) -> None:
         self.model = model
         named = [(n, m) for n, m in model.named_modules() if fnmatchcase(n, pattern)]
-        self.bits = {n: m for n, m in named if isinstance(m, BitLinear)}
+        self.bits: dict[str, Any] = {n: m for n, m in named if isinstance(m, QUANTIZED)}
         self.floats = {n: m for n, m in named if isinstance(m, Linear)}
         if self.bits:
             self.floats = {}
@@ -157,7 +160,10 @@ class Switches:
         else:
             raise ConfigError(f"no linear layer of the model matches {pattern!r}")
         self.names = list(self.bits)
-        self.weights = {n: m.weight.data.size for n, m in self.bits.items()}
+        self.weights = {
+            n: 0 if isinstance(m, Int8Attention) else m.weight.data.size
+            for n, m in self.bits.items()
+        }
         self._strengths = {n: m.strength for n, m in self.bits.items()}
 
     def choose(self, quantized: set[str]) -> None:
