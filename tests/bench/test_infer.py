@@ -98,12 +98,13 @@ def test_ratios_against_the_best_peer():
 
 
 @pytest.mark.slow
-def test_parts_add_up_to_the_whole():
+@pytest.mark.parametrize("policy", ["all-linear", "integer-attention"])
+def test_parts_add_up_to_the_whole(policy):
     from tinyternary.bench.infer_parts import infer_parts
     from tinyternary.errors import ConfigError
 
     try:
-        found = infer_parts("tiny", repeats=5)
+        found = infer_parts("tiny", policy, repeats=5)
     except ConfigError as error:
         pytest.skip(str(error))
     json.dumps(found)

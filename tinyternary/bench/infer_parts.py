@@ -24,7 +24,7 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
     preset : str
         A name of `tinyternary.config.PRESETS`.
     policy : str
-        Which layers are ternary.
+        Which layers are ternary, and whether attention multiplies integers.
     repeats : int
         Runs of each part.
 
@@ -65,7 +65,7 @@ def infer_parts(preset: str, policy: str = "all-linear", *, repeats: int = 40) -
 def _stages(network: Any, memory: Any) -> dict[str, Callable[[], Any]]:
     """Functions that run one stage for all tokens of an image."""
     from tinyternary.compiled.switch import njit
-    from tinyternary.deploy.encoder import attention as mixing
+    from tinyternary.deploy.encoder import attention as mixing, int8_steps
     from tinyternary.deploy.encoder.intrinsics import floats, target_of, view
     from tinyternary.deploy.encoder.records import LAYER, MEMORY, NETWORK
     from tinyternary.deploy.encoder.steps import Rows, linear, rows_of
@@ -94,13 +94,17 @@ def _stages(network: Any, memory: Any) -> dict[str, Callable[[], Any]]:
             count = min(chunk, rows - start)
             linear(target, this, Rows(x, x_step), Rows(out, out_step), count, here)
 
+    integers = blocks["int8"].all()
+    lay = int8_steps.lay_int8_keys if integers else mixing.lay_keys
+    mix = int8_steps.attend_int8 if integers else mixing.attend
+
     @njit(cache=False)
     def attention() -> None:
         target, net = target_of(key), view(network_at, NETWORK)
         here = view(memory_at, MEMORY)
-        mixing.lay_keys(target, net, rows_of(here.qkv, 0), here)
+        lay(target, net, rows_of(here.qkv, 0), here)
         for start in range(0, rows, chunk):
-            mixing.attend(
+            mix(
                 target, net, rows_of(here.qkv, start), rows_of(here.attended, 0),
                 start, min(chunk, rows - start), here,
             )  # fmt: skip

@@ -16,7 +16,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from tinyternary.compiled._arrays import floats
-from tinyternary.compiled._signatures import I, f32, void
+from tinyternary.compiled._signatures import F, I, f32, void
 from tinyternary.compiled.buffers import empty
 from tinyternary.compiled.elementary import FAST, exp
 from tinyternary.compiled.switch import njit
@@ -81,11 +81,12 @@ def _hide_later(scores, row, seen, wide):
             scores[j * wide + i] = _FAR
 
 
-@njit(signature_or_function=void(I, I, I, _IN4, _IN4, _IN4, _OUT4, _STATS), fastmath=FAST)
-def _forward(first, last, causal, q, k, v, out, stats):
+@njit(signature_or_function=void(I, I, I, F, _IN4, _IN4, _IN4, _OUT4, _STATS), fastmath=FAST)
+def _forward(first, last, causal, steps, q, k, v, out, stats):
     """Heads first <= b * H + h < last of out = softmax(q k^T / sqrt(D)) v.
 
     If causal, a block of queries sees the keys up to its last query, and each those up to its own.
+    Where steps are more than 0, exponentials are rounded to whole ones (the scale cancels out).
     stats (B H, 2, T) receives the largest score and 1 / sum(exp) of each query.
     """
     heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
@@ -116,6 +117,7 @@ def _forward(first, last, causal, q, k, v, out, stats):
                 line = scores[j * wide : (j + 1) * wide]
                 for i in range(wide):
                     e = exp(line[i] - top[i])
+                    e = np.rint(e * steps) if steps > f32(0) else e
                     line[i] = e
                     total[i] += e
             product(v, v_at, 1, v_row, scores, 0, wide, mixed, 0, wide,
@@ -129,10 +131,10 @@ def _forward(first, last, causal, q, k, v, out, stats):
 
 
 @njit(
-    signature_or_function=void(I, I, I, _IN4, _IN4, _IN4, _IN4, _STATS, _OUT4, _OUT4, _OUT4),
+    signature_or_function=void(I, I, I, F, _IN4, _IN4, _IN4, _IN4, _STATS, _OUT4, _OUT4, _OUT4),
     fastmath=FAST,
 )
-def _backward(first, last, causal, grad, q, k, v, stats, grad_q, grad_k, grad_v):
+def _backward(first, last, causal, steps, grad, q, k, v, stats, grad_q, grad_k, grad_v):
     """Key/value heads first <= b * Hkv + h < last: gradients of q, k and v from grad."""
     heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
     keys, kv_heads = k.shape[2], k.shape[1]
@@ -178,7 +180,8 @@ def _backward(first, last, causal, grad, q, k, v, stats, grad_q, grad_k, grad_v)
                     line = scores[j * wide : (j + 1) * wide]
                     slope = slopes[j * wide : (j + 1) * wide]
                     for i in range(wide):
-                        p = exp(line[i] - top[i]) * share[i]
+                        e = exp(line[i] - top[i])
+                        p = (np.rint(e * steps) if steps > f32(0) else e) * share[i]
                         line[i] = p
                         inner[i] += p * slope[i]
                 for j in range(seen):
@@ -204,27 +207,27 @@ def _near(x: Array) -> Array:
     return x if usable else np.ascontiguousarray(x)
 
 
-def _attend(q: Array, k: Array, v: Array, causal: bool) -> tuple[Array, Array]:
+def _attend(q: Array, k: Array, v: Array, causal: bool, steps: int) -> tuple[Array, Array]:
     """Return softmax(q k^T / sqrt(D)) v and `stats`; joining the heads again copies nothing."""
     batch, heads, tokens, width = q.shape
     out = empty((batch, tokens, heads, width)).transpose(0, 2, 1, 3)
     stats = empty((batch * heads, 2, tokens))
     share_pieces(
         _forward, batch * heads, 1, 60e-12 * tokens * k.shape[2] * width,
-        int(causal), _near(q), _near(k), _near(v), out, stats,
+        int(causal), f32(steps), _near(q), _near(k), _near(v), out, stats,
     )  # fmt: skip
     return out, stats
 
 
 def _differentiate(
-    grad: Array, q: Array, k: Array, v: Array, stats: Array, causal: bool,
+    grad: Array, q: Array, k: Array, v: Array, stats: Array, causal: bool, steps: int,
     into: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
     heads, tokens, width = q.shape[1:]
     batch, kv_heads, keys, _ = k.shape
     share_pieces(
         _backward, batch * kv_heads, 1, 120e-12 * (heads // kv_heads) * tokens * keys * width,
-        int(causal), _near(grad), _near(q), _near(k), _near(v), stats, *into,
+        int(causal), f32(steps), _near(grad), _near(q), _near(k), _near(v), stats, *into,
     )  # fmt: skip
 
 
@@ -233,7 +236,7 @@ class Attention:
     """softmax(q k^T / sqrt(D)) v; groups of query heads share one key/value head."""
 
     @staticmethod
-    def fits(q: Array, k: Array, v: Array, causal: bool = False) -> bool:
+    def fits(q: Array, k: Array, v: Array, causal: bool = False, steps: int = 0) -> bool:
         return (
             floats(q, k, v) and q.ndim == k.ndim == 4 and k.shape == v.shape
             and len(q) == len(k) and q.shape[3] == k.shape[3]
@@ -242,16 +245,18 @@ class Attention:
         )  # fmt: skip
 
     @staticmethod
-    def forward(ctx: Any, q: Array, k: Array, v: Array, causal: bool = False) -> Array:
-        out, stats = _attend(q, k, v, causal)
-        ctx.save(q, k, v, stats, causal)
+    def forward(
+        ctx: Any, q: Array, k: Array, v: Array, causal: bool = False, steps: int = 0
+    ) -> Array:
+        out, stats = _attend(q, k, v, causal, steps)
+        ctx.save(q, k, v, stats, causal, steps)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Array) -> tuple[Array, Array, Array]:
-        q, k, v, stats, causal = ctx.saved
+        q, k, v, stats, causal, steps = ctx.saved
         into = (empty(q.shape), empty(k.shape), empty(k.shape))
-        _differentiate(grad, q, k, v, stats, causal, into)
+        _differentiate(grad, q, k, v, stats, causal, steps, into)
         return into
 
 
@@ -260,22 +265,24 @@ class PackedAttention:
     """The same, read from and written to where one product puts queries, keys and values."""
 
     @staticmethod
-    def fits(qkv: Array, heads: int, kv_heads: int, causal: bool = False) -> bool:
+    def fits(qkv: Array, heads: int, kv_heads: int, causal: bool = False, steps: int = 0) -> bool:
         return floats(qkv) and not qkv.shape[2] // (heads + 2 * kv_heads) % LANES
 
     @staticmethod
-    def forward(ctx: Any, qkv: Array, heads: int, kv_heads: int, causal: bool = False) -> Array:
-        mixed, stats = _attend(*_parts(qkv, heads, kv_heads), causal)  # (B, H, T, D)
-        ctx.save(qkv, stats, heads, kv_heads, causal)
+    def forward(
+        ctx: Any, qkv: Array, heads: int, kv_heads: int, causal: bool = False, steps: int = 0
+    ) -> Array:
+        mixed, stats = _attend(*_parts(qkv, heads, kv_heads), causal, steps)  # (B, H, T, D)
+        ctx.save(qkv, stats, heads, kv_heads, causal, steps)
         return mixed.transpose(0, 2, 1, 3).reshape(*qkv.shape[:2], -1)
 
     @staticmethod
     def backward(ctx: Any, grad: Array) -> Array:
-        qkv, stats, heads, kv_heads, causal = ctx.saved
+        qkv, stats, heads, kv_heads, causal, steps = ctx.saved
         result = empty(qkv.shape)
         g = grad.reshape(*grad.shape[:2], heads, -1).transpose(0, 2, 1, 3)
         into = _parts(result, heads, kv_heads)
-        _differentiate(g, *_parts(qkv, heads, kv_heads), stats, causal, into)
+        _differentiate(g, *_parts(qkv, heads, kv_heads), stats, causal, steps, into)
         return result
 
 

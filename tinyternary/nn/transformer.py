@@ -187,9 +187,14 @@ class Attention(Module):
         if record is not None:
             q, k, _ = self.split_heads(qkv.detach())
             record["attn"] = attention_weights(q.data, k.data, self.causal)
-        if self.fused:  # what follows as one operation, without copies of q, k and v
-            mixed = autograd.packed_attention(qkv, self.heads, self.kv_heads, self.causal)
-            return self.proj(mixed)
+        return self.proj(self.attend(qkv) if self.fused else self.attend_by_steps(qkv, record))
+
+    def attend(self, qkv: Tensor) -> Tensor:
+        """(B, T, (H + 2 Hkv) Dh) to (B, T, D) as one operation, without copies of q, k and v."""
+        return autograd.packed_attention(qkv, self.heads, self.kv_heads, self.causal)
+
+    def attend_by_steps(self, qkv: Tensor, record: dict[str, Any] | None = None) -> Tensor:
+        """Compute the same by the formula; `record` receives the "weights" (B, H, T, T)."""
         q, k, v = self.split_heads(qkv)
         batch, heads, tokens, width = q.shape
         # the query heads that share a key/value head stand one below the other
@@ -202,7 +207,7 @@ class Attention(Module):
         if record is not None:
             record["weights"] = weights
         mixed = (weights.reshape(scores.shape) @ v).reshape(batch, heads, tokens, width)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, heads * width))
+        return mixed.transpose(1, 2).reshape(batch, tokens, heads * width)
 
     def describe(self) -> str:
         """Say width and heads for `repr`."""

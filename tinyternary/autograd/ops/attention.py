@@ -37,14 +37,17 @@ class Attention(Function):
     """softmax(q k^T / sqrt(D)) v; a group of query heads shares one key/value head.
 
     Causal attention leaves out the keys that stand after a query: their weight is 0, and so
-    no gradient goes to them. Source: Vaswani et al., "Attention Is All You Need",
-    arXiv 1706.03762, eq. 1, and section 3.2.3 for the mask.
+    no gradient goes to them. With `steps` the exponentials are rounded to that many steps of
+    the largest, and the gradient passes as if they were not. Source: Vaswani et al.,
+    "Attention Is All You Need", arXiv 1706.03762, eq. 1, and section 3.2.3 for the mask.
     """
 
     @staticmethod
-    def forward(ctx: Context, q: Array, k: Array, v: Array, causal: bool = False) -> Array:
+    def forward(
+        ctx: Context, q: Array, k: Array, v: Array, causal: bool = False, steps: int = 0
+    ) -> Array:
         _check(q, k, v, causal)
-        weights = attention_weights(q, k, causal)
+        weights = attention_weights(q, k, causal, steps)
         ctx.save(q, k, v, weights)
         return (_grouped(weights, k) @ v).reshape(q.shape)
 
@@ -62,7 +65,7 @@ class Attention(Function):
         return grad_q, grad_k, grad_v
 
 
-def attention_weights(q: Array, k: Array, causal: bool = False) -> Array:
+def attention_weights(q: Array, k: Array, causal: bool = False, steps: int = 0) -> Array:
     """softmax(q k^T / sqrt(D)): (B, H, T, S) from q (B, H, T, D) and k (B, Hkv, S, D)."""
     scores = _grouped(q, k) @ k.swapaxes(-1, -2)
     scores *= scores.dtype.type(1 / sqrt(q.shape[3]))
@@ -70,6 +73,8 @@ def attention_weights(q: Array, k: Array, causal: bool = False) -> Array:
         query = np.arange(scores.shape[2])[:, None] % q.shape[2]
         np.copyto(scores, -np.inf, where=np.arange(k.shape[2]) > query)
     weights = np.exp(scores - top(scores))
+    if steps:
+        weights = np.rint(weights * steps)
     weights /= weights.sum(-1, keepdims=True)
     return weights.reshape(*q.shape[:3], k.shape[2])
 
@@ -84,8 +89,11 @@ class PackedAttention(Function):
     """`Attention` on queries, keys and values that lie side by side, as one product made them."""
 
     @staticmethod
-    def forward(ctx: Context, qkv: Array, heads: int, kv_heads: int, causal: bool = False) -> Array:
-        mixed = Attention.forward(ctx, *_split(qkv, heads, kv_heads), causal)  # (B, H, T, D)
+    def forward(
+        ctx: Context, qkv: Array, heads: int, kv_heads: int, causal: bool = False, steps: int = 0
+    ) -> Array:
+        parts = _split(qkv, heads, kv_heads)
+        mixed = Attention.forward(ctx, *parts, causal, steps)  # (B, H, T, D)
         return mixed.transpose(0, 2, 1, 3).reshape(*qkv.shape[:2], heads * mixed.shape[3])
 
     @staticmethod
@@ -104,7 +112,9 @@ def _split(qkv: Array, heads: int, kv_heads: int) -> tuple[Array, Array, Array]:
     return x[:, :heads], x[:, heads : heads + kv_heads], x[:, heads + kv_heads :]
 
 
-def packed_attention(qkv: Any, heads: int, kv_heads: int, causal: bool = False) -> Tensor:
+def packed_attention(
+    qkv: Any, heads: int, kv_heads: int, causal: bool = False, steps: int = 0
+) -> Tensor:
     """Attend from one array of queries, keys and values, without moving them apart.
 
     The same as splitting, `attention`, and joining the heads, less the copies.
@@ -117,6 +127,9 @@ def packed_attention(qkv: Any, heads: int, kv_heads: int, causal: bool = False) 
         H and Hkv.
     causal : bool
         Whether a token attends to itself and to those before it only.
+    steps : int
+        To how many steps of the largest the softmax's exponentials are rounded, as an engine
+        of integers does (127: int8); 0 does not round. The gradient passes straight through.
 
     Returns
     -------
@@ -132,7 +145,9 @@ def packed_attention(qkv: Any, heads: int, kv_heads: int, causal: bool = False) 
             f"packed_attention: qkv {qkv.shape} for {heads} heads and {kv_heads} key/value heads: "
             "expected (B, T, (H + 2 Hkv) D)"
         )
-    return PackedAttention.apply(floating(qkv), heads=heads, kv_heads=kv_heads, causal=causal)
+    return PackedAttention.apply(
+        floating(qkv), heads=heads, kv_heads=kv_heads, causal=causal, steps=steps
+    )
 
 
 def attention(q: Any, k: Any, v: Any, causal: bool = False) -> Tensor:
