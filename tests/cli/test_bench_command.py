@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not jit_enabled(), reason="measures compiled cod
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tinyternary", "bench", *arguments],
-        capture_output=True, text=True, timeout=600, env={**os.environ, "COLUMNS": "80"},
+        capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, "COLUMNS": "80"},
     )  # fmt: skip
 
 

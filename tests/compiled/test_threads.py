@@ -35,13 +35,13 @@ def test_a_call_gives_every_member_its_number_and_raises_what_one_raised():
     seen, both = [], threading.Barrier(4)
 
     def work(member):
-        both.wait(timeout=60)
+        both.wait(timeout=PATIENCE)
         seen.append(member)
         if member == 2:
             raise KeyError("on purpose")
 
     call = threads.invite(work, 3)
-    both.wait(timeout=60)
+    both.wait(timeout=PATIENCE)
     with pytest.raises(KeyError, match="on purpose"):
         call.wait()
     assert sorted(seen) == [1, 2, 3]
@@ -98,7 +98,7 @@ def test_another_thread_takes_part(two):
     def kernel(first, last):
         seen.add(threading.current_thread())
         if first in (0, 40):  # the first piece of each, which have to run at the same time
-            both.wait(timeout=60)
+            both.wait(timeout=PATIENCE)
 
     threads.share_pieces(kernel, 80, 10, LONG)
     assert len(seen) == 2
@@ -111,7 +111,7 @@ def test_an_error_reaches_the_caller_when_nobody_works_any_more(guilty, two):
 
     def kernel(first, last):
         if first in (0, 40):
-            both.wait(timeout=60)
+            both.wait(timeout=PATIENCE)
         mine = threading.current_thread() is caller
         if mine == (guilty == "caller"):
             raise KeyError("on purpose")
@@ -281,7 +281,7 @@ def ends_well(child):
     """Fork; whether `child` returns True there before an alarm ends it."""
     pid = os.fork()
     if pid == 0:
-        signal.alarm(60)
+        signal.alarm(PATIENCE)
         try:
             os._exit(0 if child() else 1)
         finally:
@@ -380,15 +380,15 @@ def test_no_lock_of_the_package_is_shut_in_a_forked_child():
         with contextlib.ExitStack() as stack:
             for guard in guards:
                 stack.enter_context(guard.lock)
-            held.wait(60)
-            let_go.wait(60)
+            held.wait(PATIENCE)
+            let_go.wait(PATIENCE)
 
     holder = threading.Thread(target=hold, daemon=True)
     holder.start()
-    held.wait(60)
+    held.wait(PATIENCE)
     try:
         assert len(guards) >= 3
-        assert ends_well(lambda: all(guard.lock.acquire(timeout=5) for guard in guards))
+        assert ends_well(lambda: all(guard.lock.acquire(timeout=PATIENCE) for guard in guards))
     finally:
         let_go.set()
         holder.join()

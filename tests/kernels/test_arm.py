@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.cases import trits
+from tests.patience import PATIENCE
 from tinyternary.kernels import reference
 from tinyternary.kernels.simd import assembly
 from tinyternary.kernels.simd.layout import BLOCK, interleave, padded
@@ -37,7 +38,7 @@ def program(request, tmp_path_factory):
     driver = Path(__file__).parent / "arm_driver.c"
     subprocess.run(
         [COMPILER, "-O1", "-static", "-o", made, driver, folder / "kernels.o"],
-        check=True, capture_output=True, timeout=100,
+        check=True, capture_output=True, timeout=PATIENCE,
     )  # fmt: skip
     return target, made
 
@@ -53,7 +54,7 @@ def run(program, x, w, floats, folder):
     sums = x.astype(np.int32).sum(axis=1, dtype=np.int32)
     given, answer = folder / "in", folder / "out"
     given.write_bytes(b"".join(part.tobytes() for part in (facts, weights, filled, sums, floats)))
-    subprocess.run([EMULATOR, made, given, answer], check=True, timeout=100)
+    subprocess.run([EMULATOR, made, given, answer], check=True, timeout=PATIENCE)
     raw = answer.read_bytes()
     size = (rows + 1) * target.outputs
     integers = np.frombuffer(raw, np.int32, size).reshape(rows + 1, target.outputs)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.deploy.c.building import check_equal, logits_of, pnm
 from tests.deploy.small_models import images_for, make_model
+from tests.patience import PATIENCE
 from tinyternary.deploy import Engine, pack, to_c
 
 HERE = Path(__file__).parent
@@ -47,7 +48,7 @@ def emulate(folder: Path, machine: str, images, flags="-O2"):
          "-monitor", "none", "-serial", "none", "-kernel", "firmware",
          "-semihosting-config", f"enable=on,target=native,{arguments}"],
         cwd=folder, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        timeout=600,
+        timeout=PATIENCE,
     )  # fmt: skip
     counts = [int(found) for found in re.findall(r"instructions: (\d+)", done.stderr)]
     return logits_of(done.stdout), counts
