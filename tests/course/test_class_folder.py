@@ -111,14 +111,14 @@ def test_ctrl_c_ends_a_class_and_leaves_nothing(room: Path) -> None:
         [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True,
         env={**os.environ, "TINYTERNARY_PROBE": str(room)},
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not psutil.Process(process.pid).children() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(4)  # into the loop
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
     assert process.wait(timeout=PATIENCE) != 0
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60  # not what a notebook may take
     assert not marked("TINYTERNARY_PROBE", str(room))
 
 

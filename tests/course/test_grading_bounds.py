@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.course.small_lesson import GOOD_1, Notebook
+from tests.patience import PATIENCE
 from tinyternary import course
 from tinyternary.course.grading import submission, worker
 from tinyternary.course.grading.work import MESSAGE
@@ -267,7 +268,7 @@ def test_grading_leaves_no_process_behind_when_it_is_killed(tmp_path: Path) -> N
     grader.wait()
     grader.stdout.close()
     try:
-        child.wait(60)
+        child.wait(PATIENCE)
     except psutil.TimeoutExpired:
         child.kill()
         raise AssertionError("the learner's cell runs on after the grader was killed") from None

@@ -214,7 +214,7 @@ def test_a_call_that_a_signal_ends_leaves_the_next_answer_right(count):
     # nobody of those calls is left at work, nor waits for somebody who went
     came = threading.Event()
     threads.invite(lambda member: came.set(), 1)
-    assert came.wait(60)
+    assert came.wait(PATIENCE)
 
 
 def test_memory_does_not_grow_with_calls_or_batch(model):
