@@ -45,7 +45,8 @@ def test_output_and_gradients_are_pytorchs(batch, kv_heads, group, width, tokens
     x = rng.normal(size=(batch, tokens, width * heads)).astype(np.float32)
     upstream = rng.normal(size=x.shape).astype(np.float32)
     for p in attend.parameters():
-        p.data[...] = rng.normal(size=p.shape) * 0.5
+        # scores of a few units: where they are many, a code that tips over moves a share by half
+        p.data[...] = rng.normal(size=p.shape) * min(0.5, 1.5 / np.sqrt(width * heads))
     out, grad_x, grads = through(attend, x, upstream)
 
     def rounded(y, axes):  # straight through: the gradient is that of y
