@@ -17,6 +17,7 @@ STE = ("tests/quant/test_straight_through.py",)
 BIT = ("tests/quant/test_bitlinear.py",)
 SCOPE = ("tests/quant/test_microscope.py",)
 CHOICE = ("tests/quant/test_sensitivity.py",)
+INT8 = ("tests/quant/test_int8_attention.py",)
 VIT = ("tests/models/test_vit.py",)
 FILES = ("tests/models/test_pretrained.py",)
 
@@ -92,9 +93,9 @@ MUTANTS = [
     Mutant("gradual: strength applied twice", "quant/ste.py",
            "(quantized - value) * strength", "(quantized - value) * strength**2", BIT),
     Mutant("gradual: values of an attention stay rounded", "quant/int8_attention.py",
-           "zip((q, k, v), rules)]", "zip((q, k), rules)] + [_rounded_values(v)]", CHOICE),
+           "return mixed(qkv, rule, self.strength)", "return rule(qkv)", INT8),
     Mutant("gradual: weights of an attention stay rounded", "quant/int8_attention.py",
-           "if self.strength == 1.0:", "if True:", CHOICE),
+           "STEPS if self.strength else 0", "STEPS", INT8),
     Mutant("sensitivity: norms and attentions stay quantised", "quant/analysis/sensitivity.py",
            "isinstance(m, QUANTIZED)}", "isinstance(m, BitLinear)}", CHOICE),
     Mutant("ternarize: half done after an error", "quant/ternarize.py",
