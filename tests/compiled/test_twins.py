@@ -20,6 +20,7 @@ from tinyternary.autograd.ops import (
     arithmetic,
     attention,
     normalization,
+    packed_attention,
     products,
     softmax,
 )
@@ -194,7 +195,9 @@ CASES = {  # the NumPy form, what it is given, how near forward and backward hav
     "RMSNorm": (normalization.RMSNorm, for_rms_norm(), near(2e-5), near(2e-5)),
     "Linear": (products.Linear, for_linear(), near(1e-5), near(1e-5)),
     "Attention": (attention.Attention, for_attention(), near(5e-6), near(2e-5)),
-    "PackedAttention": (attention.PackedAttention, for_packed_attention(), near(5e-6), near(2e-5)),
+    "PackedAttention": (
+        packed_attention.PackedAttention, for_packed_attention(), near(5e-6), near(2e-5),
+    ),
     "FakeAbsmax": (absmax.FakeAbsmax, for_absmax(), near(0), near(0)),
     "NormAbsmax": (absmax.NormAbsmax, for_rms_norm(), but_for_ties, near(2e-5)),
     "FakeAbsmean": (absmean.FakeAbsmean, for_absmean(), near(0), near(0)),

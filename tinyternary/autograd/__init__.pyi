@@ -3,7 +3,7 @@ from .function import Context as Context, Function as Function
 from .gradcheck import gradcheck as gradcheck
 from .modes import grad_enabled as grad_enabled, no_grad as no_grad
 from .ops.activations import dropout as dropout, gelu as gelu
-from .ops.attention import attention as attention, packed_attention as packed_attention
+from .ops.attention import attention as attention
 from .ops.choosing import maximum as maximum, where as where
 from .ops.elementwise import clip as clip
 from .ops.indexing import embedding as embedding
@@ -14,6 +14,7 @@ from .ops.losses import (
     mse as mse,
 )
 from .ops.normalization import layer_norm as layer_norm, rms_norm as rms_norm
+from .ops.packed_attention import packed_attention as packed_attention
 from .ops.products import linear as linear, matmul as matmul
 from .ops.shapes import (
     concatenate as concatenate,

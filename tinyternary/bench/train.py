@@ -190,7 +190,7 @@ def own_step(
 
 def _share_of_products(step: Callable[[], Any]) -> float:
     """Share of a step's time inside matrix products and attention."""
-    from tinyternary.autograd.ops.attention import PackedAttention
+    from tinyternary.autograd.ops.packed_attention import PackedAttention
     from tinyternary.autograd.ops.products import Linear
     from tinyternary.compiled import twin
 
