@@ -19,7 +19,7 @@ from tests.patience import PATIENCE
 from tinyternary.errors import ConfigError, TrainingError
 from tinyternary.experiments import cluster as module, read_results, sweep, sweeping
 from tinyternary.experiments.jobs import Job, run_jobs
-from tinyternary.experiments.sweeping import is_finished, kept_folder
+from tinyternary.experiments.sweep_runs import is_finished, kept_folder
 
 pytest.importorskip("distributed", reason="needs Dask (extra `cluster`)")
 
@@ -170,7 +170,7 @@ def test_workers_that_see_nothing_get_the_data_and_send_their_runs(
     plan, root, _ = serial
     out = tmp_path / "out"
     cluster.worker()
-    place, ask = sweeping._place, module._ask
+    place, ask = sweeping.place, module._ask
 
     def far_away(jobs, where, files, tidy):
         """What the workers are told of is not there when they look for it."""
@@ -191,7 +191,7 @@ def test_workers_that_see_nothing_get_the_data_and_send_their_runs(
 
     monkeypatch.setattr(sweeping, "run_jobs", far_away)
     monkeypatch.setattr(module, "_ask", ask_about_files)
-    monkeypatch.setattr(sweeping, "_place", leave)
+    monkeypatch.setattr(sweeping, "place", leave)
     with pytest.raises(Gone):
         sweep(plan, root, out=out, where=cluster.address, progress=False)
     assert not finished(out)
@@ -203,7 +203,7 @@ def test_workers_that_see_nothing_get_the_data_and_send_their_runs(
             assert (run / "student" / "metrics.json").stat().st_mtime_ns == time
         place(folder, content)
 
-    monkeypatch.setattr(sweeping, "_place", placed)
+    monkeypatch.setattr(sweeping, "place", placed)
     found = sweep(plan, root, out=out, where=cluster.address, progress=False)
     assert (found.finished, found.failed) == (RUNS, {})
     assert same(serial, out)

@@ -11,19 +11,27 @@ from tests.experiments.crumbs import RECIPE, weights, write_data, write_plan
 from tinyternary.config import POLICIES
 from tinyternary.data import NAMES
 from tinyternary.errors import CheckpointError, ConfigError, DataFileError
-from tinyternary.experiments import Sweep, experiments, read_results, read_sweep, reproduce, sweep
+from tinyternary.experiments import (
+    Sweep,
+    experiments,
+    read_results,
+    read_sweep,
+    reproduce,
+    run_experiment,
+    sweep,
+    sweep_runs,
+)
 from tinyternary.experiments.jobs import run_jobs
-from tinyternary.experiments.sweeping import (
-    _place,
-    alone,
-    arms_of,
+from tinyternary.experiments.sweep_runs import (
     forget,
     held,
     is_finished,
     is_kept,
-    run_arms,
+    place,
+    take_shared,
     train_run,
 )
+from tinyternary.experiments.sweeping import _same_teacher, alone, arms_of, run_arms
 
 pytestmark = pytest.mark.filterwarnings("ignore::tinyternary.data.DataFileWarning")
 
@@ -130,6 +138,70 @@ def test_a_sweep_is_what_reproduce_gives_and_no_run_is_run_twice(tmp_path):
         sweep(write_plan(tmp_path), root, out=tmp_path / "sweep", progress=False)
 
 
+def test_a_teacher_is_trained_once_whatever_the_policies(tmp_path, monkeypatch):
+    root = write_data(tmp_path / "data", "breastmnist")
+    policies = ["all-linear", "bitmedvit"]
+    plan = write_plan(tmp_path, datasets=["breastmnist"], policies=policies)
+    trained = []
+    monkeypatch.setattr(sweep_runs, "run_experiment", noting(trained))
+    found = sweep(plan, root, out=tmp_path / "sweep", progress=False)
+    assert (found.finished, found.failed) == (4, {})
+    assert trained == [False, False, True, True]  # whether a teacher was there
+    for policy in policies:
+        apart = tmp_path / policy
+        (tmp_path / "own.toml").write_text(f"policy = {policy!r}\n" + RECIPE.format(epochs=2))
+        reproduce(tmp_path / "own.toml", root, [0, 1], out=apart, dataset="breastmnist",
+                  progress=False)  # fmt: skip
+        assert weights(tmp_path / "sweep" / f"crumbs-breastmnist-{policy}") == weights(apart)
+
+
+def noting(trained):
+    def run(*arguments, out, **options):
+        trained.append((out / "teacher" / "metrics.json").is_file())
+        return run_experiment(*arguments, out=out, **options)
+
+    return run
+
+
+def test_only_what_is_over_and_not_there_is_taken_over(tmp_path):
+    mine, begun, over = (tmp_path / name for name in ("mine", "begun", "over"))
+    files = {
+        begun / "teacher" / "model.safetensors": "begun",
+        over / "teacher" / "model.safetensors": "over", over / "teacher" / "metrics.json": "over",
+        over / "student" / "metrics.json": "over",
+        over / "pretraining" / "metrics.json": "over",
+        mine / "pretraining" / "metrics.json": "mine",
+    }  # fmt: skip
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    take_shared(mine, [begun, over])
+    there = {p.relative_to(mine).as_posix(): p.read_text() for p in mine.rglob("*.*")}
+    assert there == {
+        "pretraining/metrics.json": "mine",
+        "teacher/metrics.json": "over", "teacher/model.safetensors": "over",
+    }  # fmt: skip
+
+
+def test_arms_share_a_teacher_where_the_policy_alone_differs(tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "r.toml").write_text(
+            RECIPE.format(epochs=len(folder) + (folder == "b"))
+        )
+    one = arms_of(Sweep(name="p", recipes=[str(tmp_path / "a" / "r.toml")],
+                        datasets=["breastmnist", "bloodmnist"],
+                        policies=["all-linear", "bitmedvit"]))  # fmt: skip
+    other = arms_of(Sweep(name="p", recipes=[str(tmp_path / "b" / "r.toml")],
+                          datasets=["breastmnist"], policies=["everything"]))  # fmt: skip
+    shared = [(a.name, b.name) for a in [*one, *other] for b in [*one, *other]
+              if _same_teacher(a, b)]  # fmt: skip
+    assert {frozenset(pair) for pair in shared} == {
+        frozenset({f"r-{name}-all-linear", f"r-{name}-bitmedvit"})
+        for name in ("breastmnist", "bloodmnist")
+    }
+
+
 @pytest.mark.filterwarnings(
     "ignore::RuntimeWarning"
 )  # where nothing is compiled, NumPy says so too
@@ -189,7 +261,7 @@ def test_who_does_not_see_the_folder_sends_the_runs_files(one_run, tmp_path):
     assert not folder.exists()
     assert is_kept(**far)
     assert train_run(**far) == content  # a client that comes back
-    _place(folder, content)
+    place(folder, content)
     assert is_finished(folder)
     forget(asked["token"])
     assert not is_kept(**far)
@@ -209,8 +281,8 @@ def test_the_file_that_says_finished_is_written_last(one_run, tmp_path, monkeypa
         assert not is_finished(folder)
         written.append(path)
 
-    monkeypatch.setattr("tinyternary.experiments.sweeping.replace_content", note)
-    _place(folder, content)
+    monkeypatch.setattr("tinyternary.experiments.sweep_runs.replace_content", note)
+    place(folder, content)
     assert written[-1] == folder / "student" / "metrics.json"
     assert len(written) == len(content)
 
@@ -220,7 +292,7 @@ def test_the_file_that_says_finished_is_written_last(one_run, tmp_path, monkeypa
 )
 def test_a_worker_cannot_write_elsewhere(tmp_path, name):
     with pytest.raises(CheckpointError, match="no run has"):
-        _place(tmp_path / "run", {name: b""})
+        place(tmp_path / "run", {name: b""})
     assert not list(tmp_path.iterdir())
 
 
@@ -234,7 +306,7 @@ def test_a_run_that_somebody_is_at_is_waited_for(one_run, monkeypatch):
     asked, folder = one_run
     slept = []
     with held(folder) as _:
-        import tinyternary.experiments.sweeping as module
+        import tinyternary.experiments.sweep_runs as module
 
         class Enough(Exception):
             pass

@@ -7,16 +7,14 @@
         results.json
 
 A run whose student is tested is finished, and is not run again; one that was stopped goes on from
-its last state. On a worker that sees OUT it is trained there; any other keeps it in a folder of
-its own and sends the files of the finished run.
+its last state. Arms that differ in policy only share their teachers. What a worker does with a run
+is in `tinyternary.experiments.sweep_runs`.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,19 +28,25 @@ from tqdm import tqdm
 
 from tinyternary import __version__
 from tinyternary.config import POLICIES
-from tinyternary.data import NAMES, load
+from tinyternary.data import NAMES
 from tinyternary.data.medmnist.archives import data_file, data_root, md5_of
 from tinyternary.data.medmnist.catalog import flag_and_size
 from tinyternary.errors import CheckpointError, ConfigError, TinyTernaryError, unknown_name
-from tinyternary.experiments.cluster import folder_with
 from tinyternary.experiments.experiment import Experiment, read_experiment
 from tinyternary.experiments.jobs import HERE, Job, check_place, run_jobs
 from tinyternary.experiments.packaged import read_packaged
-from tinyternary.experiments.reproduction import find_experiment, images_besides, run_experiment
+from tinyternary.experiments.reproduction import find_experiment
 from tinyternary.experiments.results import Results, write_results
 from tinyternary.experiments.search_space import Search
-from tinyternary.files import DRAFT, LOCK, one_at_a_time, opened_lock, replace_content, try_lock
-from tinyternary.places import cache_folder
+from tinyternary.experiments.sweep_runs import (
+    forget,
+    is_finished,
+    is_kept,
+    place,
+    token_of,
+    train_run,
+)
+from tinyternary.files import one_at_a_time
 from tinyternary.train._identity import differing_setting
 from tinyternary.train.checkpoints import read_json, write_json
 from tinyternary.train.recipe import one_line
@@ -281,21 +285,17 @@ def alone(out: str | Path) -> Iterator[str]:
     folder = Path(out)
     busy = CheckpointError(f"{folder}: another sweep runs there; wait for its end")
     with one_at_a_time(folder, busy):
-        token = _token(folder) or secrets.token_hex(8)
+        token = token_of(folder) or secrets.token_hex(8)
         if not (folder / "sweep.json").is_file():
             write_json(folder / "sweep.json", {"token": token})
         yield token
 
 
-def _token(folder: Path) -> str:
-    path = folder / "sweep.json"
-    return str(read_json(path).get("token", "")) if path.is_file() else ""
-
-
-def _runs(arms: Sequence[Arm]) -> Iterator[tuple[Arm, int]]:
-    for arm in arms:
-        for seed in dict.fromkeys(arm.seeds):
-            yield arm, seed
+def _runs(arms: Sequence[Arm]) -> list[tuple[Arm, int]]:
+    """List all runs, policy by policy: the first trains the teachers that the others take over."""
+    runs = [(arm, seed) for arm in arms for seed in dict.fromkeys(arm.seeds)]
+    policies = list(dict.fromkeys(arm.experiment.policy for arm in arms))
+    return sorted(runs, key=lambda run: policies.index(run[0].experiment.policy))
 
 
 def run_arms(
@@ -317,7 +317,7 @@ def run_arms(
     files = {arm.name: arm.files(root) for arm in arms}
     for arm in arms:
         _keep_or_refuse(folder / arm.name, arm, files[arm.name])
-    runs = list(_runs(arms))
+    runs = _runs(arms)
     todo = [
         Job(f"{inside}{arm.name}/seed-{seed}-{token}", train_run, {
             "arm": arm, "seed": seed, "folder": f"{inside}{arm.name}/seed-{seed}",
@@ -325,6 +325,9 @@ def run_arms(
             "progress": progress and where == HERE,
             "files": {path.name: md5 for path, md5 in files[arm.name].items()},
             "root": data_root(root).resolve(),
+            "alike": [
+                f"{inside}{other.name}/seed-{seed}" for other in arms if _same_teacher(arm, other)
+            ],
         }, is_kept)
         for arm, seed in runs
         if not is_finished(folder / arm.name / f"seed-{seed}", test)
@@ -343,10 +346,19 @@ def run_arms(
             if isinstance(outcome, TinyTernaryError):
                 failed[name] = str(outcome)
             else:
-                _place(folder / name, outcome)
+                place(folder / name, outcome)
             bar.set_postfix_str(name, refresh=False)
             bar.update()
     return failed
+
+
+def _same_teacher(arm: Arm, other: Arm) -> bool:
+    """Whether two arms differ in their policy only."""
+    teachers = [
+        (each.experiment.changed({"policy": ""}), each.change, each.dataset)
+        for each in (arm, other)
+    ]
+    return other is not arm and teachers[0] == teachers[1]
 
 
 def _keep_or_refuse(folder: Path, arm: Arm, files: Mapping[Path, str]) -> None:
@@ -375,90 +387,3 @@ def _keep_or_refuse(folder: Path, arm: Arm, files: Mapping[Path, str]) -> None:
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
     return experiment.model_dump(mode="json", exclude={"seeds"})
-
-
-# ---- what a worker does ----------------------------------------------------------------------
-
-
-def train_run(
-    arm: Arm,
-    seed: int,
-    folder: str,
-    out: Path,
-    token: str,
-    test: bool,
-    progress: bool,
-    files: dict[str, str],
-    root: Path,
-) -> dict[str, bytes]:
-    """Train one run where its folder can be seen, else in a folder of the worker's own.
-
-    Returns
-    -------
-    dict
-        Files of the run folders by name, to be written by who asked; none if they are
-        in `out` already.
-    """
-    seen = _token(out) == token
-    target = (out if seen else kept_folder(token)) / folder
-    with held(target):
-        if not is_finished(target, test):
-            where = folder_with(files, root) if files else None
-            data = load(arm.dataset, root=where)
-            experiment = arm.for_images(len(data.train))
-            run_experiment(
-                experiment, data, seed=seed, out=target, progress=progress, test=test,
-                more=images_besides(experiment, arm.dataset, where), label=folder,
-            )  # fmt: skip
-    return {} if seen else _content(target)
-
-
-def is_finished(folder: Path, test: bool = True) -> bool:
-    """Whether a run's student is judged; the last thing that is written says so."""
-    path = folder / "student" / "metrics.json"
-    return path.is_file() and ("test" if test else "val") in read_json(path)
-
-
-def is_kept(folder: str, token: str, test: bool, **others: Any) -> bool:
-    """Whether this worker has a finished run in its own folder."""
-    return is_finished(kept_folder(token) / folder, test)
-
-
-def kept_folder(token: str) -> Path:
-    """Where a worker that does not see a sweep's folder keeps its runs."""
-    return cache_folder() / "sweeps" / token
-
-
-def forget(token: str) -> None:
-    """Remove a worker's own folder of a sweep."""
-    shutil.rmtree(kept_folder(token), ignore_errors=True)
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Wait for a run's folder and keep it: who was taken for dead may be at it still."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with opened_lock(folder / LOCK) as lock:
-        while lock is not None and not try_lock(lock):
-            time.sleep(0.5)
-        yield
-
-
-def _content(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != LOCK]
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in paths if path.suffix != DRAFT
-    }  # fmt: skip
-
-
-def _says_finished(name: str) -> tuple[bool, bool, str]:
-    return name.endswith("metrics.json"), name.startswith("student"), name
-
-
-def _place(folder: Path, content: Mapping[str, bytes]) -> None:
-    """Write a run's files, those last that say it is finished; refuse names that lead elsewhere."""
-    for name in sorted(content, key=_says_finished):
-        if not re.fullmatch(r"\w+/\w+\.(json|safetensors)", name, re.ASCII):
-            raise CheckpointError(f"{folder}: a worker sent a file that no run has: {name!r}")
-        replace_content(folder / name, content[name], CheckpointError, make_folder=True)
