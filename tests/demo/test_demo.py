@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tinyternary import data, deploy
+from tinyternary import data, deploy, experiments
 from tinyternary.config import Task
 from tinyternary.data import Dataset, Splits
 from tinyternary.demo import comparison_rows, run_demo, summary
@@ -26,9 +26,11 @@ def few_phantoms() -> Splits:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, few_phantoms):
-    """A demo on few images: every step is real, only shorter."""
+    """A demo on few images, seen a few times: every step is real, only shorter."""
+    plan = experiments.read_experiment("demo").model_copy(update={"images": 4096})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "load", lambda *_, **__: few_phantoms)
+        patch.setattr(experiments, "read_experiment", lambda _: plan)
         out = tmp_path_factory.mktemp("demo")
         run_demo("phantoms", out=out, quick=True, progress=False)
         yield out
