@@ -34,7 +34,7 @@ def test_no_traceback(rng):
 def test_no_traceback_of_many():
     counts = drawn.run(500, 2026)
     assert {what.split(":")[0] for what in counts} == {path[0] for path, _ in drawn.COMMANDS}
-    assert sum(count for what, count in counts.items() if what.endswith(": 0")) > 50
+    assert sum(count for what, count in counts.items() if what.endswith(": 0")) > 10
 
 
 @pytest.mark.parametrize(
