@@ -155,8 +155,8 @@ def change(root: Path, old: str, new: str) -> None:
     course.build(root=root, solved=False)
 
 
-def check(root: Path) -> course.LessonReport:
-    (report,) = course.check_lessons(root=root, jobs=1)
+def check(root: Path, every: int = 1) -> course.LessonReport:
+    (report,) = course.check_lessons(root=root, jobs=1, every=every)
     return report
 
 
@@ -189,6 +189,33 @@ def test_an_explained_survivor_is_accepted_and_what_is_known_is_not_tried_again(
     change(small, '"survivors")', '"the survivors")')  # the check of 1.2
     second = course.read_lesson("91", small).exercises[1]
     assert check(small).tried == 14 + 1 + len(mutants_of(second))
+
+
+def test_of_a_sample_of_mutants_only_what_was_tried_is_judged(small: Path) -> None:
+    exercises = course.read_lesson("91", small).exercises
+    for every in (2, 3):
+        report = check(small, every)
+        assert report.ok, report.problems  # an explained survivor may be among the others
+        assert report.mutants is not None
+        assert report.mutants.made == sum(len(mutants_of(e)[::every]) for e in exercises)
+        assert check(small, every).tried == 0
+    whole = check(small)  # a sample is not taken for all
+    assert whole.mutants is not None
+    assert whole.mutants.made == whole.tried - len(exercises)
+    first = mutants_of(exercises[0])[0]
+    explain(
+        small,
+        TYPES
+        + f"""
+[[survivor]]
+exercise = "1.1"
+before = {first.before!r}
+after = {first.after!r}
+reason = "none"
+""",
+    )
+    (problem,) = check(small, 3).problems  # the first is in every sample
+    assert "the check sees it now" in problem
 
 
 def test_a_weak_check_leaves_a_survivor_that_is_reported(

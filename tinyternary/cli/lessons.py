@@ -125,6 +125,9 @@ def check(
     mutants: Annotated[
         bool, typer.Option(help="Also try small mistakes made by rule in each solution.")
     ] = True,
+    every: Annotated[
+        int, typer.Option(min=1, help="Try one in so many of each exercise's small mistakes.")
+    ] = 1,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Try everything anew, also what the cache knows.")
     ] = False,
@@ -134,7 +137,7 @@ def check(
     from tinyternary import course
 
     reports = course.check_lessons(
-        names, root, jobs=jobs, mutants=mutants, fresh=fresh,
+        names, root, jobs=jobs, mutants=mutants, every=every, fresh=fresh,
         progress=not as_json and console.err.is_terminal,
     )  # fmt: skip
     if as_json:

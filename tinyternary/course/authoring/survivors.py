@@ -176,6 +176,7 @@ def judge_survivors(
     explanations: Iterable[Explanation] | None,
     broken: Iterable[str] = (),
     seconds: float = 0.0,
+    every: int = 1,
 ) -> MutantReport:
     """Hold what the checks passed against what is explained.
 
@@ -183,29 +184,35 @@ def judge_survivors(
     ----------
     lesson : Lesson
     passed : mapping of str to sequence of bool
-        For each exercise, whether the check passed each of its `mutants_of`.
+        For each exercise, whether the check passed each of its `mutants_of` that was tried.
     explanations : iterable of Explanation, or None
         None where the lesson has no file of them.
     broken, seconds
         See `MutantReport`.
+    every : int
+        One mutant in so many was tried, the first, ...; what explains another is not judged.
     """
     known = list(explanations or ())
     reasons = {(e.exercise, e.before, e.after): e.reason for e in known}
     made: set[tuple[str, str, str]] = set()
+    untried: set[tuple[str, str, str]] = set()
     survivors = []
     count = 0
     for exercise in lesson.exercises:
-        for mutant, alive in zip(mutants_of(exercise), passed[exercise.number], strict=True):
+        all_made = mutants_of(exercise)
+        untried |= {(exercise.number, mutant.before, mutant.after) for mutant in all_made}
+        for mutant, alive in zip(all_made[::every], passed[exercise.number], strict=True):
             count += 1
             change = (exercise.number, mutant.before, mutant.after)
             made.add(change)
             if alive:
                 survivors.append(Survivor(exercise.number, mutant, reasons.get(change, "")))
     alive_now = {(s.exercise, s.mutant.before, s.mutant.after) for s in survivors}
+    untried -= made
     stale = []
     for entry in known:
         change = (entry.exercise, entry.before, entry.after)
-        if change not in alive_now:
+        if change not in alive_now | untried:
             why = "the check sees it now" if change in made else "no such mutant"
             stale.append(
                 f"exercise {entry.exercise}, explained but {why}: {entry.before} -> {entry.after}"
