@@ -311,13 +311,26 @@ def test_attention_beats_chance_and_loses_to_the_middle_of_the_picture() -> None
 @pytest.mark.slow
 def test_which_weather_is_worst() -> None:
     names = demonstrated(
-        LESSON, "def logits_of", "KINDS = (", "def share_right", "float_run = train()"
+        LESSON, "def logits_of", "float_run = train()", "KINDS = (", "def share_right", "wrong = {"
     )
     for errors in names["wrong"].values():
         total = {kind: sum(shares) for kind, shares in errors.items()}
         ranked = sorted(total, key=total.__getitem__)
         assert ranked[0] == "defocus"
         assert {"contrast", "uneven_light"} <= set(ranked[2:])
+    # section 2 of the same two networks: floats boast more, and a temperature tells them so
+    val, test = names["val_labels"], names["test_labels"]
+    pairs = ((names["val_logits"], names["test_logits"]), (names["float_val"], names["float_test"]))
+    chosen = [MADE["fit_temperature"](z, val) for z, _ in pairs]
+    wanted = [MADE["fit_temperature"](z, test) for _, z in pairs]
+    assert "The floats need more of it than the trits, and gain more" in PROSE
+    assert chosen[1] > max(chosen[0], 1.15)
+    assert np.all(np.abs(np.log(np.divide(chosen, wanted))) < np.log(1.4)), (chosen, wanted)
+    gained = [
+        MADE["log_loss"](z, test, 1.0) - MADE["log_loss"](z, test, t)
+        for (_, z), t in zip(pairs, chosen)
+    ]
+    assert gained[1] > max(gained[0], 0)
     error = MADE["corruption_error"](names["wrong"]["ternary"], names["wrong"]["float"])
     assert 1.0 < error < 1.4
     assert "Being ternary costs a little on top" in PROSE
