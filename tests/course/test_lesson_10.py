@@ -31,7 +31,7 @@ from tinyternary.text import USE
 CHECKOUT = Path(__file__).parents[2]
 LESSON = course.read_lesson("10_deployment", CHECKOUT)
 PROSE = "\n".join(cell.source for cell in LESSON.cells if cell.role == "prose")
-SEEDS = range(3)
+SEEDS = range(5)
 CELLS = 1600
 
 
@@ -346,8 +346,9 @@ def test_int8_keeps_what_floats_know_and_ternary_pays(tmp_path: Path) -> None:
         if seed == 0:
             assert cells.test.class_names[np.bincount(answers).argmax()] == "phantom band"
         lost.append(right[""] - right["all-linear"])
-    # measured with five seeds: 7.9 points on average, from 0.5 to 13.8 by seed
-    assert min(lost) > -2, lost
+    found = stats.ttest_1samp(lost, 0.0).confidence_interval()
+    # measured: 7.9 points on average, from 0.5 to 13.8 by seed
+    assert found.low > 0, lost
     assert np.mean(lost) > 2
 
 

@@ -31,7 +31,7 @@ from tinyternary.experiments.sweep_runs import (
     take_shared,
     train_run,
 )
-from tinyternary.experiments.sweeping import _same_teacher, alone, arms_of, run_arms
+from tinyternary.experiments.sweeping import alone, arms_of, run_arms, sharing_teachers
 
 pytestmark = pytest.mark.filterwarnings("ignore::tinyternary.data.DataFileWarning")
 
@@ -194,8 +194,7 @@ def test_arms_share_a_teacher_where_the_policy_alone_differs(tmp_path):
                         policies=["all-linear", "bitmedvit"]))  # fmt: skip
     other = arms_of(Sweep(name="p", recipes=[str(tmp_path / "b" / "r.toml")],
                           datasets=["breastmnist"], policies=["everything"]))  # fmt: skip
-    shared = [(a.name, b.name) for a in [*one, *other] for b in [*one, *other]
-              if _same_teacher(a, b)]  # fmt: skip
+    shared = [(a, b) for a, others in sharing_teachers([*one, *other]).items() for b in others]
     assert {frozenset(pair) for pair in shared} == {
         frozenset({f"r-{name}-all-linear", f"r-{name}-bitmedvit"})
         for name in ("breastmnist", "bloodmnist")

@@ -46,7 +46,7 @@ def train_run(
     progress: bool,
     files: dict[str, str],
     root: Path,
-    alike: Sequence[str] = (),
+    alike: Sequence[str],
 ) -> dict[str, bytes]:
     """Train one run where its folder can be seen, else in a folder of the worker's own.
 

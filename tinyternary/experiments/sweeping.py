@@ -317,7 +317,7 @@ def run_arms(
     files = {arm.name: arm.files(root) for arm in arms}
     for arm in arms:
         _keep_or_refuse(folder / arm.name, arm, files[arm.name])
-    runs = _runs(arms)
+    runs, alike = _runs(arms), sharing_teachers(arms)
     todo = [
         Job(f"{inside}{arm.name}/seed-{seed}-{token}", train_run, {
             "arm": arm, "seed": seed, "folder": f"{inside}{arm.name}/seed-{seed}",
@@ -325,9 +325,7 @@ def run_arms(
             "progress": progress and where == HERE,
             "files": {path.name: md5 for path, md5 in files[arm.name].items()},
             "root": data_root(root).resolve(),
-            "alike": [
-                f"{inside}{other.name}/seed-{seed}" for other in arms if _same_teacher(arm, other)
-            ],
+            "alike": [f"{inside}{other}/seed-{seed}" for other in alike[arm.name]],
         }, is_kept)
         for arm, seed in runs
         if not is_finished(folder / arm.name / f"seed-{seed}", test)
@@ -352,13 +350,15 @@ def run_arms(
     return failed
 
 
-def _same_teacher(arm: Arm, other: Arm) -> bool:
-    """Whether two arms differ in their policy only."""
-    teachers = [
-        (each.experiment.changed({"policy": ""}), each.change, each.dataset)
-        for each in (arm, other)
-    ]
-    return other is not arm and teachers[0] == teachers[1]
+def sharing_teachers(arms: Sequence[Arm]) -> dict[str, list[str]]:
+    """Name for each arm those that differ from it in their policy only."""
+    teachers = {
+        arm.name: (arm.experiment.changed({"policy": ""}), arm.change, arm.dataset) for arm in arms
+    }
+    return {
+        name: [other for other in teachers if other != name and teachers[other] == teacher]
+        for name, teacher in teachers.items()
+    }
 
 
 def _keep_or_refuse(folder: Path, arm: Arm, files: Mapping[Path, str]) -> None:

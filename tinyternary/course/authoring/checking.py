@@ -173,7 +173,7 @@ class _Work:
         self.trials += trials
 
     def _key_of(self, exercise: Exercise) -> str:
-        return _hash_of(exercise, self.lesson) + (f", 1 in {self.every}" * (self.every > 1))
+        return _hash_of(exercise, self.lesson, self.every)
 
     @property
     def _cache(self) -> Path:
@@ -231,14 +231,14 @@ def _hash_of_variants(lesson: Lesson) -> str:
     return _hash([json.dumps([vars(a) for a in answers(lesson)]), *code])
 
 
-def _hash_of(exercise: Exercise, lesson: Lesson) -> str:
-    """Hash what the judge reads for an exercise."""
+def _hash_of(exercise: Exercise, lesson: Lesson, every: int) -> str:
+    """Hash what the judge reads for an exercise, and how many of its mutants are tried."""
     texts = [cell.source for cell in lesson.cells if cell.role == "setup"]
     for earlier in lesson.exercises:
         texts.append(earlier.solution.source)
         if earlier.number == exercise.number:
             break
-    return _hash([lesson.name, *texts, exercise.check.source])
+    return _hash([lesson.name, str(every), *texts, exercise.check.source])
 
 
 def _hash(texts: Iterable[str]) -> str:
