@@ -109,10 +109,13 @@ def _forward(first, last, causal, steps, q, k, v, out, stats):
                 _hide_later(scores, row, seen, wide)
             for i in range(wide):
                 top[i], total[i] = scores[i], f32(0)
-            for j in range(1, seen):
-                line = scores[j * wide : (j + 1) * wide]
+            # two rows at a time: keeping what is there would become a masked store, slow on AMD
+            for j in range(1, seen, 2):
+                after = min(j + 1, seen - 1)
+                line, other = scores[j * wide :], scores[after * wide :]
                 for i in range(wide):
-                    top[i] = line[i] if line[i] > top[i] else top[i]
+                    most = line[i] if line[i] > top[i] else top[i]
+                    top[i] = other[i] if other[i] > most else most
             for j in range(seen):
                 line = scores[j * wide : (j + 1) * wide]
                 for i in range(wide):
