@@ -20,7 +20,7 @@
 # pixels, without a label, and only then the labels.
 #
 # The recipes are files in the package; they were chosen by training and validation images. Test
-# images are read when a network is finished; sections 4 to 6 ask the same finished networks again,
+# images are read when a network is finished; sections 4 to 7 ask the same finished networks again,
 # and nothing was chosen by the answers.
 #
 # This notebook trains nothing. It reads run folders, or the small files that `tinyternary collect`
@@ -37,7 +37,12 @@ from IPython.display import HTML, display
 
 from tinyternary import experiments
 from tinyternary.errors import DataFileError
-from tinyternary.report import effects as ablation_figures, result_figures as figures, uncertainty
+from tinyternary.report import (
+    accuracy_against_cost,
+    effects as ablation_figures,
+    result_figures as figures,
+    uncertainty,
+)
 from tinyternary.report.predictions import confusion_matrix
 
 # Where `tinyternary reproduce NAME --out RUNS/NAME` wrote, and the MedMNIST files; both optional
@@ -418,7 +423,87 @@ for name, record in alike.items():
           f"{100 * shares['student']:.1f} %")  # fmt: skip
 
 # %% [markdown]
-# ## 7. Run it again
+# ## 7. What bytes buy
+#
+# The same network at four sizes, every matrix of it ternary, and at one of them under three
+# policies (the sweeps `sizes` and `policies` of the package). Everything here is *one pass of the
+# packed file*, which is what runs on a device; no copies of an image are averaged. Training is
+# shorter than in the recipes of section 1, so the float teachers beside them are shorter too.
+
+# %%
+place = Path(RUNS, "sizes") if RUNS and Path(RUNS, "sizes").is_dir() else RECORDED / "sizes.json"
+swept = None
+if place.is_dir():
+    swept = experiments.collect(place, DATA)
+elif place.is_file():
+    swept = json.loads(place.read_text())
+if swept is None:
+    print("no sweep has been recorded")
+else:
+    order = ["float32", "everything", "all-linear", "integer-attention"]
+    points = sorted(
+        swept["points"],
+        key=lambda p: (DATASETS.index(p["dataset"]), int(p["variant"].removesuffix("kb")),
+                       order.index(p["policy"])),
+    )  # fmt: skip
+    display(accuracy_against_cost(points))
+
+# %% [markdown]
+# Small dots are seeds, large ones their mean; horizontal bars are the range of the modelled
+# energy, which knows of no other cost than arithmetic and memory. Two to five thousandths of
+# accuracy are nothing here: the last column of the table says how far a number could lie with
+# other test images.
+
+# %%
+if swept is not None:
+    groups = {}
+    for point in points:
+        key = (point["dataset"], point["variant"], point["policy"])
+        groups.setdefault(key, []).append(point)
+    rows = [["data set", "at most", "policy", "bytes", "energy, µJ", "seeds", "ACC", "AUC",
+             "95 % over test images, ACC", "minutes a seed"]]  # fmt: skip
+    for (name, variant, policy), members in groups.items():
+        low, middle, high = (members[0]["energy_uj"][end] for end in ("low", "middle", "high"))
+        ends = np.mean([member["intervals"]["acc"] for member in members], axis=0)
+        rows.append([
+            name, variant, "float teacher" if policy == "float32" else policy,
+            f"{np.mean([m['bytes'] for m in members]):,.0f}",
+            f"{middle:.1f} ({low:.1f} to {high:.1f})", len(members),
+            *(cell(experiments.over_seeds([m[metric] for m in members])) for metric in ("acc", "auc")),
+            f"{ends[0]:.3f} to {ends[1]:.3f}",
+            f"{np.mean([m['seconds'] for m in members]) / 60:.0f}",
+        ])  # fmt: skip
+    display(show(rows))
+
+# %% [markdown]
+# What a step costs, policy against policy at the same size, paired by seed: students of one seed
+# share their teacher, their batches and their augmentation.
+
+# %%
+if swept is not None:
+    rows = [["data set", "difference", "seeds", "ACC, points", "AUC, points"]]
+    for name in DATASETS:
+        for one, other in (("everything", "all-linear"), ("integer-attention", "all-linear")):
+            by_seed = {
+                policy: {m["seed"]: m for m in groups.get((name, "100kb", policy), [])}
+                for policy in (one, other)
+            }
+            shared = sorted(set(by_seed[one]) & set(by_seed[other]))
+            if not shared:
+                continue
+            row = [name, f"{one} - {other}", len(shared)]
+            for metric in ("acc", "auc"):
+                found = experiments.over_seeds(
+                    [100 * (by_seed[one][s][metric] - by_seed[other][s][metric]) for s in shared]
+                )
+                ends = found["interval"]
+                about = f" [{ends[0]:+.2f}, {ends[1]:+.2f}]" if ends else ""
+                row.append(f"{found['mean']:+.2f}{about}")
+            rows.append(row)
+    display(show(rows))
+
+# %% [markdown]
+# ## 8. Run it again
 #
 # ```sh
 # tinyternary reproduce breastmnist --root ~/medmnist --out runs/breastmnist
@@ -426,6 +511,8 @@ for name, record in alike.items():
 # tinyternary reproduce bloodmnist --root ~/medmnist --out runs/bloodmnist
 # tinyternary ablate pneumoniamnist --teacher runs/pneumoniamnist/seed-0/teacher \
 #     --root ~/medmnist --out runs/ablation
+# tinyternary sweep sizes --root ~/medmnist --out runs/sizes --jobs 2
+# tinyternary sweep policies --root ~/medmnist --out runs/sizes --jobs 2
 # ```
 #
 # Each command may be stopped and given again, and several processes may share an `--out` with different `--seeds` or `--cells`.

@@ -20,8 +20,10 @@ from tinyternary.experiments import (
     run_experiment,
     sweep,
     sweep_runs,
+    sweeps,
 )
 from tinyternary.experiments.jobs import run_jobs
+from tinyternary.experiments.sweep_plan import arms_of, merged, sharing_teachers
 from tinyternary.experiments.sweep_runs import (
     forget,
     held,
@@ -31,7 +33,7 @@ from tinyternary.experiments.sweep_runs import (
     take_shared,
     train_run,
 )
-from tinyternary.experiments.sweeping import alone, arms_of, run_arms, sharing_teachers
+from tinyternary.experiments.sweeping import alone, run_arms
 
 pytestmark = pytest.mark.filterwarnings("ignore::tinyternary.data.DataFileWarning")
 
@@ -41,15 +43,71 @@ def some(names):
 
 
 @settings(max_examples=25)
-@given(some(experiments()), some(NAMES), some(POLICIES), st.sets(st.integers(0, 99), min_size=1))
-def test_each_combination_is_an_arm_with_a_folder_of_its_own(recipes, sets, policies, seeds):
-    plan = Sweep(name="p", recipes=recipes, datasets=sets, policies=policies, seeds=list(seeds))
+@given(
+    some(experiments()), st.sets(st.sampled_from(["a", "b-1", "2kb"])), some(NAMES),
+    some(POLICIES), st.sets(st.integers(0, 99), min_size=1),
+)  # fmt: skip
+def test_each_combination_is_an_arm_with_a_folder_of_its_own(
+    recipes, variants, sets, policies, seeds
+):
+    plan = Sweep(
+        name="p", recipes=recipes, variants={name: {"images": 1} for name in variants},
+        datasets=sets, policies=policies, seeds=list(seeds),
+    )  # fmt: skip
     arms = arms_of(plan)
-    assert len({arm.name for arm in arms}) == len(arms) == len(recipes) * len(sets) * len(policies)
+    many = len(recipes) * max(1, len(variants)) * len(sets) * len(policies)
+    assert len({arm.name for arm in arms}) == len(arms) == many
     for arm in arms:
         assert {arm.recipe, arm.dataset, arm.experiment.policy} <= {*recipes, *sets, *policies}
-        assert arm.name == f"{arm.recipe}-{arm.dataset}-{arm.experiment.policy}"
+        between = f"{arm.variant}-" if variants else ""
+        assert arm.name == f"{arm.recipe}-{between}{arm.dataset}-{arm.experiment.policy}"
         assert set(arm.seeds) == seeds
+
+
+def test_a_variant_says_more_than_a_recipes_changes_and_these_more_than_change():
+    plan = Sweep(
+        name="p", recipes=["breastmnist", "bloodmnist"], variants={"long": {"teacher": {"epochs": 3}}, "as-is": {}},
+        change={"teacher": {"epochs": 1, "lr": 0.5, "warmup_epochs": 0}, "student": {"epochs": 1, "warmup_epochs": 0}},
+        by_recipe={"bloodmnist": {"teacher": {"epochs": 2}, "student": {"epochs": 2}}},
+    )  # fmt: skip
+    found = {}
+    for arm in arms_of(plan):
+        teacher, student = arm.for_images(1000).recipes(1000)
+        assert teacher.optimizer.lr == 0.5
+        found[arm.recipe, arm.variant] = (teacher.epochs, student.epochs)
+    assert found == {
+        ("breastmnist", "long"): (3, 1), ("breastmnist", "as-is"): (1, 1),
+        ("bloodmnist", "long"): (3, 2), ("bloodmnist", "as-is"): (2, 2),
+    }  # fmt: skip
+    assert all(others == [] for others in sharing_teachers(arms_of(plan)).values())
+
+
+@given(
+    st.recursive(
+        st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner), max_leaves=8
+    ).filter(lambda x: isinstance(x, dict)),
+    st.dictionaries(
+        st.sampled_from("abc"),
+        st.integers() | st.dictionaries(st.sampled_from("abc"), st.integers()),
+    ),
+)
+def test_what_is_put_on_top_is_there_and_what_it_leaves_out_stays(below, above):
+    found = merged(below, above)
+    assert set(found) == {*below, *above}
+    for name, value in found.items():
+        if name not in above:
+            assert value == below[name]
+        elif isinstance(above[name], dict) and isinstance(below.get(name), dict):
+            assert value == merged(below[name], above[name])
+        else:
+            assert value == above[name]
+
+
+@pytest.mark.parametrize("name", sweeps())
+def test_sweeps_of_the_package_can_be_run(name):
+    plan = read_sweep(name)
+    assert plan.name == name
+    assert arms_of(plan)
 
 
 def test_what_is_left_out_is_the_recipes_own():
@@ -83,6 +141,9 @@ def test_changes_hold_for_few_images_and_for_many():
         ("datasets = ['octmnist']\npolicies = ['all']", "unknown policy 'all'"),
         ("datasets = ['octmnist']\nchange.teacher.epoch = 1", "epoch"),
         ("datasets = ['octmnist']\nchange.few = 3", "few"),
+        ("datasets = ['octmnist']\nvariants.a.teacher.epoch = 1", "epoch"),
+        ("datasets = ['octmnist']\nvariants.'a b' = {}", "folder is named after them"),
+        ("datasets = ['octmnist']\nby_recipe.defualt.images = 1", "Did you mean 'default'"),
         ("datasets = ['octmnist']\nchange.teacher = 3", "teacher: expected a table"),
         ("[search]\ntrials = 1\nspace = {}", "search.space"),
         ("seeds = [", "not a TOML file"),
@@ -100,7 +161,7 @@ def test_what_cannot_be_run_is_refused_in_one_line(tmp_path, text, says):
 def test_a_folder_is_never_named_by_what_a_recipe_likes(tmp_path):
     path = tmp_path / "a b.toml"
     path.write_text('dataset = "phantoms"')
-    with pytest.raises(ConfigError, match="folder is named after it"):
+    with pytest.raises(ConfigError, match="folder is named after them"):
         arms_of(Sweep(name="p", recipes=[str(path)]))
 
 

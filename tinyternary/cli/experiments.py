@@ -143,7 +143,9 @@ def ablate(
     epilog="Example: tinyternary collect runs/breastmnist --root ~/medmnist --out breastmnist.json"
 )
 def collect(
-    runs: Annotated[Path, typer.Argument(help="Folder that `reproduce` or `ablate` wrote.")],
+    runs: Annotated[
+        Path, typer.Argument(help="Folder that `reproduce`, `ablate` or `sweep` wrote.")
+    ],
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
     root: Root = None,
     threads: Threads = None,

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 )
 def sweep(
     plan: Annotated[
-        Path, typer.Argument(help="TOML file: recipes, datasets, policies, seeds; see docs/howto.")
+        Path,
+        typer.Argument(
+            help="A sweep of the package (sizes), or a TOML file: recipes, variants, datasets, "
+            "policies, seeds; see docs/howto."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="Folder for all runs; the same command goes on from what is there.")
@@ -43,7 +47,7 @@ def sweep(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train each recipe on each data set with each policy and seed: independent runs."""
+    """Train each recipe and variant on each data set with each policy and seed: many runs."""
     from tinyternary import experiments as running
 
     where = _where(jobs, scheduler)
@@ -82,7 +86,8 @@ def _show(found: SweepResults) -> None:
         means = [shown(summary[who][metric]["mean"]) for who, metric in columns]
         rows.append([name, str(len(results.seeds)), *means])
     console.print_table(
-        ["recipe, set, policy", "seeds", *(f"{who} {metric.upper()}" for who, metric in columns)],
+        ["recipe, variant, set, policy", "seeds",
+         *(f"{who} {metric.upper()}" for who, metric in columns)],
         rows, title=f"{found.name}: {found.finished} of {found.planned} runs; test, mean of seeds",
         caption=USE,
     )  # fmt: skip

@@ -24,10 +24,7 @@ from .results import Results as Results, read_results as read_results
 from .searching import search as search
 from .seeds import over_seeds as over_seeds
 from .subject import Subject as Subject, read_subject as read_subject
-from .sweeping import (
-    Sweep as Sweep,
-    SweepResults as SweepResults,
-    read_sweep as read_sweep,
-    sweep as sweep,
-)
+from .sweep_plan import Sweep as Sweep, read_sweep as read_sweep, sweeps as sweeps
+from .sweep_points import sweep_points as sweep_points
+from .sweeping import SweepResults as SweepResults, sweep as sweep
 from .trust import measure_trust as measure_trust

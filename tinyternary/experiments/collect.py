@@ -23,6 +23,7 @@ from tinyternary.experiments.answers import (
     single_pass,
 )
 from tinyternary.experiments.results import STAGES, read_results
+from tinyternary.experiments.sweep_points import sweep_points
 from tinyternary.files import replace_content
 from tinyternary.strict_json import to_json
 from tinyternary.train.history import History
@@ -40,27 +41,28 @@ def collect(
     images: bool = True,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Read an experiment's or an ablation's folder into plain JSON types.
+    """Read the folder of an experiment, an ablation or a sweep into plain JSON types.
 
     Parameters
     ----------
     out : path
-        What `reproduce` or `ablate` was given as `out`.
+        What `reproduce`, `ablate` or `sweep` was given as `out`.
     root : path, optional
         Folder of the MedMNIST files.
     data : Splits, optional
         The images, if they are loaded already.
     images : bool
-        False leaves out what needs the test images again.
+        False leaves out what needs the test images again; a sweep needs them.
     progress : bool
         Show a bar for each network that is asked.
 
     Returns
     -------
     dict
-        An ablation: as its ``ablation.json``. An experiment: as `Results.to_dict`, and
-        ``curves`` (seed to stage to rows, at most `CURVE_POINTS` epochs) and, with images,
-        ``single_pass``: the saved weights asked about each test image once (`single_pass`);
+        An ablation: as its ``ablation.json``. A sweep: as `sweep_points`. An experiment: as
+        `Results.to_dict`, and ``curves`` (seed to stage to rows, at most `CURVE_POINTS`
+        epochs) and, with images, ``single_pass``: the saved weights asked about each test
+        image once (`single_pass`);
         ``similarity``: the same answers sorted by how much an image looks like one of the
         training images (`by_similarity`); of a binary task also ``thresholds``
         (`chosen_thresholds`).
@@ -68,13 +70,15 @@ def collect(
     Raises
     ------
     CheckpointError
-        If the folder holds neither, or a file in it is damaged.
+        If the folder holds none of them, or a file in it is damaged.
     DataFileError
         If the images are not there.
     """
     out = Path(out)
     if (out / "ablation.json").is_file():
         return read_ablation(out).to_dict()
+    if (out / "sweep.json").is_file():
+        return sweep_points(out, root, data=data, progress=progress)
     results = read_results(out)
     folders = {row["seed"]: out / f"seed-{row['seed']}" for row in results.seeds}
     record = results.to_dict()

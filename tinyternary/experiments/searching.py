@@ -16,7 +16,8 @@ import numpy as np
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.experiments.jobs import HERE, check_place
 from tinyternary.experiments.search_space import Range, with_values
-from tinyternary.experiments.sweeping import Arm, Sweep, alone, arms_of, read_sweep, run_arms
+from tinyternary.experiments.sweep_plan import Arm, Sweep, arms_of, read_sweep
+from tinyternary.experiments.sweeping import alone, run_arms
 from tinyternary.strict_json import to_json
 from tinyternary.train.checkpoints import read_json
 

@@ -24,7 +24,7 @@ from tinyternary.places import cache_folder
 from tinyternary.train.checkpoints import read_json
 
 if TYPE_CHECKING:
-    from tinyternary.experiments.sweeping import Arm
+    from tinyternary.experiments.sweep_plan import Arm
 
 SHARED = ("pretraining", "teacher")
 """Stages of a run that are the same whatever the student's policy."""

@@ -1,43 +1,37 @@
-"""A sweep: recipes x sets x policies x seeds of one TOML file, as independent jobs (lesson 12).
+"""Run a sweep: the arms of its plan, seed by seed, as independent jobs (lesson 12).
 
     OUT/sweep.json                              what was planned, and how far it is
     OUT/breastmnist-breastmnist-all-linear/     an arm: what `reproduce` leaves behind
-        arm.json                                its experiment, and the MD5 of its data files
+        arm.json                                what it is: its experiment, MD5 of its data files
         seed-0/teacher, seed-0/student          run folders
         results.json
 
 A run whose student is tested is finished, and is not run again; one that was stopped goes on from
-its last state. Arms that differ in policy only share their teachers. What a worker does with a run
-is in `tinyternary.experiments.sweep_runs`.
+its last state. Arms that differ in policy only share their teachers. What is planned is read by
+`tinyternary.experiments.sweep_plan`, what a worker does with a run is in
+`tinyternary.experiments.sweep_runs`.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from tqdm import tqdm
 
 from tinyternary import __version__
-from tinyternary.config import POLICIES
-from tinyternary.data import NAMES
-from tinyternary.data.medmnist.archives import data_file, data_root, md5_of
-from tinyternary.data.medmnist.catalog import flag_and_size
-from tinyternary.errors import CheckpointError, ConfigError, TinyTernaryError, unknown_name
-from tinyternary.experiments.experiment import Experiment, read_experiment
+from tinyternary.data.medmnist.archives import data_root
+from tinyternary.errors import CheckpointError, TinyTernaryError
+from tinyternary.experiments.experiment import Experiment
 from tinyternary.experiments.jobs import HERE, Job, check_place, run_jobs
-from tinyternary.experiments.packaged import read_packaged
-from tinyternary.experiments.reproduction import find_experiment
 from tinyternary.experiments.results import Results, write_results
-from tinyternary.experiments.search_space import Search
+from tinyternary.experiments.sweep_plan import Arm, Sweep, arms_of, read_sweep, sharing_teachers
 from tinyternary.experiments.sweep_runs import (
     forget,
     is_finished,
@@ -49,145 +43,9 @@ from tinyternary.experiments.sweep_runs import (
 from tinyternary.files import one_at_a_time
 from tinyternary.train._identity import differing_setting
 from tinyternary.train.checkpoints import read_json, write_json
-from tinyternary.train.recipe import one_line
 
-
-class Sweep(BaseModel):
-    """What to run: all combinations of four lists.
-
-    Attributes
-    ----------
-    name : str
-    recipes : list of str
-        Experiments of the package, or TOML files beside this one.
-    datasets : list of str
-        By default each recipe's own.
-    policies : list of str
-        By default each recipe's own.
-    seeds : list of int
-        By default each recipe's own.
-    change : dict
-        Fields of `Experiment` to change in every run, also where there are few images.
-    search : Search, optional
-        For ``--search``: what to try, in place of running each combination once.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    recipes: list[str] = Field(default=["default"], min_length=1)
-    datasets: list[str] = []
-    policies: list[str] = []
-    seeds: list[Annotated[int, Field(ge=0)]] = []
-    change: dict[str, Any] = {}
-    search: Search | None = None
-
-
-def read_sweep(path: str | Path) -> Sweep:
-    """Read a sweep's TOML file.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read, or a field in it is wrong.
-    """
-    path = Path(path)
-    if path.suffix != ".toml":
-        raise ConfigError(f"sweep: expected a TOML file, got {str(path)!r}")
-    fields, source = read_packaged(path, "recipes", "sweep")
-    try:
-        plan = Sweep(**fields)
-    except ValidationError as error:
-        raise ConfigError(one_line(error, source)) from None
-    beside = [str(path.parent / name) if name.endswith(".toml") else name for name in plan.recipes]
-    return plan.model_copy(update={"recipes": beside})
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One combination of recipe, data set and policy, run with several seeds.
-
-    Attributes
-    ----------
-    name : str
-        Of its folder: ``recipe-dataset-policy``.
-    recipe, dataset : str
-    experiment : Experiment
-        With the arm's policy.
-    change : dict
-        Fields to change once it is known how many images there are.
-    seeds : list of int
-    """
-
-    name: str
-    recipe: str
-    dataset: str
-    experiment: Experiment
-    change: Mapping[str, Any]
-    seeds: Sequence[int]
-
-    def files(self, root: str | Path | None) -> dict[Path, str]:
-        """Find the data files, and give their MD5 sums.
-
-        Raises
-        ------
-        DataFileError
-            If one is missing.
-        """
-        names = {self.dataset, *self.for_images(0).pretraining.datasets}
-        paths = [data_file(name, root) for name in sorted(names - {"phantoms"})]
-        return {path: md5_of(path) for path in paths}
-
-    def for_images(self, train_images: int) -> Experiment:
-        """Give the experiment that is run with so many training images."""
-        return self.experiment.for_images(train_images).changed(self.change)
-
-
-def arms_of(plan: Sweep, change: Mapping[str, Any] | None = None) -> list[Arm]:
-    """List the arms of a sweep.
-
-    Parameters
-    ----------
-    plan : Sweep
-    change : mapping, optional
-        Takes the place of the plan's own.
-
-    Raises
-    ------
-    ConfigError
-        If a recipe, data set, policy or field does not exist, or two arms are one.
-    """
-    change = plan.change if change is None else change
-    for policy in plan.policies:
-        if policy not in POLICIES:
-            raise unknown_name("policy", policy, POLICIES)
-    found: dict[str, Arm] = {}
-    for recipe, dataset, policy in product(
-        plan.recipes, plan.datasets or [""], plan.policies or [""]
-    ):
-        experiment, flag = _experiment(recipe, dataset)
-        experiment = experiment.changed({"policy": policy or experiment.policy})
-        short = Path(recipe).name.removesuffix(".toml")
-        name = f"{short}-{flag}-{experiment.policy}"
-        if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
-            raise ConfigError(
-                f"recipe {recipe!r}: a folder is named after it; expected letters, digits, _ and -"
-            )
-        if name in found:
-            raise ConfigError(f"two recipes, data sets and policies are one: {name}")
-        arm = Arm(name, short, flag, experiment, change, plan.seeds or experiment.seeds)
-        for images in (0, 10**9):  # what is wrong is said before anything is run
-            arm.for_images(images)
-        found[name] = arm
-    return list(found.values())
-
-
-def _experiment(recipe: str, dataset: str) -> tuple[Experiment, str]:
-    if not dataset:
-        return find_experiment(recipe)
-    if dataset not in NAMES:
-        flag_and_size(dataset)  # one of another size, or an error that says what there is
-    return read_experiment(recipe), dataset
+ARM = "arm.json"
+"""What an arm is, in its folder."""
 
 
 @dataclass
@@ -350,39 +208,33 @@ def run_arms(
     return failed
 
 
-def sharing_teachers(arms: Sequence[Arm]) -> dict[str, list[str]]:
-    """Name for each arm those that differ from it in their policy only."""
-    teachers = {
-        arm.name: (arm.experiment.changed({"policy": ""}), arm.change, arm.dataset) for arm in arms
-    }
-    return {
-        name: [other for other in teachers if other != name and teachers[other] == teacher]
-        for name, teacher in teachers.items()
-    }
-
-
 def _keep_or_refuse(folder: Path, arm: Arm, files: Mapping[Path, str]) -> None:
     """Write down what an arm is, or see that the one that is there already is the same."""
-    path = folder / "arm.json"
+    path = folder / ARM
     mine = {
         "experiment": _settings(arm.experiment), "change": dict(arm.change),
         "files": {path.name: md5 for path, md5 in files.items()},
     }  # fmt: skip
-    if not path.is_file():
-        write_json(path, mine)
-        return
-    there = read_json(path)
-    try:
-        there["experiment"] = _settings(Experiment(**there["experiment"]))
-    except (KeyError, TypeError, ValidationError) as error:
-        raise CheckpointError(f"{path}: not an arm of a sweep ({type(error).__name__})") from None
-    other = differing_setting(there, mine)
-    if other is not None:
-        name, theirs, ours = other
-        raise CheckpointError(
-            f"{folder} is of another sweep: {name} was {theirs!r}, now {ours!r}; choose another "
-            "folder"
-        )
+    if path.is_file():
+        there = read_json(path)
+        there.pop("parts", None)
+        try:
+            there["experiment"] = _settings(Experiment(**there["experiment"]))
+        except (KeyError, TypeError, ValidationError) as error:
+            kind = type(error).__name__
+            raise CheckpointError(f"{path}: not an arm of a sweep ({kind})") from None
+        other = differing_setting(there, mine)
+        if other is not None:
+            name, theirs, ours = other
+            raise CheckpointError(
+                f"{folder} is of another sweep: {name} was {theirs!r}, now {ours!r}; choose "
+                "another folder"
+            )
+    parts = {
+        "recipe": arm.recipe, "variant": arm.variant, "dataset": arm.dataset,
+        "policy": arm.experiment.policy,
+    }  # fmt: skip
+    write_json(path, {"parts": parts, **mine})
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .explanations import (
     map_grid as map_grid,
     randomization_bars as randomization_bars,
 )
+from .frontiers import accuracy_against_cost as accuracy_against_cost, frontier as frontier
 from .ladder import kernel_roofline as kernel_roofline, ladder_bars as ladder_bars
 from .layer_choice import budget_path as budget_path, layer_sensitivity as layer_sensitivity
 from .page import Page as Page, Section as Section, Table as Table, Tile as Tile
