@@ -3,7 +3,8 @@
 Scores are kept transposed, keys down and queries across: one vector holds the
 same key's score for many queries, so that softmax needs no sums across a vector
 and every product is a `product` of register tiles. A block of queries is done at
-a time; backward computes the weights again from two numbers per query.
+a time; backward computes the weights again from two numbers per query. Heads that are not made
+of whole vectors are filled up with zeros, which add nothing to a product.
 Source of the idea: Dao et al., "FlashAttention", arXiv 2205.14135.
 """
 
@@ -81,9 +82,9 @@ def _hide_later(scores, row, seen, wide):
             scores[j * wide + i] = _FAR
 
 
-@njit(signature_or_function=void(I, I, I, F, _IN4, _IN4, _IN4, _OUT4, _STATS), fastmath=FAST)
-def _forward(first, last, causal, steps, q, k, v, out, stats):
-    """Heads first <= b * H + h < last of out = softmax(q k^T / sqrt(D)) v.
+@njit(signature_or_function=void(I, I, I, F, F, _IN4, _IN4, _IN4, _OUT4, _STATS), fastmath=FAST)
+def _forward(first, last, causal, steps, scale, q, k, v, out, stats):
+    """Heads first <= b * H + h < last of out = softmax(scale q k^T) v.
 
     If causal, a block of queries sees the keys up to its last query, and each those up to its own.
     Where steps are more than 0, exponentials are rounded to whole ones (the scale cancels out).
@@ -91,7 +92,6 @@ def _forward(first, last, causal, steps, q, k, v, out, stats):
     """
     heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
     keys, group = k.shape[2], heads // k.shape[1]
-    scale = f32(1.0 / np.sqrt(depth))
     columns, mixed = _scratch(depth * QUERIES), _scratch(depth * QUERIES)
     scores, top, total = _scratch(keys * QUERIES), _scratch(QUERIES), _scratch(QUERIES)
     k_row, v_row = k.strides[2] // 4, v.strides[2] // 4
@@ -134,15 +134,14 @@ def _forward(first, last, causal, steps, q, k, v, out, stats):
 
 
 @njit(
-    signature_or_function=void(I, I, I, F, _IN4, _IN4, _IN4, _IN4, _STATS, _OUT4, _OUT4, _OUT4),
+    signature_or_function=void(I, I, I, F, F, _IN4, _IN4, _IN4, _IN4, _STATS, _OUT4, _OUT4, _OUT4),
     fastmath=FAST,
 )
-def _backward(first, last, causal, steps, grad, q, k, v, stats, grad_q, grad_k, grad_v):
+def _backward(first, last, causal, steps, scale, grad, q, k, v, stats, grad_q, grad_k, grad_v):
     """Key/value heads first <= b * Hkv + h < last: gradients of q, k and v from grad."""
     heads, tokens, depth = q.shape[1], q.shape[2], q.shape[3]
     keys, kv_heads = k.shape[2], k.shape[1]
     group = heads // kv_heads
-    scale = f32(1.0 / np.sqrt(depth))
     columns, upstream = _scratch(depth * QUERIES), _scratch(depth * QUERIES)
     scores, slopes = _scratch(keys * QUERIES), _scratch(keys * QUERIES)
     top, one, inner = _scratch(QUERIES), _scratch(QUERIES), _scratch(QUERIES)
@@ -210,16 +209,31 @@ def _near(x: Array) -> Array:
     return x if usable else np.ascontiguousarray(x)
 
 
+def _filled_up(x: Array) -> Array:
+    """Make each row whole vectors, with zeros behind it, as `_near` makes it."""
+    width = x.shape[3]
+    if not width % LANES:
+        return _near(x)
+    filled = empty((*x.shape[:3], -(-width // LANES) * LANES))
+    filled[..., :width], filled[..., width:] = x, 0
+    return filled
+
+
+def _scale(width: int) -> Any:
+    return f32(1.0 / np.sqrt(width))
+
+
 def _attend(q: Array, k: Array, v: Array, causal: bool, steps: int) -> tuple[Array, Array]:
     """Return softmax(q k^T / sqrt(D)) v and `stats`; joining the heads again copies nothing."""
     batch, heads, tokens, width = q.shape
-    out = empty((batch, tokens, heads, width)).transpose(0, 2, 1, 3)
+    q, k, v = _filled_up(q), _filled_up(k), _filled_up(v)
+    out = empty((batch, tokens, heads, q.shape[3])).transpose(0, 2, 1, 3)
     stats = empty((batch * heads, 2, tokens))
     share_pieces(
         _forward, batch * heads, 1, 60e-12 * tokens * k.shape[2] * width,
-        int(causal), f32(steps), _near(q), _near(k), _near(v), out, stats,
+        int(causal), f32(steps), _scale(width), q, k, v, out, stats,
     )  # fmt: skip
-    return out, stats
+    return out[..., :width], stats
 
 
 def _differentiate(
@@ -228,10 +242,15 @@ def _differentiate(
 ) -> None:  # fmt: skip
     heads, tokens, width = q.shape[1:]
     batch, kv_heads, keys, _ = k.shape
+    grad, q, k, v = _filled_up(grad), _filled_up(q), _filled_up(k), _filled_up(v)
+    whole = q.shape[3] == width
+    found = into if whole else tuple(empty((*x.shape[:3], q.shape[3])) for x in into)
     share_pieces(
         _backward, batch * kv_heads, 1, 120e-12 * (heads // kv_heads) * tokens * keys * width,
-        int(causal), f32(steps), _near(grad), _near(q), _near(k), _near(v), stats, *into,
+        int(causal), f32(steps), _scale(width), grad, q, k, v, stats, *found,
     )  # fmt: skip
+    for target, filled in () if whole else zip(into, found):
+        np.copyto(target, filled[..., :width])
 
 
 @register("Attention")
@@ -243,8 +262,7 @@ class Attention:
         return (
             floats(q, k, v) and q.ndim == k.ndim == 4 and k.shape == v.shape
             and len(q) == len(k) and q.shape[3] == k.shape[3]
-            and not q.shape[1] % k.shape[1] and not q.shape[3] % LANES
-            and not (causal and q.shape[2] != k.shape[2])
+            and not q.shape[1] % k.shape[1] and not (causal and q.shape[2] != k.shape[2])
         )  # fmt: skip
 
     @staticmethod
@@ -269,7 +287,7 @@ class PackedAttention:
 
     @staticmethod
     def fits(qkv: Array, heads: int, kv_heads: int, causal: bool = False, steps: int = 0) -> bool:
-        return floats(qkv) and not qkv.shape[2] // (heads + 2 * kv_heads) % LANES
+        return floats(qkv)
 
     @staticmethod
     def forward(
