@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tests.cli.drawn import COMMANDS as EVERY_COMMAND
 from tests.patience import PATIENCE
+from tinyternary.cli.app import PANELS
 
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
@@ -39,6 +40,16 @@ def test_help_lists_every_command_and_says_where_to_start() -> None:
     assert "not for clinical use" in done.stdout
     for command in COMMANDS:
         assert command in done.stdout
+    shown = [command for panel in PANELS.values() for command in panel]
+    assert sorted(shown) == sorted(set(COMMANDS))  # each is in one panel
+    places = [done.stdout.index(f"─ {panel} ─") for panel in PANELS]
+    assert places == sorted(places)
+
+
+def test_a_slip_of_the_finger_is_one_sentence_after_the_other() -> None:
+    done = run("trian")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("Did you mean 'train'? See `tinyternary --help`.\n")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("bench", "lessons")])

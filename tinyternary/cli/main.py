@@ -141,7 +141,8 @@ def _usage(error: Exception) -> int:
         return 2
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "tinyternary"
-    _say(f"{message.rstrip('.')}. See `{command} --help`.")
+    end = "" if message.endswith("?") else "."  # "Did you mean 'train'?"
+    _say(f"{message.rstrip('.')}{end} See `{command} --help`.")
     return 2
 
 
