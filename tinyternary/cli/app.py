@@ -25,10 +25,12 @@ class InPanels(TyperGroup):
     """Lists commands by `PANELS`, wherever their modules stand."""
 
     def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the commands, panel by panel."""
         known = list(_PANEL_OF)
         return sorted(super().list_commands(ctx), key=known.index)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a command, which then knows its panel."""
         command: Any = super().get_command(ctx, cmd_name)
         if command is not None:
             command.rich_help_panel = _PANEL_OF[cmd_name]
