@@ -65,6 +65,21 @@ def test_every_network_is_a_point_and_a_shared_teacher_is_one(swept):
         assert point["averaged"] == {name: row[who][name] for name in ("acc", "auc")}
         assert point["seconds"] == row["stages"][who]
         assert record["configs"][arm]["student"]["policy"]
+        assert ("smallest" in point) == (who == "student")
+        if who == "student":
+            small = deploy.pack(
+                run.model, preprocessing=run.preprocessing, task=run.task, bits=1.6, rest="int8",
+                class_names=run.class_names, metrics=run.metrics, dataset=run.dataset,
+                temperature=run.temperature,
+            )  # fmt: skip
+            path = small.save(out / "small.safetensors")
+            said = deploy.load(path).predict(test.images).labels
+            found = point["smallest"]
+            assert found["acc"] == np.mean(said == test.labels.ravel())
+            assert found["bytes"] == path.stat().st_size < point["bytes"]
+            program = cost.footprint(run.model, bits=1.6, rest="int8", class_names=run.class_names)
+            assert found["flash_bytes"] == program.flash_bytes
+            assert found["ram_bytes"] == program.ram_bytes
     for variant in ("narrow", "wide"):
         sizes = [points[variant, policy]["bytes"] for policy in policies]
         assert sizes == sorted(sizes, reverse=True)

@@ -174,10 +174,14 @@ def _pretrained_on(folder: Path) -> list[str]:
 def _network(path: Path, limit_bytes: int) -> Network:
     if path.is_file():
         return Network(deploy.load(path, limit_bytes=limit_bytes), path.stat().st_size)
-    run = load_run(path)
+    return packed_network(load_run(path))
+
+
+def packed_network(run: Run, **options: Any) -> Network:
+    """Pack a run's model, with `options` for `tinyternary.deploy.pack`, and open the file."""
     packed = deploy.pack(
         run.model, preprocessing=run.preprocessing, task=run.task, class_names=run.class_names,
-        metrics=run.metrics, dataset=run.dataset, temperature=run.temperature,
+        metrics=run.metrics, dataset=run.dataset, temperature=run.temperature, **options,
     )  # fmt: skip
     return Network(Engine(packed.read()), packed.nbytes, run)
 

@@ -10,20 +10,21 @@ from typing import Any
 from tqdm import tqdm
 
 from tinyternary import __version__
-from tinyternary.cost import analyze
-from tinyternary.data import Splits, load
+from tinyternary.cost import analyze, footprint
+from tinyternary.data import Dataset, Splits, load
 from tinyternary.errors import CheckpointError
 from tinyternary.evaluate.intervals import bootstrap_intervals
-from tinyternary.evaluate.judged import Judged
 from tinyternary.evaluate.metrics import defined, mean_auc
 from tinyternary.experiments.results import read_results
-from tinyternary.experiments.subject import Network, read_subject
+from tinyternary.experiments.subject import Network, packed_network, read_subject
 from tinyternary.experiments.sweeping import ARM
 from tinyternary.train.checkpoints import read_json
 from tinyternary.train.run import Run
 
 FLOAT = "float32"
 """What stands for a teacher's policy."""
+SMALLEST: dict[str, Any] = {"bits": 1.6, "rest": "int8"}
+"""How a file is packed that is to be as small as it can be."""
 _PARTS = ("recipe", "variant", "dataset", "policy")
 
 
@@ -56,8 +57,10 @@ def sweep_points(
         image: ``low``, ``middle``, ``high``); ``acc`` and ``auc`` of a single pass with 95 %
         bootstrap ``intervals`` over the test images; ``averaged``: both as the run recorded
         them, which may average copies of an image; ``seconds`` of training: a student's own, a
-        teacher's with its pretraining. ``configs``: arm to what was run, as resolved for the
-        data.
+        teacher's with its pretraining. A student also has ``smallest``: ``bytes``, ``acc`` and
+        ``auc`` of the file with 1.6 bits a trit and the rest in int8, and ``flash_bytes`` and
+        ``ram_bytes`` of the program in C that it becomes. ``configs``: arm to what was run, as
+        resolved for the data.
 
     Raises
     ------
@@ -89,11 +92,12 @@ def sweep_points(
                     key = tuple(point.values())
                     if key not in seen:  # policies of one recipe may share a teacher
                         seen.add(key)
-                        seconds = _seconds(row["stages"], who)
-                        points.append(
-                            {**point, **_takes(network), **_gives(subject.test[who], row[who]),
-                             "seconds": seconds}
-                        )  # fmt: skip
+                        point |= _takes(network) | _gives(network, subject.data.test)
+                        point["averaged"] = {name: row[who][name] for name in ("acc", "auc")}
+                        point["seconds"] = _seconds(row["stages"], who)
+                        if who == "student":
+                            point["smallest"] = _smallest(network, subject.data.test)
+                        points.append(point)
                 bar.update()
     return {
         "sweep": plan.get("sweep", out.name), "library": __version__, "points": points,
@@ -121,20 +125,35 @@ def _seconds(stages: Mapping[str, float], who: str) -> float:
     return sum(stages.get(stage, 0.0) for stage in own)
 
 
+def _run(network: Network) -> Run:
+    assert network.run is not None  # a sweep leaves run folders behind
+    return network.run
+
+
 def _takes(network: Network) -> dict[str, Any]:
-    run = network.run
-    assert isinstance(run, Run)  # a sweep leaves run folders behind
-    cost = analyze(run.model)
+    cost = analyze(_run(network).model)
     return {
         "bytes": network.file_bytes, "parameters": cost.parameters,
         "energy_uj": cost.energy_uj.to_dict(),
     }  # fmt: skip
 
 
-def _gives(judged: Judged, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def _gives(network: Network, test: Dataset) -> dict[str, Any]:
+    judged = network.judged(test)
     intervals = bootstrap_intervals(judged)
     return {
         "acc": float(judged.right.mean()), "auc": defined(mean_auc(judged)),
         "intervals": {name: intervals[name] for name in ("acc", "auc") if name in intervals},
-        "averaged": {name: recorded[name] for name in ("acc", "auc")},
+    }  # fmt: skip
+
+
+def _smallest(network: Network, test: Dataset) -> dict[str, Any]:
+    run = _run(network)
+    small = packed_network(run, **SMALLEST)
+    program = footprint(run.model, **SMALLEST, class_names=run.class_names)
+    judged = small.judged(test)
+    return {
+        "bytes": small.file_bytes, "flash_bytes": program.flash_bytes,
+        "ram_bytes": program.ram_bytes, "acc": float(judged.right.mean()),
+        "auc": defined(mean_auc(judged)),
     }  # fmt: skip
