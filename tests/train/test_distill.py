@@ -7,7 +7,7 @@ from tinyternary.config import LayerQuant, Task
 from tinyternary.data import Splits, fit_preprocessing
 from tinyternary.errors import ConfigError
 from tinyternary.quant import set_strength
-from tinyternary.train import Recipe, calibrate_norms, distill, fit, start_from
+from tinyternary.train import Recipe, calibrate_norms, distill, fit, make_recipe, start_from
 from tinyternary.train._features import attention_map, teacher_features
 from tinyternary.train._objective import task_loss
 from tinyternary.train.distill import Distillation, teacher_loss
@@ -74,6 +74,52 @@ def test_nothing_is_cached_when_images_change():
     for changes in ({"augment": "light"}, {"mixup": 0.2}):
         recipe = Recipe(**{**QUICK.to_dict(), **changes})
         assert not Distillation(model(), model(), data, fit_preprocessing(data), recipe, 0).cached
+
+
+@pytest.mark.parametrize("shifts", [0, 1])
+def test_averaged_answers_are_those_of_all_copies_whatever_the_student_sees(shifts):
+    data = dataset(16)
+    student, big = model(dropout=0.0, drop_path=0.0), model(seed=1)
+    changes = {"augment": "light", "flips": "both", "shifts": shifts, "feature": "none",
+               "answers": "averaged", "alpha": 1.0}  # fmt: skip
+    recipe = Recipe(**{**QUICK.to_dict(), **changes})
+    prepare = fit_preprocessing(data)
+    loss = Distillation(student, big, data, prepare, recipe, 0)
+    big.eval()
+    copies = []  # each pixel comes from the nearest one that there is
+    for down in range(-shifts, shifts + 1):
+        for right in range(-shifts, shifts + 1):
+            rows, columns = (np.clip(np.arange(8) - by, 0, 7) for by in (down, right))
+            moved = data.images[:, rows][:, :, columns]
+            for flipped in (moved, moved[:, ::-1], moved[:, :, ::-1], moved[:, ::-1, ::-1]):
+                copies.append(big(prepare(np.ascontiguousarray(flipped))).numpy())
+    assert len(copies) == 4 * (2 * shifts + 1) ** 2
+    expected = np.mean(copies, axis=0)
+    np.testing.assert_allclose(loss.cached["logits"], expected, rtol=1e-4, atol=1e-5)
+    loss.teacher = None  # nobody is asked again
+    batch = training_batches(data, prepare, recipe, 0).batch(3)
+    student.eval()
+    answer = student(batch.images)
+    wanted = teacher_loss(
+        answer, expected[batch.indices], data.task, recipe.distillation.temperature
+    )
+    assert float(loss(batch)) == pytest.approx(float(wanted), rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("mixup", 0.2), ("feature", "mse")])
+def test_averaged_answers_go_with_neither_mixup_nor_features(name, value):
+    with pytest.raises(ConfigError, match=f"answers 'averaged'.*{name}"):
+        make_recipe({"answers": "averaged", "feature": "none", name: value})
+
+
+def test_a_student_learns_from_averaged_answers(teacher):
+    run = distill(
+        model("all-linear", width=32, dropout=0.0, drop_path=0.0), teacher, splits(192), QUICK,
+        epochs=25, feature="none", answers="averaged", shifts=1,
+        start_from_teacher=True, progress=False,
+    )  # fmt: skip
+    assert run.metrics["test"]["acc"] > 0.8
+    assert run.recipe.distillation.answers == "averaged"
 
 
 def test_loss_by_its_formula():

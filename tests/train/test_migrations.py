@@ -59,7 +59,8 @@ def test_the_fixture_is_of_the_old_format():
 
 def test_no_field_of_an_old_recipe_was_lost():
     old = {name.replace("optimiser", "optimizer") for name in OLD["config"]["recipe"]}
-    assert old == {*FLAT, "epochs", "batch_size", "save_seconds"}
+    later = {"answers"}
+    assert old == {*FLAT, "epochs", "batch_size", "save_seconds"} - later
 
 
 def test_an_old_run_is_loaded(old_run):

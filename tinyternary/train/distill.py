@@ -40,7 +40,7 @@ from tinyternary.train.fit import (
     check_arguments,
     train,
 )
-from tinyternary.train.recipe import Recipe, make_recipe
+from tinyternary.train.recipe import EvaluationRecipe, Recipe, make_recipe
 from tinyternary.train.run import Run, describe_model, describe_policy
 
 _CACHE_BYTES = 512 * 2**20
@@ -73,6 +73,8 @@ class Distillation:
         temperature, alpha, gamma, feature, label_smoothing, logit_adjustment.
     seed : int
         Of the matcher's weights.
+    progress : str, optional
+        Show a bar with this label while the teacher is asked about all images at once.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Distillation:
         preprocessing: Preprocessing | Standardization,
         recipe: Recipe,
         seed: int,
+        progress: str | None = None,
     ) -> None:
         self.student, self.teacher, self.task = student, teacher, data.task
         self.plan, self.smoothing = recipe.distillation, recipe.loss.label_smoothing
@@ -97,12 +100,20 @@ class Distillation:
         if self.plan.alpha and self.gamma and self.plan.feature in ("mse", "cosine"):
             self.matcher = Matcher(student.config.width, teacher.config.width, seed)
         self.cached: dict[str, NDArray[np.float32]] = {}
-        if self.plan.alpha and recipe.augmentation.kind == "none" and not recipe.augmentation.mixup:
-            self._cache(data, preprocessing)
+        averaged = self.plan.answers == "averaged"
+        unchanged = recipe.augmentation.kind == "none" and not recipe.augmentation.mixup
+        if self.plan.alpha and (averaged or unchanged):
+            copies = recipe.evaluation if averaged else EvaluationRecipe()
+            self.cached["logits"] = predict_logits(
+                self.teacher, data.images, preprocessing, flips=copies.flips, shifts=copies.shifts,
+                progress=progress,
+            )  # fmt: skip
+            self._cache_features(data, preprocessing)
 
-    def _cache(self, data: Dataset, preprocessing: Preprocessing | Standardization) -> None:
-        """Ask the teacher once per image: without augmentation its answers do not change."""
-        self.cached["logits"] = predict_logits(self.teacher, data.images, preprocessing)
+    def _cache_features(
+        self, data: Dataset, preprocessing: Preprocessing | Standardization
+    ) -> None:
+        """Ask for features once per image: without augmentation they do not change."""
         if not self.gamma:
             return
         config = self.student.config
@@ -249,7 +260,8 @@ def distill(
             check_answers(network, data.train, preprocessing)
         if chosen.distillation.start_from_teacher:
             start_from(student, network, preprocessing(data.train.images[:256]))
-        return Distillation(student, network, data.train, preprocessing, chosen, seed)
+        asking = f"{label}: the teacher" if progress else None
+        return Distillation(student, network, data.train, preprocessing, chosen, seed, asking)
 
     session = Session(
         run_dir, seed, progress, preprocessing, resume, test, label, on_step, on_epoch

@@ -171,6 +171,12 @@ class DistillationRecipe(_Checked):
         between attention maps; "none" takes gamma as 0.
     start_from_teacher : bool
         Copy the teacher's weights into the student where shapes agree.
+    answers : {"seen", "averaged"}
+        What the teacher is asked about: each image as the student sees it, at every step; or
+        each training image once, averaged over the copies that `evaluation` averages. The
+        student then learns from a single copy what all of them say together, so that its own
+        single answers come nearer to an average, and no step waits for the teacher. Without
+        mixup and features.
     """
 
     temperature: float = Field(default=2.0, gt=0)
@@ -178,6 +184,7 @@ class DistillationRecipe(_Checked):
     gamma: float = Field(default=0.5, ge=0, le=1)
     feature: Literal["mse", "cosine", "attention", "none"] = "mse"
     start_from_teacher: bool = False
+    answers: Literal["seen", "averaged"] = "seen"
 
 
 class EvaluationRecipe(_Checked):
@@ -248,6 +255,11 @@ class Recipe(_Checked):
                 raise ValueError(f"{name} {value} exceeds epochs {self.epochs}")
         if self.augmentation.balanced and self.loss.logit_adjustment:
             raise ValueError("balanced and logit_adjustment both make up for rare classes: use one")
+        if self.distillation.answers == "averaged":
+            if self.augmentation.mixup:
+                raise ValueError("answers 'averaged' are of images that mixup does not blend")
+            if self.distillation.feature != "none":
+                raise ValueError("answers 'averaged' come without features: use feature 'none'")
         return self
 
     if not TYPE_CHECKING:
