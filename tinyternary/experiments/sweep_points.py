@@ -16,10 +16,10 @@ from tinyternary.errors import CheckpointError
 from tinyternary.evaluate.intervals import bootstrap_intervals
 from tinyternary.evaluate.metrics import defined, mean_auc
 from tinyternary.experiments.results import read_results
-from tinyternary.experiments.subject import Network, packed_network, read_subject
+from tinyternary.experiments.subject import packed_network
 from tinyternary.experiments.sweeping import ARM
 from tinyternary.train.checkpoints import read_json
-from tinyternary.train.run import Run
+from tinyternary.train.run import Run, load_run
 
 FLOAT = "float32"
 """What stands for a teacher's policy."""
@@ -81,23 +81,21 @@ def sweep_points(
     total = sum(len(results.seeds) for results in found.values())
     with tqdm(total=total, unit="run", desc="one pass", disable=not progress) as bar:
         for name, results in found.items():
-            configs[name] = results.config
+            configs[name], test = results.config, loaded(results.dataset).test
             for row in results.seeds:
-                folder = out / name / f"seed-{row['seed']}"
-                subject = read_subject(folder, data=loaded(results.dataset), root=root)
-                for who, network in subject.networks.items():
-                    point = {**arms[name], "seed": row["seed"]}
-                    if who == "teacher":
-                        point["policy"] = FLOAT
+                for who, policy in (("teacher", FLOAT), ("student", arms[name]["policy"])):
+                    point = {**arms[name], "policy": policy, "seed": row["seed"]}
                     key = tuple(point.values())
-                    if key not in seen:  # policies of one recipe may share a teacher
-                        seen.add(key)
-                        point |= _takes(network) | _gives(network, subject.data.test)
-                        point["averaged"] = {name: row[who][name] for name in ("acc", "auc")}
-                        point["seconds"] = _seconds(row["stages"], who)
-                        if who == "student":
-                            point["smallest"] = _smallest(network, subject.data.test)
-                        points.append(point)
+                    if key in seen:  # policies of one recipe share a teacher
+                        continue
+                    seen.add(key)
+                    run = load_run(out / name / f"seed-{row['seed']}" / who)
+                    point |= _takes_and_gives(run, test)
+                    point["averaged"] = {metric: row[who][metric] for metric in ("acc", "auc")}
+                    point["seconds"] = _seconds(row["stages"], who)
+                    if who == "student":
+                        point["smallest"] = _smallest(run, test)
+                    points.append(point)
                 bar.update()
     return {
         "sweep": plan.get("sweep", out.name), "library": __version__, "points": points,
@@ -125,35 +123,24 @@ def _seconds(stages: Mapping[str, float], who: str) -> float:
     return sum(stages.get(stage, 0.0) for stage in own)
 
 
-def _run(network: Network) -> Run:
-    assert network.run is not None  # a sweep leaves run folders behind
-    return network.run
-
-
-def _takes(network: Network) -> dict[str, Any]:
-    cost = analyze(_run(network).model)
-    return {
-        "bytes": network.file_bytes, "parameters": cost.parameters,
-        "energy_uj": cost.energy_uj.to_dict(),
-    }  # fmt: skip
-
-
-def _gives(network: Network, test: Dataset) -> dict[str, Any]:
+def _takes_and_gives(run: Run, test: Dataset) -> dict[str, Any]:
+    network, cost = packed_network(run), analyze(run.model)
     judged = network.judged(test)
     intervals = bootstrap_intervals(judged)
     return {
+        "bytes": network.file_bytes, "parameters": cost.parameters,
+        "energy_uj": cost.energy_uj.to_dict(),
         "acc": float(judged.right.mean()), "auc": defined(mean_auc(judged)),
         "intervals": {name: intervals[name] for name in ("acc", "auc") if name in intervals},
     }  # fmt: skip
 
 
-def _smallest(network: Network, test: Dataset) -> dict[str, Any]:
-    run = _run(network)
-    small = packed_network(run, **SMALLEST)
+def _smallest(run: Run, test: Dataset) -> dict[str, Any]:
+    network = packed_network(run, **SMALLEST)
     program = footprint(run.model, **SMALLEST, class_names=run.class_names)
-    judged = small.judged(test)
+    judged = network.judged(test)
     return {
-        "bytes": small.file_bytes, "flash_bytes": program.flash_bytes,
+        "bytes": network.file_bytes, "flash_bytes": program.flash_bytes,
         "ram_bytes": program.ram_bytes, "acc": float(judged.right.mean()),
         "auc": defined(mean_auc(judged)),
     }  # fmt: skip
