@@ -64,6 +64,20 @@ def test_text_is_escaped(page: Page) -> None:
     assert "&lt;script&gt;1&lt;/script&gt;" in html
 
 
+def test_intervals_may_stand_under_their_numbers_where_a_table_is_wide() -> None:
+    cells = ["<i>", "0.5 (0.4 to 0.6)", "0.5 (<b>)", "", "1"]
+    html = Page("t", "l", sections=[
+        Section("narrow", table=Table(["", *"abcd"], [cells])),
+        Section("wide", table=Table(["", *"abcde"], [[*cells, "2"]])),
+    ]).render()  # fmt: skip
+    narrow, wide = re.findall(r"<tbody>(.*?)</tbody>", html, re.DOTALL)
+    assert "<td>0.5 (0.4 to 0.6)</td>" in narrow
+    assert '<table class="wide">' in html
+    assert re.search(r"<td>\s*<span>0.5</span> <span>\(0.4 to 0.6\)</span>\s*</td>", wide)
+    assert "<span>(&lt;b&gt;)</span>" in wide
+    assert "<b>" not in html
+
+
 def test_page_carries_the_clinical_note_unless_told_otherwise(page: Page) -> None:
     assert "not for clinical use" in page.render()
 

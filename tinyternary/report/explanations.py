@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from tinyternary.experiments.explained import MapExamples
 from tinyternary.report.predictions import show_image
@@ -174,6 +175,7 @@ def gain_over_random(record: Mapping[str, Any]) -> Figure:
             ax.set_ylim(len(methods) - 0.5, -0.5)
             ax.set_title(kind, fontsize=10)
             ax.set_xlabel("better by so much area (0: no better)", fontsize=9)
+            ax.xaxis.set_major_locator(MaxNLocator(4))
             grid_behind(ax, "x")
         marks = [Patch(color=_WHO[who], label=who) for who in networks]
         handles = [*marks, *(

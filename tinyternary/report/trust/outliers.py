@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinyternary.report.page import Section, Table
-from tinyternary.report.trust.words import name_of, networks, number, share
+from tinyternary.report.trust.words import name_of, networks, number, share, title_of
 
 
 def outliers_section(record: Mapping[str, Any]) -> Section | None:
@@ -47,7 +47,7 @@ def _scores(each: Mapping[str, Any]) -> list[str]:
 
 def _kind(kind: str, others: Mapping[str, Any]) -> str:
     known = others["asked"].get(kind)
-    return f"{kind}, {known['modality']}" if known else kind
+    return f"{title_of(kind)}, {known['modality']}" if known else kind
 
 
 def _other_organs(record: Mapping[str, Any], others: Mapping[str, Any]) -> str:
@@ -59,14 +59,14 @@ def _other_organs(record: Mapping[str, Any], others: Mapping[str, Any]) -> str:
         "be used lay in the data folder at this image size."
     )  # fmt: skip
     channels = record["data"]["shape"][2]
-    changed = [name for name, each in others["asked"].items() if each["channels"] != channels]
+    changed = [title_of(n) for n, each in others["asked"].items() if each["channels"] != channels]
     if others["asked"]:
         text += " Images of other sets are test images of theirs, drawn at random."
     if changed:
         how = "weighed into grey" if channels == 1 else "grey, and repeated as RGB"
         text += f" Those of {', '.join(changed)} were {how}."
     if others["left_out"]:
-        reasons = ", ".join(f"{name} ({why})" for name, why in others["left_out"].items())
+        reasons = ", ".join(f"{title_of(name)} ({why})" for name, why in others["left_out"].items())
         text += f" Left out, since they may be no strangers: {reasons}."
     return text
 
@@ -89,10 +89,11 @@ def _words(record: Mapping[str, Any]) -> str:
     which = "Another set asked about is" if len(asked) == 1 else (
         f"Of {len(asked)} other sets the hardest to tell is"
     )  # fmt: skip
+    auroc = share(told["auroc"], told["interval"])
     return text + (
-        f" {which} {hardest} ({asked[hardest]['modality']}): the {name_of(record, 'student')} is "
-        f"sure for {share(student['outside'][hardest]['sure'])} of its images, and {best}, which "
-        f"tells them best, does so in {share(told['auroc'], told['interval'])} of pairs."
+        f" {which} {title_of(hardest)} ({asked[hardest]['modality']}): the "
+        f"{name_of(record, 'student')} is sure for {share(student['outside'][hardest]['sure'])} of "
+        f"its images, and {best}, which tells them best, does so in {auroc} of pairs."
     )
 
 

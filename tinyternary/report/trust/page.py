@@ -84,7 +84,7 @@ def trust_page(record: Mapping[str, Any], pictures: Pictures | None = None) -> P
     return Page(
         title=f"Can it be trusted? A {who} on {data['title']}",
         lead=f"A Vision Transformer, the {who}{beside}, asked about {data['images']['test']:,} "
-        f"test images of {data['name']} and about what a reader has to know before believing it.",
+        f"test images of {data['title']} and about what a reader has to know before believing it.",
         banner=f"{SYNTHETIC_NOTE} · {CLINICAL_NOTE}" if synthetic else CLINICAL_NOTE,
         tiles=tiles(record),
         sections=list(trust_sections(record, pictures).values()),

@@ -19,6 +19,7 @@ from tinyternary.report.trust.words import (
     number,
     points,
     share,
+    title_of,
 )
 
 _ROWS = {
@@ -107,7 +108,7 @@ def _words(record: Mapping[str, Any]) -> str:
 
 def _caption(found: Mapping[str, Any]) -> str:
     text = (
-        f"MedMNIST-C's corruptions of {found['set']}, five severities each, on "
+        f"MedMNIST-C's corruptions of {title_of(found['set'])}, five severities each, on "
         f"{counted(found['images'], 'test image')}; a balanced error is one less the mean "
         "sensitivity of the classes. In brackets 95 % bootstrap intervals over images"
     )

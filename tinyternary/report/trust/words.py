@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tinyternary.data import MEDMNIST
+
 UNKNOWN = "-"
 Interval = Sequence[float] | None
 
@@ -35,6 +37,11 @@ def _with(value: float | None, interval: Interval, write: Any) -> str:
     if interval is None:
         return str(write(value))
     return f"{write(value)} ({write(interval[0])} to {write(interval[1])})"
+
+
+def title_of(name: str) -> str:
+    """Call a data set as its authors do, where they are known."""
+    return MEDMNIST[name].title if name in MEDMNIST else name
 
 
 def networks(record: Mapping[str, Any]) -> list[str]:
