@@ -73,15 +73,15 @@ def test_the_page_names_the_set_or_says_that_none_is_there(folder, tmp_path):
     _, record = record_of(folder / "seed-0", folder / "data")
     section = outliers_section(record)
     rows = [row[0] for row in section.table.rows]
-    assert "float network: pneumoniamnist, chest X-ray" in rows
-    assert "pneumoniamnist (chest X-ray)" in section.text
+    assert "float network: PneumoniaMNIST, chest X-ray" in rows
+    assert "PneumoniaMNIST (chest X-ray)" in section.text
     assert "not asked about" not in section.table.caption
 
     _, alone = record_of(folder / "seed-0", write_data(tmp_path, "breastmnist"))
     assert alone["outliers"]["other_sets"] == {"asked": {}, "left_out": {}}
     section = outliers_section(alone)
     assert "no file of another MedMNIST set" in section.table.caption
-    assert not any("mnist" in row[0] for row in section.table.rows)
+    assert not any("MNIST" in row[0] for row in section.table.rows)
     # what is measured of the rest does not hang on the folder
     del record["outliers"]["student"]["outside"]["pneumoniamnist"]
     assert record["outliers"]["student"] == alone["outliers"]["student"]
@@ -98,8 +98,8 @@ def test_colors_that_had_to_change_and_sets_left_out_are_said(folder):
     record["outliers"]["other_sets"]["asked"]["pneumoniamnist"]["channels"] = 3
     record["outliers"]["other_sets"]["left_out"]["bloodmnist"] = "seen in pretraining"
     caption = outliers_section(record).table.caption
-    assert "Those of pneumoniamnist were weighed into grey." in caption
-    assert "bloodmnist (seen in pretraining)" in caption
+    assert "Those of PneumoniaMNIST were weighed into grey." in caption
+    assert "BloodMNIST (seen in pretraining)" in caption
 
 
 def test_a_set_that_pretraining_saw_is_left_out(folder, tmp_path):

@@ -53,8 +53,8 @@ def test_curves_are_those_of_a_loop_over_pixels(task):
         assert mine["gain"] == pytest.approx(sign * (mine["area"] - chance["area"]))
         assert mine["beats_random"] is (mine["gain_interval"][0] > 0)
         low, middle, high = (np.array(chance[part]) for part in ("low", "curve", "high"))
-        assert (low <= middle).all()
-        assert (middle <= high).all()
+        assert (low <= middle + 1e-6).all()  # a mean of equal numbers may be rounded
+        assert (middle <= high + 1e-6).all()
         assert (low < high)[1:-1].all()
         for end in (0, -1):  # the ends are the same in any order
             assert low[end] == pytest.approx(high[end])
