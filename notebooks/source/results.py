@@ -473,7 +473,7 @@ groups = {}
 for point in points if swept is not None else ():
     groups.setdefault((point["dataset"], point["variant"], point["policy"]), []).append(point)
 if swept is not None:
-    rows = [["data set", "at most", "file", "flash", "memory", "seeds", "ACC of it", "AUC of it",
+    rows = [["data set", "flash, at most", "file", "flash", "memory", "seeds", "ACC of it", "AUC of it",
              "ACC, 2 bits and floats", "ACC of the float teacher", "its file"]]  # fmt: skip
     for (name, variant, policy), members in groups.items():
         if policy != "everything":
