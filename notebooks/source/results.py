@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import HTML, display
 
-from tinyternary import experiments
+from tinyternary import data, experiments
 from tinyternary.errors import DataFileError
 from tinyternary.report import (
     accuracy_against_cost,
@@ -446,7 +446,8 @@ else:
         key=lambda p: (DATASETS.index(p["dataset"]), int(p["variant"].removesuffix("kb")),
                        order.index(p["policy"])),
     )  # fmt: skip
-    display(accuracy_against_cost(points))
+    titles = {name: data.MEDMNIST[name].title for name in DATASETS}
+    display(accuracy_against_cost(points, names=titles))
 
 # %% [markdown]
 # Small dots are seeds, large ones their mean; horizontal bars are the range of the modelled
