@@ -460,14 +460,9 @@ else:
 
 
 # %%
-def over(members, *path):
+def over(members, metric):
     """Mean with its interval of one number of some points."""
-    values = []
-    for member in members:
-        for name in path:
-            member = member[name]
-        values.append(member)
-    return cell(experiments.over_seeds(values))
+    return cell(experiments.over_seeds([member[metric] for member in members]))
 
 
 groups = {}

@@ -94,8 +94,8 @@ def sweep(
 
     Parameters
     ----------
-    plan : Sweep or path
-        Or its TOML file.
+    plan : Sweep, str or path
+        Or the name of one in the package, or a TOML file.
     root : path, optional
         Folder of the MedMNIST files.
     out : path

@@ -92,13 +92,13 @@ def _draw(
     ax.plot(np.take(costs, best), np.take(values, best), "-", color=INK, linewidth=1, zorder=1)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if _leads(value, (2, 5)) else "")
+    ax.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if _labelled(value) else "")
     grid_behind(ax, "both")
 
 
-def _leads(value: float, digits: tuple[int, ...]) -> bool:
-    """Whether a number's first digit is one of some."""
-    return round(value / 10.0 ** np.floor(np.log10(value))) in digits
+def _labelled(value: float) -> bool:
+    """Whether a tick between powers of ten gets its number: 20, 50, 200, 500."""
+    return round(value / 10.0 ** np.floor(np.log10(value))) in (2, 5)
 
 
 def _spent(point: Point, cost: str) -> tuple[float, float, float]:

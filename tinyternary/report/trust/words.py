@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tinyternary.data import MEDMNIST
+from tinyternary.data.medmnist.catalog import known_set
 
 UNKNOWN = "-"
 Interval = Sequence[float] | None
@@ -41,7 +41,8 @@ def _with(value: float | None, interval: Interval, write: Any) -> str:
 
 def title_of(name: str) -> str:
     """Call a data set as its authors do, where they are known."""
-    return MEDMNIST[name].title if name in MEDMNIST else name
+    known = known_set(name)
+    return known.title if known else name
 
 
 def networks(record: Mapping[str, Any]) -> list[str]:
