@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -164,6 +167,21 @@ def test_a_client_and_a_scheduler_are_killed_and_nothing_finished_is_lost(
     assert same(serial, out)
 
 
+def test_a_scheduler_may_be_lost_while_it_is_asked_for_a_result(cluster, tmp_path):
+    cluster.worker()
+    jobs = [Job(f"job {i}", crumbs.leave, {"mark": str(tmp_path / f"mark {i}")}) for i in range(3)]
+    outcomes = run_jobs(jobs, cluster.address)
+    next(outcomes)
+    eventually(lambda: len(list(tmp_path.glob("mark *"))) == len(jobs))
+    time.sleep(1)  # the client has heard of it
+    cluster.scheduler.send_signal(signal.SIGSTOP)  # connected, and silent
+    end = threading.Timer(1, cluster.scheduler.kill)
+    end.start()
+    with pytest.raises(TrainingError, match="the same command goes on"):
+        list(outcomes)
+    end.join()
+
+
 def test_workers_that_see_nothing_get_the_data_and_send_their_runs(
     serial, cluster, tmp_path, monkeypatch
 ):
@@ -199,8 +217,8 @@ def test_workers_that_see_nothing_get_the_data_and_send_their_runs(
     before = {run: (run / "student" / "metrics.json").stat().st_mtime_ns for run in kept}
 
     def placed(folder, content):
-        for run, time in before.items():  # asked for, not run again
-            assert (run / "student" / "metrics.json").stat().st_mtime_ns == time
+        for run, then in before.items():  # asked for, not run again
+            assert (run / "student" / "metrics.json").stat().st_mtime_ns == then
         place(folder, content)
 
     monkeypatch.setattr(sweeping, "place", placed)

@@ -13,6 +13,7 @@ import multiprocessing
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,14 @@ def on_cluster(
         raise ConfigError(
             f"{where}: needs Dask; install it with `pip install tinyternary[cluster]`"
         ) from None
-    lost = TrainingError(f"{where}: the scheduler is lost; the same command goes on")
     with _client(where) as client:
         try:
-            for path in files:
-                _send(client, path)
-            holders = _ask(client, _which_are_done, list(jobs))
+            with _scheduler_at(where):
+                for path in files:
+                    _send(client, path)
+                holders = _ask(client, _which_are_done, list(jobs))
         except ModuleNotFoundError as error:
             raise ConfigError(f"{where}: a worker has no {error.name}; install it there") from None
-        except OSError:
-            raise lost from None
         if not holders:
             warnings.warn(f"{where}: no workers yet; waiting for them", stacklevel=2)
         place = {name: worker for worker, names in holders.items() for name in names}
@@ -57,19 +56,27 @@ def on_cluster(
         }  # fmt: skip
         for future in as_completed(list(futures), loop=client.loop):
             job = futures.pop(future)
-            if future.status == "finished":
-                yield job, future.result()
-            elif future.status == "error":
+            with _scheduler_at(where):
                 problem = future.exception()
-                if not isinstance(problem, KilledWorker):
-                    raise problem
-                yield job, killed(problem.allowed_failures + 1)
-            else:
-                raise lost
+                outcome = None if problem else future.result()
+            if isinstance(problem, KilledWorker):
+                outcome = killed(problem.allowed_failures + 1)
+            elif problem is not None:
+                raise problem
+            yield job, outcome
             future.release()
         if tidy is not None:
             with contextlib.suppress(OSError):  # who is gone has a cache that nobody reads
                 client.run(tidy)
+
+
+@contextlib.contextmanager
+def _scheduler_at(where: str) -> Iterator[None]:
+    """Say in one way that a scheduler is lost, of which Dask tells in several."""
+    try:
+        yield
+    except (OSError, CancelledError):  # a connection that broke while we asked, or before
+        raise TrainingError(f"{where}: the scheduler is lost; the same command goes on") from None
 
 
 @contextlib.contextmanager
