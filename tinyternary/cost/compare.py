@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinyternary.brief import Brief
 from tinyternary.cost.analyze import analyze
 from tinyternary.cost.claims import claims
 from tinyternary.cost.report import CostReport
 from tinyternary.errors import ConfigError
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Brief):
     """Reports of one network; the first is what the others are compared with.
 
     Attributes

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyternary.brief import Brief
 from tinyternary.cost import constants
 from tinyternary.cost.amounts import Range
 from tinyternary.cost.blocking import Gemm
@@ -38,8 +39,8 @@ class Cache:
     capacity: int
 
 
-@dataclass(frozen=True)
-class Device:
+@dataclass(frozen=True, repr=False)
+class Device(Brief):
     """What the roofline and the energy model need to know of a machine.
 
     Attributes

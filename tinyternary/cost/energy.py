@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyternary.brief import Brief
 from tinyternary.cost import constants
 from tinyternary.cost.amounts import NOTHING, Range
 from tinyternary.errors import ConfigError
@@ -29,8 +30,8 @@ FREE_OPS = ("skip",)
 """What is counted but not done: a product with a zero weight that a kernel leaves out."""
 
 
-@dataclass(frozen=True)
-class EnergyTable:
+@dataclass(frozen=True, repr=False)
+class EnergyTable(Brief):
     """Energy of operations and of memory accesses.
 
     Attributes

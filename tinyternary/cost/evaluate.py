@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyternary.brief import Brief
 from tinyternary.cost.amounts import NOTHING, Range
 from tinyternary.cost.blocking import (
     REGISTER_TILE,
@@ -36,8 +37,8 @@ class LevelTraffic:
     blocking: Blocking | None = None
 
 
-@dataclass(frozen=True)
-class StepCost:
+@dataclass(frozen=True, repr=False)
+class StepCost(Brief):
     """A step with what it costs per image. All energies are modelled, in pJ.
 
     Attributes

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tinyternary.brief import Brief
 from tinyternary.config import LayerQuant, ViTConfig, vit_matrices
 from tinyternary.config.policy import Policy
 from tinyternary.cost.analyze import analyze
@@ -33,8 +34,8 @@ _NORM = 2 * _STORED
 _IMAGES = 6 * _INT + 2 * _POINTER
 
 
-@dataclass(frozen=True)
-class Footprint:
+@dataclass(frozen=True, repr=False)
+class Footprint(Brief):
     """Bytes that a network takes on a 32-bit microcontroller.
 
     Attributes

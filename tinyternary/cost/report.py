@@ -15,7 +15,7 @@ from tinyternary.cost.evaluate import StepCost
 from tinyternary.cost.steps import Choices
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CostReport:
     """Parameters, bytes, MACs, operations and modelled energy, per layer and in all.
 
@@ -42,6 +42,14 @@ class CostReport:
     energy_model: EnergyTable
     device: Device | None
     layers: tuple[StepCost, ...]
+
+    def __repr__(self) -> str:
+        said = dict(self.summary())
+        return (
+            f"CostReport({said['network']}: {self.parameters:,} parameters in "
+            f"{self.bytes_stored:,} bytes, {self.macs:,} MACs and modelled "
+            f"{said['energy per image, modelled']} per image; table() has its layers)"
+        )
 
     @property
     def caches(self) -> tuple[Cache, ...]:

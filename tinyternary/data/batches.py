@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.brief import Brief
 from tinyternary.config import Preprocessing, Standardization, Task
 from tinyternary.data.augment.augmentation import Augmentation, augmentation
 from tinyternary.data.dataset import Dataset
@@ -74,8 +75,8 @@ def mixup(images: F32, goal: F32, alpha: float, rng: np.random.Generator) -> tup
     return blended, target
 
 
-@dataclass(frozen=True)
-class Batch:
+@dataclass(frozen=True, repr=False)
+class Batch(Brief):
     """One step's images.
 
     Attributes
@@ -143,6 +144,9 @@ class Batches:
         self.goal = targets(data.labels, data.task, data.num_classes, ordinal_width)
         self.epoch = self.position = 0  # of the ``for`` loops
         self._order: tuple[int, NDArray[np.int64]] = -1, np.empty(0, np.int64)
+
+    def __repr__(self) -> str:
+        return f"Batches({len(self)} of {self.batch_size} images an epoch, {self.data!r})"
 
     def __len__(self) -> int:
         """Batches of an epoch."""

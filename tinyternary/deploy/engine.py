@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.brief import Brief, in_brief
 from tinyternary.compiled.locks import made_once
 from tinyternary.compiled.threads import check_threads, using_threads
 from tinyternary.config import SetLimits, decide
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 F32 = NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Brief):
     """Answers for B images.
 
     Attributes
@@ -162,6 +163,16 @@ class Engine:
     def __reduce__(self) -> tuple[Any, ...]:
         # not the layout and its addresses, which hold in this process only
         return functools.partial(Engine, **self._options), (self.packed,)
+
+    def __repr__(self) -> str:
+        config, packed = self.header.config, self.packed
+        size = packed.header_bytes + packed.data_bytes
+        how = f"layer by layer: {self.plain_because}" if self.plain_because else "compiled encoder"
+        return (
+            f"Engine({in_brief(packed.where)}, {size:,} bytes: {config.image_size} x "
+            f"{config.image_size} x {config.channels} pixels, {self.header.task.value}, "
+            f"{len(self.class_names)} classes; {how})"
+        )
 
     @made_once
     def _network(self) -> Network:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyternary.brief import Brief
 from tinyternary.config import Preprocessing
 from tinyternary.deploy.decoders import arrays, dicom, pictures
 from tinyternary.deploy.decoders.stated import Read
@@ -34,8 +35,8 @@ NOT_SURE = "not sure"
 """The answer where a prediction set has no class, several, or another than the label."""
 
 
-@dataclass(frozen=True, eq=False)
-class FilePrediction:
+@dataclass(frozen=True, eq=False, repr=False)
+class FilePrediction(Brief):
     """The answer for one image, or the reason why there is none.
 
     Attributes

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyternary.brief import Brief
 from tinyternary.config import Task, decide as decide, scores as scores
 from tinyternary.errors import ConfigError, ShapeError, TrainingError
 
 
-@dataclass(frozen=True)
-class Judged:
+@dataclass(frozen=True, repr=False)
+class Judged(Brief):
     """Labels, scores and decisions in one form for all tasks.
 
     Attributes

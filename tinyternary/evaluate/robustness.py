@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
+from tinyternary.brief import Brief
 from tinyternary.config import Task, decide, scores
 from tinyternary.data import MEDMNIST_C, Dataset, medmnist_c
 from tinyternary.data.corruptions.medmnist_c import SEVERITIES
@@ -40,8 +41,8 @@ Baseline = Mapping[str, Any]
 F64 = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class CorruptedAnswers:
+@dataclass(frozen=True, repr=False)
+class CorruptedAnswers(Brief):
     """One network's decisions about the same images as they are, and damaged.
 
     Attributes

@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from tinyternary import __version__
+from tinyternary.brief import Brief
 from tinyternary.data import Splits, load
 from tinyternary.deploy import pack
 from tinyternary.errors import CheckpointError, ConfigError
@@ -44,8 +45,8 @@ from tinyternary.train.run import Run, load_run
 _KEPT = ("acc", "auc", "loss", "balanced_accuracy", "ece")
 
 
-@dataclass
-class AblationResults:
+@dataclass(repr=False)
+class AblationResults(Brief):
     """Cells of an ablation, as far as they are done.
 
     Attributes

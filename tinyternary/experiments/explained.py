@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from tinyternary.brief import Brief
 from tinyternary.data import Dataset
 from tinyternary.errors import ConfigError
 from tinyternary.evaluate import (
@@ -101,8 +102,8 @@ def explained(
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class MapExamples:
+@dataclass(frozen=True, eq=False, repr=False)
+class MapExamples(Brief):
     """Images with maps of what networks used for their answers, for a figure.
 
     Attributes

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.brief import Brief
 from tinyternary.errors import ConfigError
 
 Floats = NDArray[np.float64]
@@ -76,8 +77,8 @@ class Term:
     effects: list[Any]
 
 
-@dataclass(frozen=True)
-class Effects:
+@dataclass(frozen=True, repr=False)
+class Effects(Brief):
     """Main effects and interactions of a factorial experiment.
 
     Attributes

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyternary import __version__
+from tinyternary.brief import Brief
 from tinyternary.errors import CheckpointError
 from tinyternary.experiments.seeds import over_seeds, shown
 from tinyternary.strict_json import plain_data
@@ -26,8 +27,8 @@ STAGES = ("pretraining", "teacher", "student")
 _PER_SEED = ("seed", "library", "teacher", START)  # entries of a run's config that are no choice
 
 
-@dataclass
-class Results:
+@dataclass(repr=False)
+class Results(Brief):
     """Metrics of teacher and student by seed.
 
     Attributes

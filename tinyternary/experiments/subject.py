@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary import deploy
+from tinyternary.brief import Brief
 from tinyternary.data import Dataset, OtherSets, Splits, load, other_sets
 from tinyternary.data.classes import check_classes
 from tinyternary.deploy.engine import Engine
@@ -59,8 +60,8 @@ class Network:
         return judge(data.labels, self.probabilities(data), data.task, limit)
 
 
-@dataclass(eq=False)
-class Subject:
+@dataclass(eq=False, repr=False)
+class Subject(Brief):
     """What a report is about.
 
     Attributes

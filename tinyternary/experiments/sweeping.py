@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from tinyternary import __version__
+from tinyternary.brief import Brief
 from tinyternary.data.medmnist.archives import data_root
 from tinyternary.errors import CheckpointError, TinyTernaryError
 from tinyternary.experiments.experiment import Experiment
@@ -48,8 +49,8 @@ ARM = "arm.json"
 """What an arm is, in its folder."""
 
 
-@dataclass
-class SweepResults:
+@dataclass(repr=False)
+class SweepResults(Brief):
     """What a sweep has found so far.
 
     Attributes

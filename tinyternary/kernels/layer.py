@@ -85,6 +85,13 @@ class TernaryLinear:
             self._alone, self._rows = alone, rung.rows
             self._run = functools.partial(rung.layer_kernel(self._groups), self._record.address)
 
+    def __repr__(self) -> str:
+        after = "" if self.activation is None else f", {self.activation}"
+        return (
+            f"TernaryLinear({self.k} -> {self.n}{after}, {self.inputs} inputs, "
+            f"{self.packed.nbytes:,} bytes of trits, backend {self.backend.name})"
+        )
+
     def __call__(
         self,
         x: NDArray[np.float32],

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.brief import Brief
 from tinyternary.config import ViTConfig, vit_matrices
 from tinyternary.container import Rules, open_container
 from tinyternary.errors import CheckpointError, ConfigError
@@ -56,8 +57,8 @@ _HARMLESS = re.compile(r"(embeddings\.)?mask_token")
 """Read in pretraining only."""
 
 
-@dataclass
-class PretrainedReport:
+@dataclass(repr=False)
+class PretrainedReport(Brief):
     """What of a file went into the model; printing it shows the list.
 
     Attributes

@@ -8,14 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyternary.brief import Brief
 from tinyternary.errors import ConfigError, NonFiniteError, ShapeError
 
 Granularity = Literal["tensor", "channel"] | int
 Floats = NDArray[np.floating]
 
 
-@dataclass(frozen=True, eq=False)
-class Quantized:
+@dataclass(frozen=True, eq=False, repr=False)
+class Quantized(Brief):
     """A weight matrix as trits and scales: W is about ``scale * trits``.
 
     Attributes
@@ -62,8 +63,8 @@ Quantised = Quantized
 """The same by its older name, which lessons and scripts may use."""
 
 
-@dataclass(frozen=True, eq=False)
-class QuantizedInt:
+@dataclass(frozen=True, eq=False, repr=False)
+class QuantizedInt(Brief):
     """A weight matrix as int8 or int4 numbers and scales: W is about ``scale * values``.
 
     Attributes

@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from tinyternary.brief import Brief
 from tinyternary.errors import CheckpointError
 from tinyternary.files import replace_content
 from tinyternary.report.style import CLINICAL_NOTE, data_uri
@@ -25,8 +26,8 @@ class Tile:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Table:
+@dataclass(frozen=True, repr=False)
+class Table(Brief):
     """Rows under a header; the first column names the row.
 
     Attributes
@@ -42,8 +43,8 @@ class Table:
     words: bool = False
 
 
-@dataclass(frozen=True)
-class Section:
+@dataclass(frozen=True, repr=False)
+class Section(Brief):
     """A heading, a paragraph, and what stands below it.
 
     Attributes
@@ -65,8 +66,8 @@ class Section:
     parts: list[Section] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Page:
+@dataclass(frozen=True, repr=False)
+class Page(Brief):
     """What `write` turns into HTML.
 
     Attributes

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary import __version__
+from tinyternary.brief import Brief
 from tinyternary.container import (
     Rules,
     check_content,
@@ -42,8 +43,8 @@ class OtherFormatError(CheckpointError):
     """A checkpoint of a version that is not known here: no damage, and not to be replaced."""
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+@dataclass(frozen=True, repr=False)
+class Checkpoint(Brief):
     """What a checkpoint file holds.
 
     Attributes

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyternary.brief import Brief
 from tinyternary.errors import CheckpointError, unknown_name
 from tinyternary.strict_json import plain_data
 from tinyternary.text import quoted
@@ -20,8 +21,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass
-class History:
+@dataclass(repr=False)
+class History(Brief):
     """Per-epoch rows.
 
     Attributes

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyternary.autograd import Tensor
+from tinyternary.brief import Brief
 from tinyternary.compiled.twins import with_twin
 from tinyternary.errors import CheckpointError, ConfigError
 from tinyternary.nn import Module
@@ -30,8 +31,8 @@ _NO_DECAY = {
 }
 
 
-@dataclass
-class ParameterGroup:
+@dataclass(repr=False)
+class ParameterGroup(Brief):
     """Parameters that are updated by the same rule.
 
     Attributes
@@ -122,6 +123,10 @@ class Optimizer:
                 if name in self.state:
                     raise ConfigError(f"optimiser: parameter {name!r} stands in two groups")
                 self.state[name] = {slot: np.zeros_like(parameter.data) for slot in self.slots}
+
+    def __repr__(self) -> str:
+        names = self.parameters()
+        return f"{type(self).__name__}({len(names)} parameters, lr={self.lr:g}, {self.steps} steps)"
 
     def parameters(self) -> dict[str, Tensor]:
         """All parameters by name, in the order of the groups."""

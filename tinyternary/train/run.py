@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyternary import __version__
+from tinyternary.brief import in_brief
 from tinyternary.config import (
     LayerQuant,
     Preprocessing,
@@ -40,7 +41,7 @@ from tinyternary.train.history import History
 from tinyternary.train.recipe import Recipe, make_recipe
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """A finished (or loaded) training run.
 
@@ -77,7 +78,18 @@ class Run:
     dataset: str
     run_dir: Path | None = None
     seconds: float = 0.0
-    config: dict[str, Any] = field(default_factory=dict, repr=False)
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        scores = [
+            f"{split} accuracy {m['acc']:.3f}" for split, m in self.metrics.items() if "acc" in m
+        ]
+        said = [
+            repr(self.dataset), in_brief(self.model), f"{len(self.history)} epochs",
+            f"seed {self.seed}", *scores,
+        ]  # fmt: skip
+        where = f"; in {in_brief(self.run_dir)}" if self.run_dir else ""
+        return f"Run({', '.join(said)}{where})"
 
     @property
     def temperature(self) -> float | None:

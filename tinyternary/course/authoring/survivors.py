@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyternary.brief import Brief
 from tinyternary.course.authoring.mutate import Mutant, mutants
 from tinyternary.course.lesson._marks import walk
 from tinyternary.course.lesson.drawn import template_of
@@ -60,8 +61,8 @@ class Explanation:
     reason: str
 
 
-@dataclass(frozen=True)
-class MutantReport:
+@dataclass(frozen=True, repr=False)
+class MutantReport(Brief):
     """What a lesson's checks said of its mutants.
 
     Attributes

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyternary.brief import Brief
 from tinyternary.course.judge.judging import Judge
 from tinyternary.course.judge.namespaces import Idle, run_text, silence
 from tinyternary.course.judge.verdict import Verdict
@@ -43,8 +44,8 @@ class VariantResult:
         return self.status == self.expected
 
 
-@dataclass(frozen=True)
-class VariantReport:
+@dataclass(frozen=True, repr=False)
+class VariantReport(Brief):
     """All answers of one lesson."""
 
     lesson: str

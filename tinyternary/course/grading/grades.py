@@ -6,6 +6,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tinyternary.brief import Brief
+
 Status = Literal[
     "passed", "partly", "failed", "crashed", "not attempted", "timeout", "died", "tampered"
 ]
@@ -13,8 +15,8 @@ Status = Literal[
 _SIGNS: dict[str, str] = {"passed": "✓", "partly": "◐", "not attempted": "○"}
 
 
-@dataclass(frozen=True)
-class ExerciseGrade:
+@dataclass(frozen=True, repr=False)
+class ExerciseGrade(Brief):
     """How one exercise was answered.
 
     Attributes
@@ -62,8 +64,8 @@ class WrittenAnswer:
     rubric: str
 
 
-@dataclass(frozen=True)
-class GradeReport:
+@dataclass(frozen=True, repr=False)
+class GradeReport(Brief):
     """A graded notebook.
 
     Attributes

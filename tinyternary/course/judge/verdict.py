@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tinyternary.brief import Brief
+
 Status = Literal["passed", "partly", "failed", "crashed", "not attempted"]
 
 
@@ -20,8 +22,8 @@ class Part:
     message: str = ""
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Brief):
     """How an exercise was answered.
 
     Attributes

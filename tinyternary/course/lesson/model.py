@@ -25,6 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tinyternary.brief import Brief
 from tinyternary.course.lesson._marks import plain, replace, unmark
 from tinyternary.errors import LessonError
 
@@ -134,8 +135,8 @@ class Question:
     rubric: str
 
 
-@dataclass(frozen=True)
-class Lesson:
+@dataclass(frozen=True, repr=False)
+class Lesson(Brief):
     """A lesson as its author wrote it. Made by `lesson_of`."""
 
     name: str

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 
+from tinyternary.brief import Brief
 from tinyternary.config import Task
 from tinyternary.errors import ConfigError, unknown_name
 
@@ -20,8 +21,8 @@ VOLUMES = (
 """The sets of volumes, which no network here reads."""
 
 
-@dataclass(frozen=True)
-class MedMNISTSet:
+@dataclass(frozen=True, repr=False)
+class MedMNISTSet(Brief):
     """What is known of one set.
 
     Attributes

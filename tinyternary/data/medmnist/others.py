@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyternary.brief import Brief
 from tinyternary.config import recolor
 from tinyternary.data.dataset import Dataset
 from tinyternary.data.medmnist.archives import data_root, medmnist
 from tinyternary.data.medmnist.catalog import MEDMNIST, SIZES, known_set
 
 
-@dataclass(frozen=True, eq=False)
-class OtherSets:
+@dataclass(frozen=True, eq=False, repr=False)
+class OtherSets(Brief):
     """What `other_sets` found, by the names of the sets.
 
     Attributes

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tinyternary.brief import Brief
 from tinyternary.config import LayerQuant, Preprocessing
 from tinyternary.data import Dataset, Splits
 from tinyternary.errors import ConfigError
@@ -21,8 +22,8 @@ OPTIONS = (LayerQuant("int8", "channel", norm=False), PROBE)
 """What a float layer may become, in falling order of bytes."""
 
 
-@dataclass(frozen=True)
-class Proposal:
+@dataclass(frozen=True, repr=False)
+class Proposal(Brief):
     """What `search_policy` found.
 
     Attributes

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from tinyternary.brief import Brief
 from tinyternary.config import LayerQuant, Preprocessing
 from tinyternary.data import Dataset, Splits
 from tinyternary.errors import ConfigError
@@ -43,8 +44,8 @@ class LayerSensitivity:
     only_float: Score
 
 
-@dataclass(frozen=True)
-class Sensitivity:
+@dataclass(frozen=True, repr=False)
+class Sensitivity(Brief):
     """The result of `sensitivity`; printing it shows a table, the most sensitive layer first.
 
     Attributes
