@@ -129,6 +129,22 @@ def test_tables_fit_80_columns_with_every_number_whole(
     assert max(map(len, said.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("number", "lines"),
+    [("0.92..1.50", ["95 % range"]), ("0.92", ["95 %", "range"]), ("9", ["95 %", "range"])],
+)
+def test_a_heading_breaks_only_where_its_numbers_are_narrower(
+    number: str, lines: list[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(console, "out", console.Console(width=80))
+    console.print_table(["of", "95 % range"], [["a", number]])
+    said = [
+        line.strip().removeprefix("of").strip() for line in capsys.readouterr().out.splitlines()
+    ]
+    assert [line for line in said if line in ("95", "%", "95 %", "range", "95 % range")] == lines
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_what_was_measured_outlives_the_end(how: signal.Signals, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,9 @@ def print_table(
         if index < text:
             longest = max((len(word) for row in rows for word in row[index].split()), default=0)
             table.add_column(name, overflow="fold", min_width=min(longest, 24))
-        else:  # a column is as wide as its longest number, and its heading has a line a word
-            table.add_column("\n".join(name.split()), justify="right", no_wrap=True)
+        else:  # a column is as wide as its longest number, or as a word of its heading
+            longest = max(map(len, ["1", *name.split(), *(row[index] for row in rows)]))
+            table.add_column(textwrap.fill(name, longest), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*map(visible, row))
     out.print(table)
