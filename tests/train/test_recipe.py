@@ -113,9 +113,11 @@ def test_default_scales_epochs_with_the_data():
     experiment = read_experiment("default")
     few, many = experiment.recipes(1_000)[0].epochs, experiment.recipes(90_000)[0].epochs
     assert few > many >= experiment.fewest_epochs
-    # pixels first where labels are few
-    assert experiment.pretraining_for(546).epochs > 1_000
-    assert 50 <= experiment.pretraining_for(7_000).epochs < 100
+    # pixels first where labels are few, and as many of them whatever the size of the set
+    wished = experiment.for_images(546).pretraining.images
+    assert wished
+    for count in (546, 4_708, 7_000):
+        assert abs(count * experiment.pretraining_for(count).epochs / wished - 1) < 0.05
     assert experiment.pretraining_for(90_000).epochs == 0
 
 
