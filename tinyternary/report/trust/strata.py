@@ -78,7 +78,9 @@ def _words(record: Mapping[str, Any], groups: Mapping[str, Any]) -> str:
     )
     twins = groups["similarity"][-1]
     if not twins["images"]:
-        return text + f"No test image is as good as a training image (correlation {twins['name']})."
+        return text + (
+            f"No test image is nearly a copy of a training image (correlation {twins['name']})."
+        )
     return text + (
         f"{counted(twins['images'], 'test image')} could be taken for a training image "
         f"(correlation {twins['name']}): where frames of one patient stand on both sides of the "
