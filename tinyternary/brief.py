@@ -34,17 +34,14 @@ class Brief:
     """
 
     def __repr__(self) -> str:
-        shown = [f"{f.name}={in_brief(getattr(self, f.name))}" for f in _shown_fields(self)]
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.repr}  # type: ignore[arg-type]
+        shown = [f"{name}={in_brief(value)}" for name, value in named.items()]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def in_brief(value: Any) -> str:
     """Return a value's `repr` if it is short; else what kind of value it is, and how large."""
     return _SHORT.repr(value)
-
-
-def _shown_fields(result: Any) -> list[Any]:
-    return [field for field in fields(result) if field.repr]
 
 
 class _Short(reprlib.Repr):
@@ -64,17 +61,18 @@ class _Short(reprlib.Repr):
         if hasattr(x, "shape") and hasattr(x, "dtype"):
             return f"{x.dtype}{list(x.shape)}" if x.size > MOST else _numbers(x)
         first, *more = repr(x).splitlines() or [""]
-        if more or len(first) > self.maxother:
-            return first if first.endswith(")") and len(first) <= self.maxother else _kind(x)
-        return first
+        whole = not more or first.endswith(")")  # a network's first line has its sizes
+        return first if whole and len(first) <= self.maxother else f"{type(x).__name__}(...)"
 
     repr_float = repr_instance
 
     def repr_list(self, x: list[Any], level: int) -> str:
-        return f"[{_number(x)}]" if _number(x) else super().repr_list(x, level)
+        many = _many(x)
+        return f"[{many}]" if many else super().repr_list(x, level)
 
     def repr_tuple(self, x: tuple[Any, ...], level: int) -> str:
-        return f"({_number(x)})" if _number(x) else super().repr_tuple(x, level)
+        many = _many(x)
+        return f"({many})" if many else super().repr_tuple(x, level)
 
 
 def _numbers(array: Any) -> str:
@@ -83,11 +81,7 @@ def _numbers(array: Any) -> str:
     )
 
 
-def _kind(x: Any) -> str:
-    return f"{type(x).__name__}(...)"
-
-
-def _number(entries: Any) -> str:
+def _many(entries: Any) -> str:
     """Say how many there are of what, if they are many or no plain values."""
     plain = all(isinstance(x, str | int | float | None) for x in entries)
     if not entries or (plain and len(entries) <= MOST):

@@ -65,7 +65,7 @@ def print_table(
             longest = max((len(word) for row in rows for word in row[index].split()), default=0)
             table.add_column(name, overflow="fold", min_width=min(longest, 24))
         else:  # a column is as wide as its longest number, or as a word of its heading
-            longest = max(map(len, ["1", *name.split(), *(row[index] for row in rows)]))
+            longest = max([1, *map(len, name.split()), *(len(row[index]) for row in rows)])
             table.add_column(textwrap.fill(name, longest), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*map(visible, row))

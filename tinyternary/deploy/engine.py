@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyternary.brief import Brief, in_brief
+from tinyternary.brief import Brief
 from tinyternary.compiled.locks import made_once
 from tinyternary.compiled.threads import check_threads, using_threads
 from tinyternary.config import SetLimits, decide
@@ -30,6 +30,7 @@ from tinyternary.deploy.plain import Network
 from tinyternary.errors import ConfigError, NonFiniteError, PackedFileError
 from tinyternary.kernels import dispatch
 from tinyternary.kernels.simd.tile_shapes import shape_of
+from tinyternary.text import quoted
 
 if TYPE_CHECKING:
     from tinyternary.deploy.encoder.network import FusedNetwork
@@ -169,7 +170,7 @@ class Engine:
         size = packed.header_bytes + packed.data_bytes
         how = f"layer by layer: {self.plain_because}" if self.plain_because else "compiled encoder"
         return (
-            f"Engine({in_brief(packed.where)}, {size:,} bytes: {config.image_size} x "
+            f"Engine({quoted(packed.where)}, {size:,} bytes: {config.image_size} x "
             f"{config.image_size} x {config.channels} pixels, {self.header.task.value}, "
             f"{len(self.class_names)} classes; {how})"
         )
